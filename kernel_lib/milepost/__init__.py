@@ -1,0 +1,1 @@
+"""Milepost keeps what your notebook's expensive cells computed."""

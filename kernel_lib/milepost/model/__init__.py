@@ -1,0 +1,1 @@
+"""The vocabulary: plain, frozen records and their words. Imports the standard library only."""

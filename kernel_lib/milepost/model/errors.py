@@ -1,0 +1,66 @@
+"""Every error that Milepost raises on purpose, each with what, which one and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class MilepostError(Exception):
+    """The base of all errors that Milepost raises on purpose."""
+
+
+class TaskGraphError(MilepostError):
+    """A graph that cannot run; `problems` holds every problem found, a sentence each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = "a problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__(f"the task graph has {count}:\n" + "\n".join(f"  - {problem}" for problem in self.problems))
+
+
+class TaskFailed(MilepostError):
+    """A task whose data was asked for did not succeed."""
+
+
+class TaskCancelled(MilepostError):
+    """Raised inside a task, at a safe point, once its run has been cancelled."""
+
+
+class TaskPaused(MilepostError):
+    """A task was not started because the run is paused and nothing here could resume it."""
+
+
+class TaskTimeout(MilepostError):
+    """A task, or a whole run, took longer than its limit (seconds)."""
+
+
+class UsageError(MilepostError):
+    """A command, option or argument that Milepost does not know or cannot use."""
+
+
+class SnapshotError(MilepostError):
+    """A snapshot that cannot be read: malformed, truncated or of a newer format."""
+
+
+class StoreError(MilepostError):
+    """The checkpoint store could not do what was asked."""
+
+
+class StoreUnwritableError(StoreError):
+    """The store's folder cannot be written: results stay in memory only."""
+
+
+class NewerFormatError(StoreError):
+    """The store was written by a newer Milepost than this one."""
+
+
+class CorruptCheckpointError(StoreError):
+    """A file of the store does not hold the bytes that were written."""
+
+
+class UntrustedError(StoreError):
+    """A checkpoint that this user's key did not sign; it is listed but never loaded."""
+
+
+class SerializationError(StoreError):
+    """A value that cannot be saved, or cannot be built again from what was saved."""

@@ -1,0 +1,113 @@
+"""What a checkpoint says of itself: all facts but the values, as plain JSON data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from milepost.model.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One thing a task depends on.
+
+    `kind` is one of "task" (an output of another task), "value", "function", "class", "module", "package",
+    "file", "random", "builtin", "missing" or "lineage"; `digest` is what counts; `text` is for people (a
+    source, a version, a short form), `source` names the producing task where there is one.
+    """
+
+    name: str
+    kind: str
+    digest: str
+    text: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One name a task left behind; `digest` is its content digest, `unsaved` says why it is not in the store."""
+
+    name: str
+    digest: str
+    type: str = ""
+    unsaved: str = ""
+    mutated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobRef:
+    """Where one blob of a checkpoint lies: the address and size (bytes) of its stream and of each buffer."""
+
+    stream: str
+    stream_bytes: int
+    buffers: tuple[str, ...] = ()
+    buffer_bytes: tuple[int, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Stream and buffers together, in bytes."""
+        return self.stream_bytes + sum(self.buffer_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One saved result, without its values.
+
+    `key` is the fingerprint under which it is valid; `seconds` what computing took; `saved_at` an ISO 8601 time
+    in UTC; `blobs` where the parts lie ("values", "display", "random", …). `trusted` is set by the store that
+    read the record and is no part of what is written.
+    """
+
+    task: str
+    key: str
+    code: str = ""
+    cell_id: str = ""
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    deleted: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    saved_at: str = ""
+    why: Reason | None = None
+    notes: tuple[str, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+    blobs: dict[str, BlobRef] = field(default_factory=dict)
+    trusted: bool = True
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all blobs, shared ones counted once for each use."""
+        return sum(blob.nbytes for blob in self.blobs.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain JSON data, `trusted` left out."""
+        data = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "trusted"}
+        data["inputs"] = [asdict(item) for item in self.inputs]
+        data["outputs"] = [asdict(item) for item in self.outputs]
+        data["blobs"] = {name: asdict(blob) for name, blob in self.blobs.items()}
+        data["why"] = self.why.to_json() if self.why else None
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], *, trusted: bool = True) -> Record:
+        """The record that `to_json` wrote; fields this version does not know are left out."""
+        known = {f.name for f in fields(cls)} - {"trusted"}
+        facts = {name: value for name, value in data.items() if name in known}
+        facts["inputs"] = tuple(Input(**item) for item in data.get("inputs", ()))
+        facts["outputs"] = tuple(Output(**item) for item in data.get("outputs", ()))
+        facts["blobs"] = {name: _blob_ref(item) for name, item in data.get("blobs", {}).items()}
+        facts["why"] = Reason.from_json(data["why"]) if data.get("why") else None
+        for name in ("deleted", "after", "notes"):
+            facts[name] = tuple(data.get(name, ()))
+        return cls(**facts, trusted=trusted)
+
+
+def _blob_ref(item: dict[str, Any]) -> BlobRef:
+    return BlobRef(
+        stream=item["stream"],
+        stream_bytes=item["stream_bytes"],
+        buffers=tuple(item.get("buffers", ())),
+        buffer_bytes=tuple(item.get("buffer_bytes", ())),
+    )

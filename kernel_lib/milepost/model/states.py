@@ -1,0 +1,59 @@
+"""What a task can be, and how each state is said and drawn; the one place that knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TaskStatus(StrEnum):
+    """How a task ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class TaskState(StrEnum):
+    """Where a task is now, as `%tasks status` and the widget show it."""
+
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    STALE = "stale"
+    IN_DOUBT = "in-doubt"
+    UNTRUSTED = "untrusted"
+
+
+@dataclass(frozen=True, slots=True)
+class StateStyle:
+    """How a state is shown: a word, a symbol, and a fill and line colour (hex) readable on light and dark."""
+
+    word: str
+    symbol: str
+    fill: str
+    line: str
+
+
+STYLES: dict[str, StateStyle] = {
+    TaskState.PENDING: StateStyle("pending", "○", "#eceff1", "#607d8b"),
+    TaskState.READY: StateStyle("ready", "◔", "#e3f2fd", "#1976d2"),
+    TaskState.RUNNING: StateStyle("running", "▶", "#bbdefb", "#0d47a1"),
+    TaskState.PAUSED: StateStyle("paused", "Ⅱ", "#fff8e1", "#b26a00"),
+    TaskState.SUCCESS: StateStyle("success", "✓", "#e0f2e1", "#2e7d32"),
+    TaskState.FAILURE: StateStyle("failure", "✗", "#ffebee", "#c62828"),
+    TaskState.SKIPPED: StateStyle("skipped", "↷", "#f3e5f5", "#7b1fa2"),
+    TaskState.CANCELLED: StateStyle("cancelled", "■", "#efebe9", "#5d4037"),
+    TaskState.STALE: StateStyle("stale", "≠", "#fff3e0", "#bf4d00"),
+    TaskState.IN_DOUBT: StateStyle("in doubt", "?", "#fffde7", "#8d6e00"),
+    TaskState.UNTRUSTED: StateStyle("untrusted", "⚠", "#fce4ec", "#ad1457"),
+}
+"""Style by state; `RESTORED_STYLE` stands in for a success that was given back instead of run."""
+
+RESTORED_STYLE = StateStyle("restored", "↺", "#d9f2ef", "#00695c")

@@ -1,0 +1,57 @@
+"""A task as people see it: one row of `%tasks status`, one node of the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from milepost.model.reasons import Reason
+from milepost.model.states import RESTORED_STYLE, STYLES, StateStyle, TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskView:
+    """What is shown of one task.
+
+    `seconds` is the computing time (for a restored task: the time that was saved), `started` the Unix time at
+    which a running task started, `nbytes` the size in the store, `saved_at` an ISO 8601 time in UTC.
+    """
+
+    name: str
+    state: TaskState = TaskState.PENDING
+    restored: bool = False
+    outputs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    seconds: float | None = None
+    started: float | None = None
+    saved: bool = False
+    nbytes: int = 0
+    saved_at: str | None = None
+    why: Reason | None = None
+    error: str | None = None
+    cell_id: str = ""
+
+    @property
+    def style(self) -> StateStyle:
+        """Word, symbol and colours of the state."""
+        if self.restored and self.state is TaskState.SUCCESS:
+            return RESTORED_STYLE
+        return STYLES[self.state]
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as `%tasks status --json` prints it."""
+        return {
+            "name": self.name,
+            "state": str(self.state),
+            "restored": self.restored,
+            "outputs": list(self.outputs),
+            "after": list(self.after),
+            "seconds": self.seconds,
+            "started": self.started,
+            "saved": self.saved,
+            "bytes": self.nbytes,
+            "saved_at": self.saved_at,
+            "why": self.why.to_json() if self.why else None,
+            "error": self.error,
+            "cell_id": self.cell_id,
+        }

@@ -1,0 +1,121 @@
+"""The shapes that adapters fill; everything above and below meets here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from milepost.model.cancel import CancelSignal
+from milepost.model.record import Record
+from milepost.model.result import TaskResult
+from milepost.model.task import Task
+
+
+class Clock(Protocol):
+    """Where time comes from; tests pass a fake one."""
+
+    def time(self) -> float:
+        """Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def sleep(self, seconds: float, signal: CancelSignal) -> None:
+        """Wait; wakes early and raises `TaskCancelled` when the signal is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCall:
+    """One task about to run: the task, the user's context, its dependencies' data by name, the run's signal."""
+
+    task: Task
+    context: Any
+    inputs: Mapping[str, Any]
+    signal: CancelSignal
+
+
+@runtime_checkable
+class ExecutionStrategy(Protocol):
+    """Turns a call into a result. Strategies wrap one another; the innermost runs the body."""
+
+    def execute(self, call: TaskCall) -> TaskResult:
+        """Run (or not) the task of `call`; never raises for a failing body, but returns a failure."""
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Where bodies run. `done` is called once for each job, from any thread."""
+
+    name: str
+
+    def submit(self, job: Callable[[], TaskResult], done: Callable[[TaskResult], None]) -> None:
+        """Start the job, now or soon."""
+
+    def shutdown(self) -> None:
+        """Wait for what runs and free threads or processes."""
+
+
+class PluginContext(Protocol):
+    """What a plugin may reach while it installs itself."""
+
+    def on(self, event: str, callback: Callable[..., None]) -> None:
+        """Subscribe to an event by its name."""
+
+
+@runtime_checkable
+class Plugin(Protocol):
+    """An extension of the runner."""
+
+    name: str
+    version: str
+
+    def install(self, context: PluginContext) -> None:
+        """Subscribe to events and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One part of a checkpoint: a stream of bytes and the buffers it refers to, in order (pickle 5, out of band)."""
+
+    stream: bytes
+    buffers: Sequence[Any] = field(default=())
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Where checkpoints live. Knows bytes and records, never values."""
+
+    def save(self, record: Record, blobs: Mapping[str, Blob]) -> Record:
+        """Write the blobs, then the record that names them; the record as stored (with `blobs`, `saved_at`).
+
+        Raises `StoreUnwritableError` when the place cannot be written (or is full); what was saved before stays good.
+        """
+
+    def records(self) -> Sequence[Record]:
+        """The newest record of each task (also untrusted ones, `trusted=False`), oldest first. Unpickles nothing."""
+
+    def history(self, task: str) -> Sequence[Record]:
+        """Every kept record of one task, newest first."""
+
+    def open(self, record: Record, part: str) -> Blob:
+        """One blob, checked against its addresses; buffers are writable copy-on-write maps.
+
+        Raises `UntrustedError`, or `CorruptCheckpointError` when bytes are missing or differ, or `KeyError`.
+        """
+
+    def forget(self, tasks: Iterable[str]) -> int:
+        """Drop all records of these tasks; how many tasks had one."""
+
+    def problems(self) -> Sequence[str]:
+        """What was found torn, foreign or unreadable, a sentence each."""
+
+
+class Serializer(Protocol):
+    """Values to blobs and back."""
+
+    def dump(self, values: Mapping[str, Any]) -> tuple[Blob, dict[str, str]]:
+        """One blob for all values together (sharing is kept), and why each left-out value was left out."""
+
+    def load(self, blob: Blob) -> dict[str, Any]:
+        """The values again; raises `SerializationError`."""
