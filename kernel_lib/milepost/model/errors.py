@@ -42,6 +42,14 @@ class SnapshotError(MilepostError):
     """A snapshot that cannot be read: malformed, truncated or of a newer format."""
 
 
+class SnapshotWarning(UserWarning):
+    """Part of a snapshot cannot be used; the tasks it names run again, the rest is intact."""
+
+
+class KeyFileError(MilepostError):
+    """The user's signing key cannot be read, created or used."""
+
+
 class StoreError(MilepostError):
     """The checkpoint store could not do what was asked."""
 
