@@ -1,0 +1,88 @@
+"""Code as it counts: without comments, white space, docstrings, file names and line numbers."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import functools
+from collections.abc import Iterator
+from types import CodeType
+
+from blake3 import blake3
+
+
+def digest_text(*parts: str) -> str:
+    """BLAKE3 of some texts, hex; unambiguous about where one part ends."""
+    hasher = blake3()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        hasher.update(len(data).to_bytes(8, "little"))
+        hasher.update(data)
+    return hasher.hexdigest()
+
+
+def normalise(tree: ast.Module) -> str:
+    """The source that counts: what `ast.unparse` gives once docstrings of functions and classes are gone."""
+    return ast.unparse(ast.fix_missing_locations(_WithoutDocstrings().visit(ast.parse(ast.unparse(tree)))))
+
+
+def tree_digest(tree: ast.Module) -> str:
+    """What a cell's code comes to, hex."""
+    return digest_text(normalise(tree))
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    def _strip(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
+        self.generic_visit(node)
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _strip
+
+
+@functools.lru_cache(maxsize=20_000)
+def code_token(code: CodeType) -> tuple[object, ...]:
+    """What a code object does, as a tree of atoms: no file name and no lines.
+
+    Instructions are taken with what they refer to, not with its index, so that a docstring, which no instruction
+    loads, does not count.
+    """
+    signature = (code.co_name, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags & ~_HAS_DOCSTRING)
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
+    body = tuple((i.opname, _constant(i.argval)) for i in dis.get_instructions(code) if i.opname not in _SILENT_OPS)
+    return (*signature, *counts, code.co_exceptiontable, body)
+
+
+_HAS_DOCSTRING = 0x4000000
+"""A flag of Python 3.13 and newer."""
+
+_SILENT_OPS = frozenset({"CACHE", "EXTENDED_ARG", "NOP"})
+
+
+def _constant(item: object) -> object:
+    if isinstance(item, CodeType):
+        return code_token(item)
+    if isinstance(item, tuple):
+        return ("tuple", *(_constant(part) for part in item))
+    if isinstance(item, frozenset):
+        return ("frozenset", *sorted(f"{type(part).__name__}:{part!r}" for part in item))
+    return f"{type(item).__name__}:{item!r}"
+
+
+@functools.lru_cache(maxsize=20_000)
+def global_names(code: CodeType) -> tuple[str, ...]:
+    """The global names that a code object and those nested in it read or store, sorted."""
+    return tuple(sorted(set(_global_names(code))))
+
+
+def _global_names(code: CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _GLOBAL_OPS:
+            yield str(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _global_names(constant)
+
+
+_GLOBAL_OPS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
