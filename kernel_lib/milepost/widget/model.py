@@ -1,0 +1,175 @@
+"""The live widget. The only module that imports anywidget.
+
+widget = TaskWidget(request)         # request({"action": "pause"}) -> {"status": "ok", "paused": …, "running": …}
+widget.update(views, run)            # from any thread, as often as you like
+widget.show()                        # displays it, with static pictures beside the live view
+widget.flush()                       # at the end of a run: the last state is sent now
+widget.freeze()                      # replaces every shown view by its static picture
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from milepost.model.view import TaskView
+from milepost.widget.html import to_html
+from milepost.widget.layout import Layout
+from milepost.widget.run import RunView
+from milepost.widget.sender import INTERVAL, Sender
+from milepost.widget.svg import layout_of, to_svg
+from milepost.widget.text import to_text
+
+Request = Callable[[dict[str, Any]], dict[str, Any]]
+TASKS_PER_INTERVAL = 500
+"""With more tasks, updates come at a proportionally lower rate."""
+
+_STATIC = Path(__file__).parent / "static"
+_NOT_BUILT = "export default {render({el}) {el.textContent = 'The front end is not built: run pip install .'}}"
+_log = logging.getLogger(__name__)
+
+
+def _built(name: str, otherwise: str = "") -> str:
+    path = _STATIC / name
+    return path.read_text(encoding="utf-8") if path.exists() else otherwise
+
+
+class TaskWidget(anywidget.AnyWidget):
+    """Shows tasks live: a header with Pause, Resume and Cancel, the graph, details of the chosen task.
+
+    `request(content)` carries out an action that the page sent where it has no control channel: `content` is
+    `{"action": "ping" | "pause" | "resume" | "cancel" | "state", "task": name or absent}`; it returns the reply's
+    content at once (`{"status": "ok", "paused": bool, "running": bool}` or `{"status": "error", "message": str}`).
+
+    Without a kernel (a plain script) everything works, and nothing is sent.
+    """
+
+    _esm = _built("widget.js", _NOT_BUILT)
+    _css = _built("widget.css")
+
+    graph = traitlets.Dict().tag(sync=True)
+    """`Layout.to_json()`; changes only with the structure."""
+    states: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    """`TaskView.to_json()` of every task."""
+    run = traitlets.Dict().tag(sync=True)
+    """`RunView.to_json()`."""
+    seq = traitlets.Int(0).tag(sync=True)
+    """Counts the updates sent."""
+    now = traitlets.Float(0.0).tag(sync=True)
+    """The kernel's clock when they were sent (Unix seconds), so that the page can tick in the kernel's time."""
+
+    def __init__(self, request: Request | None = None, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._request = request
+        self._latest: tuple[tuple[TaskView, ...], RunView] = ((), RunView.of(()))
+        self._layout_lock = threading.Lock()
+        self._laid_out: tuple[Any, Layout] | None = None
+        self._displays: list[str] = []
+        self._sender = Sender(self._send_latest, lambda: time.sleep(self._interval()))
+        self.on_msg(self._on_message)
+
+    def update(self, views: Sequence[TaskView], run: RunView | None = None) -> None:
+        """Show these tasks from now on (all of them, in order). Any thread; returns at once; sent at most at 10 Hz."""
+        rows = tuple(views)
+        self._latest = (rows, run or RunView.of(rows))
+        self._sender.wake()
+
+    def flush(self) -> None:
+        """Send the latest state now, unconditionally."""
+        self._sender.flush()
+
+    def resend(self) -> None:
+        """Send the whole state again, as a page asks for that missed something."""
+        self._sender.flush()
+        self.send_state()
+
+    def show(self) -> None:
+        """Display the widget (in a plain script: print the table)."""
+        shell = _shell()
+        if shell is None:
+            print(self.to_text())
+            return
+        self.flush()
+        display_id = uuid.uuid4().hex
+        self._displays.append(display_id)
+        data, metadata = self._repr_mimebundle_()
+        shell.display_pub.publish(data=data, metadata=metadata, transient={"display_id": display_id})
+
+    def freeze(self, *display_ids: str) -> None:
+        """Replace shown views (those of `show`, or these ids) by static pictures, which a saved notebook keeps."""
+        shell = _shell()
+        self.flush()
+        chosen = list(display_ids) or self._displays
+        for display_id in chosen if shell else ():
+            shell.display_pub.publish(data=self.static_mimes(), transient={"display_id": display_id}, update=True)
+        self._displays = [d for d in self._displays if d not in chosen]
+
+    def static_mimes(self) -> dict[str, str]:
+        """The latest state as SVG, HTML and text."""
+        views = self._latest[0]
+        placed = self._layout(views)
+        svg, html = to_svg(views, placed), to_html(views, placed)
+        return {"image/svg+xml": svg, "text/html": html, "text/plain": self.to_text()}
+
+    def to_text(self) -> str:
+        """The latest state as a plain text table."""
+        return to_text(self._latest[0])
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget's view, and beside it the static pictures for where it cannot live."""
+        bundle = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        live, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**live, **self.static_mimes()}, metadata
+
+    def _interval(self) -> float:
+        return INTERVAL * max(1.0, len(self._latest[0]) / TASKS_PER_INTERVAL)
+
+    def _layout(self, views: tuple[TaskView, ...]) -> Layout:
+        structure = tuple((view.name, view.after) for view in views)
+        with self._layout_lock:
+            if self._laid_out is None or self._laid_out[0] != structure:
+                self._laid_out = (structure, layout_of(views))
+            return self._laid_out[1]
+
+    def _send_latest(self) -> None:
+        views, run = self._latest
+        graph = self._layout(views).to_json()
+        with self.hold_sync():
+            self.graph = graph
+            self.states = [view.to_json() for view in views]
+            self.run = run.to_json()
+            self.now = time.time()
+            self.seq += 1
+
+    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        """An action from a page without a control channel: `{"id": any, "action": …, "task"?: …}`."""
+        if not isinstance(content, dict) or "action" not in content:
+            return
+        if content["action"] == "state":
+            self.resend()
+        self.send({"id": content.get("id"), "reply": self._answer(content)})
+
+    def _answer(self, content: dict[str, Any]) -> dict[str, Any]:
+        if self._request is None:
+            return {"status": "error", "message": "nothing to control here"}
+        try:
+            return self._request({key: content[key] for key in ("action", "task") if key in content})
+        except Exception as error:
+            _log.exception("a request from the page failed")
+            return {"status": "error", "message": str(error)}
+
+
+def _shell() -> Any:
+    """The IPython shell of a kernel or terminal, if there is one."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell if hasattr(shell, "display_pub") and hasattr(shell, "kernel") else None
