@@ -111,11 +111,24 @@ class Store(Protocol):
         """What was found torn, foreign or unreadable, a sentence each."""
 
 
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """What became of some values: one blob, why each left-out value was left out, and the inputs it refers to."""
+
+    blob: Blob
+    unsaved: Mapping[str, str] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+
+
 class Serializer(Protocol):
     """Values to blobs and back."""
 
-    def dump(self, values: Mapping[str, Any]) -> tuple[Blob, dict[str, str]]:
-        """One blob for all values together (sharing is kept), and why each left-out value was left out."""
+    def dump(self, values: Mapping[str, Any], shared: Mapping[str, Any] | None = None) -> Dump:
+        """One blob for all values together (sharing between them is kept).
 
-    def load(self, blob: Blob) -> dict[str, Any]:
-        """The values again; raises `SerializationError`."""
+        `shared` are the task's inputs that the body left as they were: where a value holds that very object,
+        the blob refers to it by name (`Dump.shared`) instead of holding a copy.
+        """
+
+    def load(self, blob: Blob, shared: Callable[[str], Any] | None = None) -> dict[str, Any]:
+        """The values again; `shared(name)` gives the live input of that name. Raises `SerializationError`."""

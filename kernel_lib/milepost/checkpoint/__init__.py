@@ -1,0 +1,1 @@
+"""Saved results on disk and in memory: bytes and records, authenticated, never values."""

@@ -1,0 +1,100 @@
+"""What was saved and forgotten: one append-only file a session, merged when read.
+
+A line is ``mp1 <sum> <signature> <entry>`` and a newline: 32 hex digits of the BLAKE3 hash of all that follows
+them, 64 of the signature of the entry, and the entry as JSON. A damaged line costs only itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from blake3 import blake3
+
+from milepost.model.record import Record
+
+PURPOSE = "milepost journal entry 1"
+_MARK = b"mp1"
+_SUM_DIGITS = 32
+
+
+class Authenticator(Protocol):
+    """What signs entries and knows its own signatures; `milepost.trust.Signer` is one."""
+
+    def sign(self, data: bytes, purpose: str) -> str:
+        """The signature, in hex."""
+
+    def verify(self, data: bytes, purpose: str, signature: str) -> bool:
+        """Whether the signature is one's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a journal: a record, or the names of tasks that were forgotten.
+
+    `at` (ISO 8601, UTC, microseconds) and then `sequence`, which grows within a session, order all entries.
+    """
+
+    at: str
+    sequence: int
+    record: Record | None = None
+    forgotten: tuple[str, ...] = ()
+    trusted: bool = True
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """What entries are sorted by."""
+        return self.at, self.sequence
+
+
+class LineError(Exception):
+    """Why a line cannot be used."""
+
+
+def encode(entry: Entry, signer: Authenticator) -> bytes:
+    """The line of an entry, newline included."""
+    facts: dict[str, Any] = {"at": entry.at, "sequence": entry.sequence}
+    if entry.record:
+        facts["record"] = entry.record.to_json()
+    else:
+        facts["forgotten"] = list(entry.forgotten)
+    body = json.dumps(facts, separators=(",", ":")).encode()
+    signed = signer.sign(body, PURPOSE).encode() + b" " + body
+    return b"%s %s %s\n" % (_MARK, _sum(signed), signed)
+
+
+def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
+    """The entry of a line; `signer()` is asked for only once the line is whole."""
+    mark, _, rest = line.rstrip(b"\n").partition(b" ")
+    if mark != _MARK:
+        newer = mark.startswith(b"mp") and mark[2:].isdigit()
+        raise LineError("was written by a newer Milepost" if newer else "is no line of a journal")
+    total, _, signed = rest.partition(b" ")
+    if total != _sum(signed):
+        raise LineError("does not hold the bytes that were written")
+    signature, _, body = signed.partition(b" ")
+    return _entry(body, signer().verify(body, PURPOSE, signature.decode("latin-1")))
+
+
+def _sum(data: bytes) -> bytes:
+    return blake3(data).hexdigest()[:_SUM_DIGITS].encode()
+
+
+def _entry(body: bytes, trusted: bool) -> Entry:
+    # A stranger's entry has a right checksum and any content, so no shape is taken for granted.
+    try:
+        facts = json.loads(body)
+        record = Record.from_json(facts["record"], trusted=trusted) if "record" in facts else None
+        entry = Entry(str(facts["at"]), int(facts["sequence"]), record, tuple(facts.get("forgotten", ())), trusted)
+        _require_names(entry)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise LineError(f"holds no record that this Milepost knows ({error})") from error
+    return entry
+
+
+def _require_names(entry: Entry) -> None:
+    names = entry.forgotten if entry.record is None else (entry.record.task, entry.record.key)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("a name is no text")

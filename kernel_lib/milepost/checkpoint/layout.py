@@ -1,0 +1,91 @@
+"""Where things lie in a store's folder, and the version of its format."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from milepost.checkpoint.atomic import make_folder, write_file
+from milepost.model.errors import CorruptCheckpointError, NewerFormatError
+
+FORMAT_VERSION = 1
+SUFFIX = ".milepost"
+_CACHEDIR_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by Milepost: checkpoints of a notebook.\n"
+_ADDRESS = re.compile(r"[0-9a-f]{64}")
+_FORMAT_LINE = re.compile(rb"milepost (\d{1,9})\s*")
+
+
+def store_path(notebook: Path) -> Path:
+    """The store's folder of a notebook: `<stem>.milepost` beside it."""
+    return notebook.with_name(notebook.stem + SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The names of everything in the store's folder `root`.
+
+    ========================  ==============================================================
+    ``format``                ``milepost 1`` and a newline
+    ``.gitignore``            ``*``
+    ``CACHEDIR.TAG``          tells backup programs to leave the folder out
+    ``objects/ab/abcd…``      one immutable object, named by the BLAKE3 hash of its bytes
+    ``journal/<session>.jsonl``  the records one session wrote, a line each
+    ``quarantine/``           objects that did not hold what their name says
+    ========================  ==============================================================
+    """
+
+    root: Path
+
+    @property
+    def format(self) -> Path:
+        """The file that holds the format's version."""
+        return self.root / "format"
+
+    @property
+    def objects(self) -> Path:
+        """The folder of objects."""
+        return self.root / "objects"
+
+    @property
+    def journal(self) -> Path:
+        """The folder of journals."""
+        return self.root / "journal"
+
+    @property
+    def quarantine(self) -> Path:
+        """The folder of damaged objects."""
+        return self.root / "quarantine"
+
+    def object(self, address: str) -> Path:
+        """The file of one object; refuses what is no address, so that no record can point elsewhere."""
+        if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+            raise CorruptCheckpointError(f"{address!r} is no object address (64 hexadecimal digits)")
+        return self.objects / address[:2] / address
+
+    def require_readable(self) -> None:
+        """Raise `NewerFormatError` when a newer Milepost wrote here; a missing folder is an empty store."""
+        version = self._version()
+        if version > FORMAT_VERSION:
+            raise NewerFormatError(
+                f"{self.root} has store format {version}; this Milepost reads up to {FORMAT_VERSION}. "
+                "Upgrade Milepost, or move that folder away to start afresh."
+            )
+
+    def create(self, *, durable: bool = False) -> None:
+        """Make the folder and its marker files where they are missing."""
+        for folder in (self.root, self.objects, self.journal):
+            make_folder(folder, durable=durable)
+        markers = {".gitignore": b"*\n", "CACHEDIR.TAG": _CACHEDIR_TAG, "format": b"milepost %d\n" % FORMAT_VERSION}
+        for name, data in markers.items():
+            if not (self.root / name).exists():
+                write_file(self.root / name, data, durable=durable)
+
+    def _version(self) -> int:
+        try:
+            with self.format.open("rb") as file:
+                match = _FORMAT_LINE.fullmatch(file.read(64))
+        except (FileNotFoundError, NotADirectoryError):
+            return FORMAT_VERSION
+        # A damaged marker must not cost the store: each journal line carries its own version too.
+        return int(match[1]) if match else FORMAT_VERSION

@@ -1,0 +1,390 @@
+"""The store in a folder: damage, strangers, other processes, and places that cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from milepost.checkpoint.layout import store_path
+from milepost.checkpoint.local import LocalStore
+from milepost.model.errors import CorruptCheckpointError, NewerFormatError, StoreUnwritableError, UntrustedError
+from milepost.model.record import BlobRef, Record
+from milepost.ports import Blob
+from milepost.trust import Signer
+
+MINE = Signer(b"m" * 32)
+LARGE = bytes(range(256)) * 1024
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "book.milepost"
+
+
+@pytest.fixture
+def store(folder: Path) -> LocalStore:
+    return LocalStore(folder, MINE)
+
+
+def record(task: str = "a", **facts: Any) -> Record:
+    return Record(**{"task": task, "key": "k", **facts})
+
+
+def journals(folder: Path) -> list[Path]:
+    return sorted((folder / "journal").iterdir())
+
+
+def objects(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / "objects").rglob("*") if path.is_file())
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x40
+    rewrite(path, bytes(data))
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+class TestFolder:
+    def test_lies_beside_the_notebook(self) -> None:
+        assert store_path(Path("/x/book.v2.ipynb")) == Path("/x/book.v2.milepost")
+
+    def test_reading_creates_nothing(self, store: LocalStore, folder: Path) -> None:
+        store.records(), store.history("a"), store.problems(), store.forget(["a"])
+        assert not folder.exists()
+
+    def test_reading_changes_nothing(self, store: LocalStore, folder: Path) -> None:
+        saved = store.save(record(), {"values": Blob(b"s", (LARGE,))})
+        flip(objects(folder)[0], 0)
+        before = snapshot(folder)
+        other = LocalStore(folder, MINE)
+        other.records(), other.history("a"), other.problems()
+        with pytest.raises(CorruptCheckpointError):
+            other.open(saved, "values")
+        assert snapshot(folder) == before
+
+    def test_holds_what_git_and_backups_look_for(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(), {"values": Blob(b"s")})
+        assert (folder / ".gitignore").read_bytes() == b"*\n"
+        assert (folder / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+        assert (folder / "format").read_bytes() == b"milepost 1\n"
+        assert objects(folder)[0].stat().st_mode & 0o777 == 0o444
+
+    def test_leaves_no_temporary_files(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(), {"values": Blob(b"s", (LARGE,))})
+        assert not list(folder.rglob(".tmp-*"))
+
+    def test_equal_bytes_are_stored_once(self, store: LocalStore, folder: Path) -> None:
+        store.save(record("a"), {"values": Blob(b"s", (LARGE,))})
+        inodes = [path.stat().st_ino for path in objects(folder)]
+        store.save(record("b"), {"values": Blob(b"s", (LARGE, LARGE))})
+        assert [path.stat().st_ino for path in objects(folder)] == inodes
+
+    def test_a_deleted_folder_is_made_again(self, store: LocalStore, folder: Path) -> None:
+        import shutil
+
+        store.save(record("a"), {})
+        shutil.rmtree(folder)
+        assert store.records() == []
+        store.save(record("b"), {"values": Blob(b"s")})
+        assert [item.task for item in LocalStore(folder, MINE).records()] == ["b"]
+
+
+class TestFormat:
+    def test_a_newer_format_is_refused(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(), {})
+        (folder / "format").write_bytes(b"milepost 2\n")
+        other = LocalStore(folder, MINE)
+        for call in (other.records, lambda: other.save(record(), {}), lambda: other.history("a"), other.problems):
+            with pytest.raises(NewerFormatError, match=r"store format 2.*Upgrade"):
+                call()
+
+    def test_a_newer_line_costs_only_itself(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(), {})
+        with journals(folder)[0].open("ab") as file:
+            file.write(b"mp2 something else\n")
+        assert [item.task for item in store.records()] == ["a"]
+        assert "newer Milepost" in store.problems()[0]
+
+    def test_a_damaged_marker_costs_nothing(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(), {})
+        (folder / "format").write_bytes(b"\0\0")
+        assert len(LocalStore(folder, MINE).records()) == 1
+
+
+class TestDamage:
+    @pytest.mark.parametrize("which", range(3))
+    @pytest.mark.parametrize("damage", ["flip", "truncate", "append", "delete", "empty", "link"])
+    def test_a_damaged_object_is_never_opened(self, store: LocalStore, folder: Path, which: int, damage: str) -> None:
+        saved = store.save(record("bad"), {"values": Blob(b"s" * 100, (LARGE, b"small" * 9))})
+        good = store.save(record("good"), {"values": Blob(b"other", (LARGE[::-1],))})
+        ref = saved.blobs["values"]
+        hurt(folder, (ref.stream, *ref.buffers)[which], damage)
+        with pytest.raises(CorruptCheckpointError, match="'bad'"):
+            store.open(saved, "values")
+        assert store.open(good, "values").stream == b"other"
+        assert any("object" in line for line in store.problems())
+
+    @pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "link"])
+    def test_saving_again_heals(self, store: LocalStore, folder: Path, damage: str) -> None:
+        blob = Blob(b"s", (LARGE,))
+        saved = store.save(record(), {"values": blob})
+        hurt(folder, saved.blobs["values"].buffers[0], damage)
+        with pytest.raises(CorruptCheckpointError):
+            store.open(saved, "values")
+        again = store.save(record(), {"values": blob})
+        assert bytes(store.open(again, "values").buffers[0]) == LARGE
+        assert store.problems() == []
+        assert (folder / "quarantine").exists() == (damage != "delete")
+
+    @pytest.mark.parametrize("at", [0, 2, 5, 30, 40, 90, 120, 200])
+    def test_a_flipped_line_costs_only_itself(self, store: LocalStore, folder: Path, at: int) -> None:
+        for name in "abc":
+            store.save(record(name), {})
+        first = journals(folder)[0].read_bytes().index(b"\n") + 1
+        flip(journals(folder)[0], first + at)
+        other = LocalStore(folder, MINE)
+        assert [item.task for item in other.records()] == ["a", "c"]
+        assert "line 2" in other.problems()[0]
+
+    def test_a_torn_tail_costs_only_the_last(self, store: LocalStore, folder: Path) -> None:
+        for name in "abc":
+            store.save(record(name), {})
+        whole = journals(folder)[0].read_bytes()
+        last = whole[:-1].rindex(b"\n") + 1
+        for end in range(last + 1, len(whole)):
+            rewrite(journals(folder)[0], whole[:end])
+            other = LocalStore(folder, MINE)
+            assert [item.task for item in other.records()] == ["a", "b"]
+            assert "incomplete" in other.problems()[0]
+
+    def test_a_line_seen_half_written_is_read_when_whole(self, store: LocalStore, folder: Path) -> None:
+        store.save(record("a"), {})
+        whole = journals(folder)[0].read_bytes()
+        rewrite(journals(folder)[0], whole[:50])
+        reader = LocalStore(folder, MINE)
+        assert reader.records() == []
+        rewrite(journals(folder)[0], whole)
+        assert len(reader.records()) == 1
+        assert reader.problems() == []
+
+    @pytest.mark.parametrize("junk", [b"\n", b"junk\n", b"mp1\n", b"mp1 x y z\n", b"\0" * 600 + b"\n", b"\xff\xfe\n"])
+    def test_junk_costs_nothing_else(self, store: LocalStore, folder: Path, junk: bytes) -> None:
+        store.save(record("a"), {})
+        with journals(folder)[0].open("ab") as file:
+            file.write(junk)
+        store.save(record("b"), {})
+        other = LocalStore(folder, MINE)
+        assert [item.task for item in other.records()] == ["a", "b"]
+        assert len(other.problems()) == 1
+
+
+def hurt(folder: Path, address: str, how: str) -> None:
+    path = folder / "objects" / address[:2] / address
+    data = path.read_bytes()
+    changes: dict[str, Callable[[], Any]] = {
+        "flip": lambda: flip(path, len(data) // 2),
+        "truncate": lambda: rewrite(path, data[:-1]),
+        "append": lambda: rewrite(path, data + b"x"),
+        "empty": lambda: rewrite(path, b""),
+        "delete": path.unlink,
+        "link": lambda: (path.rename(folder / "elsewhere"), path.symlink_to(folder / "elsewhere")),
+    }
+    changes[how]()
+
+
+class TestStrangers:
+    def test_a_record_of_another_key_is_listed_and_not_opened(self, store: LocalStore, folder: Path) -> None:
+        LocalStore(folder, Signer(b"x" * 32)).save(record(), {"values": Blob(b"cos\nsystem\n")})
+        (found,) = store.records()
+        assert not found.trusted
+        with pytest.raises(UntrustedError, match="'a'"):
+            store.open(found, "values")
+
+    def test_a_strangers_record_hides_nothing(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(key="mine"), {"values": Blob(b"s")})
+        stranger = LocalStore(folder, Signer(b"x" * 32))
+        stranger.save(record(key="theirs"), {})
+        assert [(item.key, item.trusted) for item in store.records()] == [("mine", True)]
+        assert [item.key for item in store.history("a")] == ["mine", "theirs"]
+
+    def test_a_stranger_cannot_forget_for_us(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(), {})
+        LocalStore(folder, Signer(b"x" * 32)).forget(["a"])
+        assert len(store.records()) == 1
+
+    def test_a_forged_record_is_not_trusted(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(), {"values": Blob(b"good")})
+        mark, _, signature, body = journals(folder)[0].read_bytes().rstrip(b"\n").split(b" ", 3)
+        forged = signature + b" " + body.replace(b'"task":"a"', b'"task":"b"')
+        line = mark + b" " + blake3(forged).hexdigest()[:32].encode() + b" " + forged + b"\n"
+        (folder / "journal" / "other.jsonl").write_bytes(line)
+        assert {item.task: item.trusted for item in store.records()} == {"a": True, "b": False}
+
+    def test_trust_signs_them(self, store: LocalStore, folder: Path) -> None:
+        LocalStore(folder, Signer(b"x" * 32)).save(record(), {"values": Blob(b"v")})
+        assert store.trust(["a", "b"]) == 1
+        (found,) = LocalStore(folder, MINE).records()
+        assert found.trusted
+        assert store.open(found, "values").stream == b"v"
+
+    @pytest.mark.parametrize("address", ["../../../etc/passwd", "/etc/passwd", "", "a" * 63, "A" * 64, "a" * 64 + "\n"])
+    def test_an_address_leads_nowhere_else(self, store: LocalStore, address: str) -> None:
+        bad = record(blobs={"values": BlobRef(stream=address, stream_bytes=1)})
+        with pytest.raises(CorruptCheckpointError, match="no object address"):
+            store.open(bad, "values")
+
+    def test_a_claimed_size_takes_no_memory(self, store: LocalStore) -> None:
+        saved = store.save(record(), {"values": Blob(b"v")})
+        bomb = record(blobs={"values": BlobRef(stream=saved.blobs["values"].stream, stream_bytes=1 << 60)})
+        with pytest.raises(CorruptCheckpointError, match="1 bytes instead of"):
+            store.open(bomb, "values")
+
+    @pytest.mark.parametrize("name", ["objects", "shard"])
+    def test_a_linked_folder_is_refused(self, store: LocalStore, folder: Path, tmp_path: Path, name: str) -> None:
+        saved = store.save(record(), {"values": Blob(b"v")})
+        place = folder / "objects" if name == "objects" else objects(folder)[0].parent
+        place.rename(tmp_path / "outside")
+        place.symlink_to(tmp_path / "outside")
+        with pytest.raises(CorruptCheckpointError, match="symbolic link"):
+            store.open(saved, "values")
+
+    def test_a_linked_journal_or_pipe_is_not_read(self, store: LocalStore, folder: Path, tmp_path: Path) -> None:
+        store.save(record(), {})
+        journals(folder)[0].rename(tmp_path / "outside.jsonl")
+        (folder / "journal" / "x.jsonl").symlink_to(tmp_path / "outside.jsonl")
+        os.mkfifo(folder / "journal" / "y.jsonl")
+        assert LocalStore(folder, MINE).records() == []
+
+    @pytest.mark.parametrize("facts", [{}, [], 1, {"record": 1}, {"record": {"task": 1}}, {"record": {"inputs": [1]}}])
+    def test_entries_of_any_shape_are_only_listed(self, store: LocalStore, folder: Path, facts: Any) -> None:
+        store.save(record(), {})
+        signed = b"0" * 64 + b" " + json.dumps(facts).encode()
+        line = b"mp1 " + blake3(signed).hexdigest()[:32].encode() + b" " + signed + b"\n"
+        (folder / "journal" / "other.jsonl").write_bytes(line)
+        assert [item.task for item in store.records()] == ["a"]
+        assert len(store.problems()) == 1
+
+
+class TestUnwritable:
+    def test_a_file_in_the_place_of_the_folder(self, store: LocalStore, folder: Path) -> None:
+        folder.write_text("mine")
+        assert store.records() == []
+        with pytest.raises(StoreUnwritableError, match=r"book\.milepost.*MILEPOST_STORE"):
+            store.save(record(), {"values": Blob(b"v")})
+        assert folder.read_text() == "mine"
+
+    @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EIO])
+    @pytest.mark.parametrize("call", ["open", "write", "replace"])
+    def test_what_the_system_refuses(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, code: int, call: str
+    ) -> None:
+        saved = store.save(record(key="old"), {"values": Blob(b"old")})
+
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            raise OSError(code, os.strerror(code))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"milepost.checkpoint.atomic.os.{call}", refuse)
+            with pytest.raises(StoreUnwritableError, match=os.strerror(code)):
+                store.save(record(key="new"), {"values": Blob(b"new", (LARGE,))})
+        assert [item.key for item in store.records()] == ["old"]
+        assert store.open(saved, "values").stream == b"old"
+        assert not list(folder.rglob(".tmp-*"))
+
+    def test_a_short_write_of_a_line_harms_no_other(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        store.save(record("a"), {})
+        write = os.write
+        with monkeypatch.context() as patch:
+            patch.setattr("milepost.checkpoint.atomic.os.write", lambda fd, data: write(fd, data[:60]))
+            with pytest.raises(StoreUnwritableError):
+                store.save(record("b"), {})
+        store.save(record("c"), {})
+        assert [item.task for item in LocalStore(store.path, MINE).records()] == ["a", "c"]
+
+    def test_short_writes_of_objects_go_on(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        write = os.write
+        patch = lambda fd, data: write(fd, data[: max(1000, len(data) // 2)])  # noqa: E731
+        monkeypatch.setattr("milepost.checkpoint.atomic.os.write", patch)
+        saved = store.save(record(), {"values": Blob(LARGE, (LARGE[::-1],))})
+        assert store.open(saved, "values").stream == LARGE
+
+
+class TestSeveral:
+    def test_two_stores_see_each_other(self, store: LocalStore, folder: Path) -> None:
+        other = LocalStore(folder, MINE)
+        store.save(record("a"), {"values": Blob(b"1")})
+        other.save(record("b"), {"values": Blob(b"2")})
+        store.save(record("b", key="newest"), {"values": Blob(b"3")})
+        for one in (store, other):
+            assert [(item.task, item.key) for item in one.records()] == [("a", "k"), ("b", "newest")]
+            assert one.open(one.records()[1], "values").stream == b"3"
+        other.forget(["a"])
+        assert [item.task for item in store.records()] == ["b"]
+        assert len(journals(folder)) == 2
+
+    def test_a_clock_that_goes_back_hides_nothing(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        store.save(record(key="k1"), {})
+        monkeypatch.setattr("milepost.checkpoint.view.stamp", _early(store.records()[0].saved_at))
+        store.save(record(key="k2"), {})
+        assert [item.key for item in store.history("a")] == ["k2", "k1"]
+
+    def test_a_forked_child_writes_its_own_journal(self, store: LocalStore, folder: Path) -> None:
+        store.save(record("a"), {})
+        child = multiprocessing.get_context("fork").Process(target=store.save, args=(record("b"), {}))
+        child.start()
+        child.join()
+        store.save(record("c"), {})
+        assert [item.task for item in store.records()] == ["a", "b", "c"]
+        assert len(journals(folder)) == 2
+
+    def test_many_processes_lose_nothing(self, store: LocalStore, folder: Path) -> None:
+        context = multiprocessing.get_context("fork")
+        children = [context.Process(target=_save_many, args=(folder, name)) for name in "abcd"]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        found = store.records()
+        assert len(found) == 100
+        assert all(store.open(item, "values").stream == item.task[1:].encode() for item in found)
+        assert store.problems() == []
+
+    def test_history_is_limited(self, store: LocalStore) -> None:
+        for number in range(8):
+            store.save(record(key=str(number)), {})
+        assert [item.key for item in store.history("a")] == ["7", "6", "5", "4", "3"]
+
+    def test_what_did_not_change_is_not_read_again(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        store.save(record(), {})
+        store.records()
+        monkeypatch.setattr("milepost.checkpoint.reader.decode", None)
+        assert len(store.records()) == 1
+
+
+def _early(real: str) -> Callable[[Any], str]:
+    from milepost.checkpoint.view import stamp
+
+    return lambda time: stamp(time) if stamp(time) < real or time.microsecond else real[:4] + "-01-01"
+
+
+def _save_many(folder: Path, name: str) -> None:
+    store = LocalStore(folder, MINE)
+    for number in range(25):
+        store.save(record(f"{name}{number}"), {"values": Blob(b"%d" % number)})
