@@ -1,0 +1,179 @@
+"""The C pickler with rules for what lives in a notebook."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]
+from cloudpickle.cloudpickle import _should_pickle_by_reference  # type: ignore[import-untyped]
+
+from milepost.checkpoint.serializers import rebuild
+from milepost.checkpoint.serializers.adapt import Reducer, reducer_for
+
+IN_BAND_BELOW = 4096
+"""Buffers smaller than this (bytes) stay in the stream."""
+
+
+class _Shell:
+    """Stands for one cell while pickling: empty when built, so that functions may hold themselves."""
+
+
+class NotebookPickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Saves functions and classes of the notebook by value, bound to the live notebook when loaded.
+
+    Parameters
+    ----------
+    file : writable binary file
+    namespace : dict
+        The notebook's namespace.
+    own : collection of int
+        The `id` of functions and classes that must be saved by value, as the task itself made them.
+    resolve, fingerprint : callable
+        See `rebuild.Notebook`.
+    shared : mapping
+        Name and object of each input by its `id`.
+    buffer_callback : callable, optional
+        Takes the large buffers.
+    """
+
+    def __init__(
+        self,
+        file: Any,
+        namespace: dict[str, Any],
+        own: Collection[int],
+        resolve: Callable[[str], Any],
+        fingerprint: Callable[[Any], str],
+        shared: Mapping[int, tuple[str, Any]],
+        buffer_callback: Callable[[Any], Any] | None = None,
+    ) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        self.used: set[str] = set()
+        self._namespace = namespace
+        self._own = own
+        self._resolve = resolve
+        self._fingerprint = fingerprint
+        self._inputs = shared
+        self._shells: dict[int, tuple[_Shell, types.CellType]] = {}
+        self._reducers: dict[type, Reducer] = {types.FunctionType: self._function, types.CellType: self._cell}
+        self._reducers[_Shell] = lambda shell: (rebuild.make_cell, ())
+
+    def reducer_override(self, value: Any) -> Any:
+        """How a value that is no plain number, text or container is saved."""
+        if self._inputs and id(value) in self._inputs:
+            return rebuild.live_input, (self._use(value),)
+        kind = type(value)
+        reduce = self._reducers.get(kind)
+        if reduce is None:
+            reduce = self._class if issubclass(kind, type) else reducer_for(kind)
+            self._reducers[kind] = reduce
+        return reduce(value)
+
+    def _use(self, value: Any) -> str:
+        name = self._inputs[id(value)][0]
+        self.used.add(name)
+        return name
+
+    def _function(self, function: types.FunctionType) -> Any:
+        if _should_pickle_by_reference(function):
+            return NotImplemented
+        scope = self._scope(function)
+        if scope is None:
+            return self._dynamic_function_reduce(function)
+        args = (function.__code__, scope, self._closure(function))
+        linked = function.__closure__ is None and not function.__dict__
+        return self._linked(function, rebuild.live_function, rebuild.make_function, args, linked, _state(function))
+
+    def _scope(self, function: types.FunctionType) -> Any:
+        """What stands for the function's globals: the notebook's namespace, a module's, or nothing known."""
+        scope = function.__globals__
+        if scope is self._namespace:
+            return _Call(rebuild.live_namespace)
+        name = scope.get("__name__")
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        return _Call(rebuild.module_namespace, name) if getattr(module, "__dict__", None) is scope else None
+
+    def _closure(self, function: types.FunctionType) -> tuple[_Shell, ...] | None:
+        cells = function.__closure__
+        return None if cells is None else tuple(self._shell(cell) for cell in cells)
+
+    def _shell(self, cell: types.CellType) -> _Shell:
+        return self._shells.setdefault(id(cell), (_Shell(), cell))[0]
+
+    def _cell(self, cell: types.CellType) -> Any:
+        return rebuild.fill_cell, (self._shell(cell), _content(cell))
+
+    def _class(self, value: type) -> Any:
+        if value.__module__ != "__main__" and _should_pickle_by_reference(value):
+            return NotImplemented
+        reduced = super().reducer_override(value)
+        if not isinstance(reduced, tuple) or len(reduced) != 6:
+            return reduced
+        maker, args, state = reduced[:3]
+        # A cache that pickling itself puts into classes.
+        state[0].pop("__slotnames__", None)
+        build = rebuild.make_enum if maker.__name__ == "_make_skeleton_enum" else rebuild.make_class
+        return self._linked(value, rebuild.live_class, build, _class_args(value, args), True, state)
+
+    def _linked(self, value: Any, find: Any, build: Any, args: tuple[Any, ...], linked: bool, state: Any) -> Any:
+        """By value, and when the notebook has the very thing under its name, as a link to that as well."""
+        name = value.__qualname__
+        if linked and id(value) not in self._own and self._resolve(name) is value:
+            build, args = find, (name, self._fingerprint(value), build, args)
+        return build, args, state, None, None, rebuild.finish
+
+
+class SharingPickler(NotebookPickler):
+    """As above, where inputs are plain containers: only `persistent_id` sees those, at a call for each object."""
+
+    def persistent_id(self, value: Any) -> Any:
+        """The name of an input, wherever it is met."""
+        return self._use(value) if id(value) in self._inputs else None
+
+
+class _Call:
+    """Pickled as the result of a call."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self._call = (function, args)
+
+    def __reduce__(self) -> Any:
+        return self._call
+
+
+def _class_args(value: type, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    *kept, _tracker, _extra = args
+    if len(kept) != 4:  # an enum, which has its facts already
+        return tuple(kept)
+    maker, name, bases, facts = kept
+    # `NamedTuple` and the like are functions, which stand for what the class really has as its base.
+    usable = not any(isinstance(base, types.FunctionType) for base in bases)
+    return (maker, name, bases if usable else value.__bases__, _class_facts(value, facts))
+
+
+def _class_facts(value: type, facts: dict[str, Any]) -> dict[str, Any]:
+    """What must be there when the class is made; cloudpickle leaves out slots and the qualified name."""
+    if "__slots__" in vars(value):
+        facts["__slots__"] = vars(value)["__slots__"]
+    return {**facts, "__qualname__": value.__qualname__}
+
+
+def _content(cell: types.CellType) -> tuple[Any, ...]:
+    try:
+        return (cell.cell_contents,)
+    except ValueError:
+        return ()
+
+
+def _state(function: types.FunctionType) -> dict[str, Any]:
+    names = ("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__")
+    slots = {name: getattr(function, name) for name in names}
+    if getattr(function, "__type_params__", ()):
+        slots["__type_params__"] = function.__type_params__  # type: ignore[attr-defined]
+    return {
+        "cells": [_content(cell) for cell in function.__closure__ or ()],
+        "slots": slots,
+        "attributes": dict(function.__dict__),
+    }

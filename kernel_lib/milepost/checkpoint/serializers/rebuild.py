@@ -1,0 +1,216 @@
+"""What saved streams call to build things again.
+
+A stream names these functions, so their names and parameters belong to the format. The first group needs the
+live notebook: while loading, the unpickler puts the methods of `Notebook` in their place.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import io
+import os
+import pickle
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from milepost.model.errors import SerializationError
+
+
+def live_namespace() -> dict[str, Any]:
+    """The notebook's namespace, itself."""
+    raise _outside()
+
+
+def live_input(name: str) -> Any:
+    """The task's live input of that name."""
+    raise _outside()
+
+
+def live_function(name: str, fingerprint: str, build: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """The notebook's function of that name while its code is the same, else one built by value."""
+    raise _outside()
+
+
+def live_class(name: str, fingerprint: str, build: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """The notebook's class of that name while its code is the same, else one built by value."""
+    raise _outside()
+
+
+def finish(target: Any, state: Any) -> None:
+    """Complete what was built by value; what is live is left as it is."""
+    raise _outside()
+
+
+def _outside() -> SerializationError:
+    return SerializationError("only NotebookSerializer.load can build this: it belongs to a live notebook")
+
+
+class Notebook:
+    """The live side of the functions above.
+
+    Parameters
+    ----------
+    namespace : dict
+    resolve : callable
+        `resolve(name)` gives the live function or class of a qualified name, or None.
+    fingerprint : callable
+        Of a function's or class's code.
+    shared : callable, optional
+        Gives a live input by its name.
+    """
+
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        resolve: Callable[[str], Any],
+        fingerprint: Callable[[Any], str],
+        shared: Callable[[str], Any] | None,
+    ) -> None:
+        self._namespace = namespace
+        self._resolve = resolve
+        self._fingerprint = fingerprint
+        self._shared = shared
+        self._live: set[int] = set()
+
+    def live_namespace(self) -> dict[str, Any]:
+        """See the function of this name."""
+        return self._namespace
+
+    def live_input(self, name: str) -> Any:
+        """See the function of this name."""
+        if self._shared is None:
+            raise SerializationError(f"the saved values hold the input {name!r}, which was not given")
+        return self._shared(name)
+
+    def live_function(self, name: str, fingerprint: str, build: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """See the function of this name."""
+        return self._live_or_built(types.FunctionType, name, fingerprint, build, args)
+
+    def live_class(self, name: str, fingerprint: str, build: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """See the function of this name."""
+        return self._live_or_built(type, name, fingerprint, build, args)
+
+    def finish(self, target: Any, state: Any) -> None:
+        """See the function of this name."""
+        if id(target) not in self._live:
+            (finish_class if isinstance(target, type) else finish_function)(target, state)
+
+    def _live_or_built(
+        self, kind: type, name: str, fingerprint: str, build: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Any:
+        found = self._resolve(name)
+        if isinstance(found, kind) and self._fingerprint(found) == fingerprint:
+            self._live.add(id(found))
+            return found
+        return build(*args)
+
+
+def module_namespace(name: str) -> dict[str, Any]:
+    """The globals of a module, imported if need be."""
+    return importlib.import_module(name).__dict__
+
+
+def make_function(code: types.CodeType, namespace: dict[str, Any], closure: tuple[Any, ...] | None) -> Any:
+    """A function that `finish_function` completes."""
+    return types.FunctionType(code, namespace, None, None, closure)
+
+
+def finish_function(function: Any, state: dict[str, Any]) -> None:
+    """Give a function its attributes and fill its cells."""
+    for cell, content in zip(function.__closure__ or (), state["cells"], strict=True):
+        if content:
+            cell.cell_contents = content[0]
+    for name, value in state["slots"].items():
+        setattr(function, name, value)
+    function.__dict__.update(state["attributes"])
+
+
+def make_cell() -> types.CellType:
+    """An empty cell; functions that share a variable share its cell."""
+    return types.CellType()
+
+
+def fill_cell(cell: types.CellType, content: tuple[Any, ...]) -> types.CellType:
+    """A cell that is a value of its own."""
+    if content:
+        cell.cell_contents = content[0]
+    return cell
+
+
+def make_class(*args: Any) -> Any:
+    """A class without members. It is never tracked: cloudpickle rewrites the live classes that it tracks."""
+    from cloudpickle.cloudpickle import _make_skeleton_class  # type: ignore[import-untyped]
+
+    return _make_skeleton_class(*args, class_tracker_id=None, extra=None)
+
+
+def make_enum(*args: Any) -> Any:
+    """An enum with its members, but without its methods; see `make_class`."""
+    from cloudpickle.cloudpickle import _make_skeleton_enum
+
+    return _make_skeleton_enum(*args, class_tracker_id=None, extra=None)
+
+
+def finish_class(target: Any, state: Any) -> None:
+    """Give a class its members."""
+    from cloudpickle.cloudpickle import _class_setstate
+
+    _class_setstate(target, state)
+
+
+def make_cached(function: Any, parameters: dict[str, Any]) -> Any:
+    """A function under `functools.lru_cache`, its cache empty."""
+    return functools.lru_cache(**parameters)(function)
+
+
+def random_state(module: str, name: str) -> Any:
+    """A module's global random generator, itself, so that seeding it still has its effect."""
+    return getattr(importlib.import_module(module), name)
+
+
+def standard_stream(name: str) -> Any:
+    """`sys.stdout` or `sys.stderr` as they are now."""
+    return getattr(sys, name)
+
+
+def environment() -> Any:
+    """The environment of this process, itself."""
+    return os.environ
+
+
+def with_dill(data: bytes) -> Any:
+    """What only dill could save."""
+    import dill  # type: ignore[import-untyped]
+
+    return dill.load(io.BytesIO(data))
+
+
+def whole_view(owner: Any) -> memoryview:
+    """A memoryview over all bytes of `owner`."""
+    return memoryview(owner)
+
+
+def dict_view(owner: dict[Any, Any], kind: str) -> Any:
+    """A view (keys, values or items) of a dict that lives elsewhere too."""
+    return getattr(owner, kind)()
+
+
+class Unpickler(pickle.Unpickler):
+    """Finds the functions of this module, and what is in the notebook, with the live notebook."""
+
+    def __init__(self, stream: bytes, buffers: Any, notebook: Notebook) -> None:
+        super().__init__(io.BytesIO(stream), buffers=buffers)
+        self._notebook = notebook
+
+    def persistent_load(self, name: str) -> Any:
+        """A live input."""
+        return self._notebook.live_input(name)
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What the stream calls `name` of `module`."""
+        if module == __name__ and hasattr(Notebook, name):
+            return getattr(self._notebook, name)
+        return super().find_class(module, name)

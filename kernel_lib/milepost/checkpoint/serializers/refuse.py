@@ -1,0 +1,78 @@
+"""What is not saved, and why: things that live outside the value, or whose restored twin would lie."""
+
+from __future__ import annotations
+
+import _thread
+import io
+import pickle
+import socket
+import sys
+import threading
+import types
+import weakref
+from typing import Any
+
+
+class RefusedError(pickle.PicklingError):
+    """A value that no pickler may save, with the reason for people."""
+
+
+_FILE = "an open file keeps a place in something outside the notebook"
+_LOCK = "a lock belongs to the threads that hold and await it"
+_RUNNING = "it keeps its place in running code"
+_REASONS: dict[type, str] = {
+    types.GeneratorType: f"a generator cannot be saved: {_RUNNING}",
+    types.CoroutineType: f"a coroutine cannot be saved: {_RUNNING}",
+    types.AsyncGeneratorType: f"an asynchronous generator cannot be saved: {_RUNNING}",
+    types.FrameType: f"a frame cannot be saved: {_RUNNING}",
+    types.TracebackType: "a traceback cannot be saved: it holds the frames of running code",
+    io.FileIO: f"{_FILE}",
+    io.BufferedReader: _FILE,
+    io.BufferedWriter: _FILE,
+    io.BufferedRandom: _FILE,
+    io.BufferedRWPair: _FILE,
+    io.TextIOWrapper: _FILE,
+    socket.socket: "a socket is a connection of this process",
+    _thread.LockType: _LOCK,
+    _thread.RLock: _LOCK,
+    threading.Thread: "a thread ends with its process",
+    threading.local: "thread-local data ends with its threads",
+    weakref.ref: "a weak reference does not keep what it refers to",
+}
+
+
+def refusal(kind: type) -> str:
+    """Why no value of this type is saved; empty when some are."""
+    if kind.__module__ == "itertools":
+        return f"an iterator of itertools ({kind.__name__}) cannot be saved: it keeps its place in a stream"
+    found = next((_REASONS[base] for base in kind.__mro__ if base in _REASONS), "")
+    return found
+
+
+def refuse_tensor(value: Any) -> Any:
+    """A torch tensor, unless its pickle would lose its gradient or its graph."""
+    if getattr(value, "grad_fn", None) is not None:
+        raise RefusedError("a torch tensor with a gradient function would lose its graph; save `x.detach()` instead")
+    if getattr(value, "grad", None) is not None:
+        raise RefusedError("a torch tensor would lose its `.grad`; clear the gradients first")
+    return NotImplemented
+
+
+def refuse_array(value: Any) -> Any:
+    """A NumPy array, unless it writes to a file or its pickle would lose its attributes."""
+    if getattr(value, "mode", None) in ("r+", "w+"):
+        raise RefusedError("a memory-mapped array writes to its file, and a restored one would not")
+    if getattr(value, "mode", None) is None and getattr(value, "__dict__", None) and _numpy_reduces(type(value)):
+        raise RefusedError(f"NumPy's pickle loses the attributes of a {type(value).__qualname__}; add a `__reduce__`")
+    return NotImplemented
+
+
+def library_class(module: str, name: str) -> type | None:
+    """A class of a library that is imported already; never imports."""
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) else None
+
+
+def _numpy_reduces(kind: type) -> bool:
+    array = library_class("numpy", "ndarray")
+    return all(getattr(kind, name) is getattr(array, name) for name in ("__reduce__", "__reduce_ex__"))
