@@ -2,7 +2,10 @@
 import { build } from "esbuild";
 
 await build({
-  entryPoints: { widget: "src/widget/index.ts" },
+  entryPoints: [
+    { in: "src/widget/index.ts", out: "widget" },
+    { in: "style/widget.css", out: "widget" }
+  ],
   outdir: "../kernel_lib/milepost/widget/static",
   bundle: true,
   minify: true,

@@ -291,12 +291,14 @@ class NotebookPage:
         return self.cells.nth(index).locator(".milepost-badge")
 
     def save(self) -> dict[str, Any]:
-        """Save, and return the notebook's JSON as it is on disk."""
+        """Save, and return the notebook's JSON as it is on disk (sources joined)."""
         self.command("docmanager:save")
         path = self.page.evaluate("window.jupyterapp.shell.currentWidget.context.path")
         saved = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
         self.page.wait_for_function(saved)
         data: dict[str, Any] = json.loads((self.server.root / path).read_text())
+        for cell in data["cells"]:
+            cell["source"] = "".join(cell["source"])
         return data
 
     def theme(self, name: str) -> None:

@@ -42,16 +42,16 @@ class StateStyle:
 
 
 STYLES: dict[str, StateStyle] = {
-    TaskState.PENDING: StateStyle("pending", "○", "#eceff1", "#607d8b"),
-    TaskState.READY: StateStyle("ready", "◔", "#e3f2fd", "#1976d2"),
+    TaskState.PENDING: StateStyle("pending", "○", "#eceff1", "#51666f"),
+    TaskState.READY: StateStyle("ready", "◔", "#e3f2fd", "#1565c0"),
     TaskState.RUNNING: StateStyle("running", "▶", "#bbdefb", "#0d47a1"),
-    TaskState.PAUSED: StateStyle("paused", "Ⅱ", "#fff8e1", "#b26a00"),
-    TaskState.SUCCESS: StateStyle("success", "✓", "#e0f2e1", "#2e7d32"),
+    TaskState.PAUSED: StateStyle("paused", "Ⅱ", "#fff8e1", "#925700"),
+    TaskState.SUCCESS: StateStyle("success", "✓", "#e0f2e1", "#256b29"),
     TaskState.FAILURE: StateStyle("failure", "✗", "#ffebee", "#c62828"),
     TaskState.SKIPPED: StateStyle("skipped", "↷", "#f3e5f5", "#7b1fa2"),
     TaskState.CANCELLED: StateStyle("cancelled", "■", "#efebe9", "#5d4037"),
-    TaskState.STALE: StateStyle("stale", "≠", "#fff3e0", "#bf4d00"),
-    TaskState.IN_DOUBT: StateStyle("in doubt", "?", "#fffde7", "#8d6e00"),
+    TaskState.STALE: StateStyle("stale", "≠", "#fff3e0", "#b04600"),
+    TaskState.IN_DOUBT: StateStyle("in doubt", "?", "#fffde7", "#846700"),
     TaskState.UNTRUSTED: StateStyle("untrusted", "⚠", "#fce4ec", "#ad1457"),
 }
 """Style by state; `RESTORED_STYLE` stands in for a success that was given back instead of run."""

@@ -1,0 +1,5 @@
+/** The JupyterLab extension. */
+
+import { badges } from "./plugins/badges";
+
+export default [badges];

@@ -1,0 +1,71 @@
+/** What a page knows about the tasks of one kernel, and what follows from it. No DOM, no JupyterLab. */
+
+import type { RunView, StateMessage, TaskView } from "./protocol";
+
+/** Which buttons apply, and what the Pause button says. */
+export interface Buttons {
+  pause: boolean;
+  resume: boolean;
+  cancel: boolean;
+  pauseLabel: string;
+}
+
+export function buttons(run: RunView, gone: boolean): Buttons {
+  const busy = Boolean(run.running) || Boolean(run.pausing) || Boolean(run.paused);
+  const held = Boolean(run.pausing) || Boolean(run.paused);
+  const free = !gone && !run.cancelling;
+  return {
+    pause: free && Boolean(run.running) && !held,
+    resume: free && held,
+    cancel: free && busy,
+    pauseLabel: run.paused ? "Paused" : run.pausing ? "Pausing…" : "Pause"
+  };
+}
+
+/** The name that a cell's first line gives: "" for a task without one, null for a cell that is no task. */
+export function taskName(source: string): string | null {
+  const line = source.trimStart().split("\n", 1)[0] ?? "";
+  const match = /^%%task(?:[ \t]+(.*))?$/.exec(line);
+  if (!match) {
+    return null;
+  }
+  const first = (match[1] ?? "").trim().split(/\s+/)[0] ?? "";
+  return first.startsWith("-") ? "" : first.replace(/^(["'])(.*)\1$/, "$2");
+}
+
+/** The tasks of one kernel; empty and unknown until it tells. */
+export class Tasks {
+  known = false;
+  run: RunView = {};
+  private byName = new Map<string, TaskView>();
+  private byCell = new Map<string, TaskView>();
+
+  apply(message: StateMessage): void {
+    if (message.run) {
+      this.run = message.run;
+    }
+    if (message.tasks) {
+      this.known = true;
+      this.byName = new Map(message.tasks.map(task => [task.name, task]));
+      this.byCell = new Map(message.tasks.filter(task => task.cell_id).map(task => [task.cell_id, task]));
+    }
+  }
+
+  forget(): void {
+    this.known = false;
+    this.run = {};
+    this.byName.clear();
+    this.byCell.clear();
+  }
+
+  get running(): boolean {
+    return [...this.byName.values()].some(task => task.state === "running");
+  }
+
+  /** The task of a cell: by the name it gives (names are unique), else by the cell's id. */
+  find(cellId: string, name: string): TaskView | undefined {
+    const named = this.byName.get(name);
+    const expanded = name.includes("{") || name.includes("$");
+    return named ?? (name === "" || expanded ? this.byCell.get(cellId) : undefined);
+  }
+}

@@ -1,0 +1,123 @@
+/** One notebook's line to its kernel: hears the states of its tasks, tells the notebook's path. */
+
+import type { DocumentRegistry } from "@jupyterlab/docregistry";
+import type { INotebookModel } from "@jupyterlab/notebook";
+import type { Kernel } from "@jupyterlab/services";
+import type { IDisposable } from "@lumino/disposable";
+
+import { taskName } from "../model";
+import { COMM_TARGET, type ControlKernel, request, type StateMessage } from "../protocol";
+
+const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
+
+export interface Listener {
+  hear(message: StateMessage): void;
+  forget(): void;
+}
+
+export class Link implements IDisposable {
+  isDisposed = false;
+  private comm: Kernel.IComm | null = null;
+
+  constructor(
+    private readonly context: DocumentRegistry.IContext<INotebookModel>,
+    private readonly listener: Listener
+  ) {
+    const { sessionContext } = context;
+    sessionContext.kernelChanged.connect(this.onKernel);
+    sessionContext.statusChanged.connect(this.onStatus);
+    context.pathChanged.connect(this.tellPath);
+    void sessionContext.ready.then(() => this.attach(sessionContext.session?.kernel));
+  }
+
+  dispose(): void {
+    if (!this.isDisposed) {
+      this.isDisposed = true;
+      this.context.sessionContext.kernelChanged.disconnect(this.onKernel);
+      this.context.sessionContext.statusChanged.disconnect(this.onStatus);
+      this.context.pathChanged.disconnect(this.tellPath);
+    }
+  }
+
+  private readonly onKernel = (_: unknown, { newValue }: { newValue: Kernel.IKernelConnection | null }): void => {
+    this.lose();
+    void this.attach(newValue);
+  };
+
+  private readonly onStatus = (_: unknown, status: Kernel.Status): void => {
+    if (ENDINGS.includes(status)) {
+      this.lose();
+    }
+  };
+
+  private lose(): void {
+    this.comm = null;
+    this.listener.forget();
+  }
+
+  /** Listens for the kernel's comm; where one may be open already (a reloaded page), takes it up again. */
+  private async attach(kernel: Kernel.IKernelConnection | null | undefined): Promise<void> {
+    if (!kernel || this.isDisposed) {
+      return;
+    }
+    kernel.registerCommTarget(COMM_TARGET, (comm, open) => {
+      this.adopt(comm);
+      this.hear(open.content.data);
+    });
+    await this.context.ready;
+    if (!this.comm && this.hasTasks()) {
+      await this.reattach(kernel).catch(() => undefined);
+    }
+  }
+
+  /** Asks over the control channel, which answers while a cell runs; a kernel without Milepost never answers. */
+  private async reattach(kernel: Kernel.IKernelConnection): Promise<void> {
+    const reply = await request(kernel, "state");
+    if (reply.status !== "ok" || kernel.isDisposed || kernel !== this.context.sessionContext.session?.kernel) {
+      return;
+    }
+    this.hear(reply as unknown as Record<string, unknown>);
+    const id = reply.comm_id ?? (await openComm(kernel));
+    if (id !== undefined && !this.comm && !kernel.hasComm(id)) {
+      this.adopt(kernel.createComm(COMM_TARGET, id));
+    }
+  }
+
+  private adopt(comm: Kernel.IComm): void {
+    this.comm = comm;
+    comm.onMsg = message => {
+      this.hear(message.content.data);
+    };
+    comm.onClose = () => {
+      if (this.comm === comm) {
+        this.comm = null;
+      }
+    };
+    this.tellPath();
+  }
+
+  private hear(data: Record<string, unknown>): void {
+    if (!this.isDisposed) {
+      this.listener.hear(data);
+    }
+  }
+
+  private readonly tellPath = (): void => {
+    if (this.comm && !this.comm.isDisposed) {
+      this.comm.send({ path: this.context.localPath });
+    }
+  };
+
+  /** Kernels of notebooks that do not use Milepost are left in peace. */
+  private hasTasks(): boolean {
+    return [...this.context.model.cells].some(({ sharedModel }) => {
+      const source = sharedModel.getSource();
+      return taskName(source) !== null || source.includes("milepost");
+    });
+  }
+}
+
+async function openComm(kernel: Kernel.IKernelConnection): Promise<string | undefined> {
+  const { content } = await kernel.requestCommInfo({ target_name: COMM_TARGET });
+  return content.status === "ok" ? Object.keys(content.comms)[0] : undefined;
+}

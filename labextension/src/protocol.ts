@@ -1,0 +1,137 @@
+/**
+ * What the kernel and the pages say to each other. Imports nothing of JupyterLab.
+ *
+ * The kernel's twins: TaskView.to_json, RunView.to_json and Layout.to_json in the Python package.
+ */
+
+export const REQUEST = "milepost_request";
+export const COMM_TARGET = "milepost.states";
+
+export interface Reason {
+  kind: string;
+  text: string;
+  details: string[];
+}
+
+/** One task, as `%tasks status --json` prints it. */
+export interface TaskView {
+  name: string;
+  state: string;
+  restored: boolean;
+  outputs: string[];
+  after: string[];
+  seconds: number | null;
+  started: number | null;
+  saved: boolean;
+  bytes: number;
+  saved_at: string | null;
+  why: Reason | null;
+  error: string | null;
+  cell_id: string;
+}
+
+/** The run as a whole; fields a kernel leaves out are off. */
+export interface RunView {
+  running?: boolean;
+  pausing?: boolean;
+  paused?: boolean;
+  cancelling?: boolean;
+  totals?: string;
+  message?: string;
+}
+
+export interface NodeBox {
+  name: string;
+  label: string;
+  x: number;
+  y: number;
+  w: number;
+  h: number;
+}
+
+export interface EdgePath {
+  source: string;
+  target: string;
+  path: string;
+}
+
+export interface Layout {
+  width: number;
+  height: number;
+  nodes: NodeBox[];
+  edges: EdgePath[];
+}
+
+export type Action = "ping" | "pause" | "resume" | "cancel" | "state";
+
+export interface Reply {
+  status: string;
+  message?: string;
+  running?: boolean;
+  paused?: boolean;
+  /** In answer to "state": everything, and the comm that brings what follows. */
+  tasks?: TaskView[];
+  run?: RunView;
+  comm_id?: string;
+}
+
+/** What the kernel sends over the comm: always everything. */
+export interface StateMessage {
+  tasks?: TaskView[];
+  run?: RunView;
+}
+
+interface Future {
+  done: Promise<{ content: unknown } | undefined>;
+  dispose(): void;
+}
+
+/** The part of JupyterLab's kernel connection that is needed to send a request. */
+export interface ControlKernel {
+  readonly clientId: string;
+  sendControlMessage(message: never, expectReply: boolean): Future;
+}
+
+/** Asks over the control channel, which a busy kernel answers too. Rejects after `patience` milliseconds, if given. */
+export async function request(
+  kernel: ControlKernel,
+  action: Action,
+  task?: string,
+  patience?: number
+): Promise<Reply> {
+  const message = {
+    channel: "control",
+    header: {
+      msg_id: uniqueId(),
+      msg_type: REQUEST,
+      session: kernel.clientId,
+      username: "",
+      version: "5.4",
+      date: new Date().toISOString()
+    },
+    parent_header: {},
+    metadata: {},
+    buffers: [],
+    content: task === undefined ? { action } : { action, task }
+  };
+  const future = kernel.sendControlMessage(message as never, true);
+  const reply = await (patience === undefined ? future.done : within(patience, future));
+  return (reply?.content ?? { status: "error", message: "no answer" }) as Reply;
+}
+
+function within(patience: number, future: Future): Future["done"] {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      future.dispose();
+      reject(new Error("the kernel does not answer"));
+    }, patience);
+    future.done.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+    });
+  });
+}
+
+/** `crypto.randomUUID` exists only on https and localhost; this works everywhere. */
+export function uniqueId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
+}

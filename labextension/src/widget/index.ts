@@ -1,0 +1,178 @@
+/** The live widget: header with buttons, graph, details. Bundled for anywidget. */
+
+import { Graph } from "../drawing/graph";
+import { isDark, onTheme } from "../drawing/theme";
+import { buttons } from "../model";
+import type { Action, Layout, Reply, RunView, TaskView } from "../protocol";
+import { type AnyModel, Control } from "./control";
+import { showDetails } from "./details";
+
+const GONE = "The kernel is gone – run %tasks again.";
+
+class View {
+  private readonly root = make("div", "milepost");
+  private readonly totals = make("span", "milepost-totals");
+  private readonly news = make("div", "milepost-news");
+  private readonly details = make("div", "milepost-details");
+  private readonly pause = this.button("pause", "Pause", "Pause: stop at the next safe place");
+  private readonly resume = this.button("resume", "Resume", "Resume the paused run");
+  private readonly cancel = this.button("cancel", "Cancel", "Cancel the run");
+  private readonly graph = new Graph(name => {
+    this.choose(name);
+  });
+  private readonly control: Control;
+  private readonly endTheme = onTheme(() => {
+    this.paint();
+  });
+  private readonly ticker = setInterval(() => {
+    this.tick();
+  }, 1000);
+  private tasks = new Map<string, TaskView>();
+  private drawnGraph: unknown = null;
+  private chosen: string | null = null;
+  private said: RunView = {};
+  private clockOffset = 0;
+  private gone = false;
+
+  constructor(
+    private readonly model: AnyModel,
+    el: HTMLElement
+  ) {
+    const header = make("div", "milepost-header");
+    const group = make("div", "milepost-buttons");
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", "run control");
+    group.append(this.pause, this.resume, this.cancel);
+    header.append(group, this.totals);
+    const scroll = make("div", "milepost-graph");
+    scroll.append(this.graph.svg);
+    this.news.setAttribute("role", "status");
+    this.news.setAttribute("aria-live", "polite");
+    this.root.append(header, scroll, this.details, this.news);
+    el.append(this.root);
+    this.control = new Control(model, () => {
+      this.lose();
+    });
+    model.on("change:seq", this.update);
+    this.update();
+    void this.control.ask("ping").catch(() => undefined);
+  }
+
+  dispose(): void {
+    clearInterval(this.ticker);
+    this.endTheme();
+    this.control.dispose();
+    this.model.off("change:seq", this.update);
+  }
+
+  private readonly update = (): void => {
+    this.gone = false;
+    this.said = {};
+    this.tasks = new Map((this.model.get("states") as TaskView[]).map(task => [task.name, task]));
+    this.clockOffset = (this.model.get("now") as number) - Date.now() / 1000;
+    const graph = this.model.get("graph");
+    if (graph !== this.drawnGraph && (graph as Partial<Layout>).nodes) {
+      this.drawnGraph = graph;
+      this.graph.draw(graph as Layout);
+    }
+    this.paint();
+  };
+
+  private paint(): void {
+    const run = this.run;
+    const dark = isDark();
+    this.root.dataset.theme = dark ? "dark" : "light";
+    this.root.classList.toggle("milepost-gone", this.gone);
+    this.graph.paint(this.tasks, dark, Date.now() / 1000 + this.clockOffset);
+    const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone);
+    this.pause.disabled = !pause;
+    this.resume.disabled = !resume;
+    this.cancel.disabled = !cancel;
+    label(this.pause, pauseLabel);
+    label(this.cancel, run.cancelling ? "Cancelling…" : "Cancel");
+    write(this.totals, run.totals ?? "");
+    write(this.news, this.gone ? GONE : (run.message ?? ""));
+    showDetails(this.details, this.chosen === null ? undefined : this.tasks.get(this.chosen));
+  }
+
+  /** What the kernel last sent, with what it acknowledged since. */
+  private get run(): RunView {
+    return { ...(this.model.get("run") as RunView), ...this.said };
+  }
+
+  private tick(): void {
+    if (!this.gone && [...this.tasks.values()].some(task => task.state === "running")) {
+      this.graph.paint(this.tasks, isDark(), Date.now() / 1000 + this.clockOffset);
+    }
+  }
+
+  private choose(name: string): void {
+    this.chosen = this.chosen === name ? null : name;
+    this.graph.choose(this.chosen);
+    this.paint();
+  }
+
+  private async act(action: Action): Promise<void> {
+    try {
+      this.acknowledge(action, await this.control.ask(action));
+    } catch {
+      this.lose();
+    }
+  }
+
+  private acknowledge(action: Action, reply: Reply): void {
+    if (reply.status !== "ok") {
+      this.said = { ...this.said, message: reply.message ?? `${action} was refused` };
+    } else if (action === "pause") {
+      this.said = { pausing: !this.run.paused };
+    } else if (action === "resume") {
+      this.said = { pausing: false, paused: false };
+    } else if (action === "cancel") {
+      this.said = { cancelling: true };
+    }
+    this.paint();
+  }
+
+  private lose(): void {
+    this.gone = true;
+    this.paint();
+  }
+
+  private button(action: Action, label: string, help: string): HTMLButtonElement {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = `milepost-${action}`;
+    made.textContent = label;
+    made.title = help;
+    made.setAttribute("aria-label", label);
+    made.addEventListener("click", () => void this.act(action));
+    return made;
+  }
+}
+
+function label(button: HTMLButtonElement, text: string): void {
+  write(button, text);
+  button.setAttribute("aria-label", text);
+}
+
+/** Writing the same text again would make screen readers repeat it. */
+function write(target: HTMLElement, text: string): void {
+  if (target.textContent !== text) {
+    target.textContent = text;
+  }
+}
+
+function make(tag: string, className: string): HTMLElement {
+  const made = document.createElement(tag);
+  made.className = className;
+  return made;
+}
+
+export default {
+  render({ model, el }: { model: AnyModel; el: HTMLElement }): () => void {
+    const view = new View(model, el);
+    return () => {
+      view.dispose();
+    };
+  }
+};

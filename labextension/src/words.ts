@@ -1,0 +1,68 @@
+/** Durations, sizes and states in words; twins of words.py in the Python package. */
+
+import type { TaskView } from "./protocol";
+import { LOOKS, type Look } from "./states";
+
+export function duration(seconds: number): string {
+  if (seconds < 0.9995) {
+    return `${(Math.max(0, seconds) * 1000).toFixed(0)} ms`;
+  }
+  if (seconds < 9.95) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  if (seconds < 99.5) {
+    return `${seconds.toFixed(0)} s`;
+  }
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function size(bytes: number): string {
+  if (bytes < 1000) {
+    return `${bytes} B`;
+  }
+  const units = ["kB", "MB", "GB", "TB"];
+  let value = bytes / 1000;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value < 9.95 ? value.toFixed(1) : value.toFixed(0)} ${units[unit] ?? ""}`;
+}
+
+const UNKNOWN: Look = {
+  word: "task",
+  symbol: "◇",
+  light: { fill: "#f2f3f5", line: "#51666f" },
+  dark: { fill: "#2b2e33", line: "#aebac0" }
+};
+
+/** How a task's state is said and drawn; of no task: unknown. */
+export function lookOf(task: TaskView | undefined): Look {
+  if (!task) {
+    return UNKNOWN;
+  }
+  const restored = task.restored && task.state === "success";
+  return LOOKS[restored ? "restored" : task.state] ?? { ...UNKNOWN, word: task.state };
+}
+
+/** The time beside the state, ticking while it runs; `now` is the kernel's clock in Unix seconds. */
+export function timeWords(task: TaskView, now: number): string {
+  if (task.state === "running" && task.started !== null) {
+    return running(Math.max(0, now - task.started));
+  }
+  if (task.seconds === null) {
+    return "";
+  }
+  return task.restored ? `saved ${duration(task.seconds)}` : duration(task.seconds);
+}
+
+function running(seconds: number): string {
+  const whole = Math.floor(seconds);
+  return whole < 60 ? `${whole} s` : whole < 3600 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : duration(whole);
+}
+
+export function shorten(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
