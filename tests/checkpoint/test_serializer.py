@@ -332,6 +332,51 @@ class TestSharing:
         assert kernel.ns["model"]["df"] is kernel.ns["df"]
 
 
+class TestSharedMemory:
+    VIEWS = ("x[2:5]", "x[::-1]", "x[::2]", "x.reshape(-1)", "x.T", "x[3]", "x.view('u8')")
+
+    @pytest.mark.parametrize("order", ["C", "F"])
+    @pytest.mark.parametrize("view", VIEWS)
+    def test_between_outputs(self, view: str, order: str) -> None:
+        if order == "F" and ("reshape" in view or "u8" in view):
+            view = "x[1:]"
+        made = f"x = np.asarray(np.arange(3000.).reshape(30, 100), order='{order}').copy('A'); y = {view}"
+        for names in ("xy", "yx"):
+            ns = restored(made, *names)
+            assert np.shares_memory(ns["x"], ns["y"])
+            np.testing.assert_array_equal(ns["y"], Kernel(made).ns["y"])
+            ns["y"][...] = 7
+            assert (ns["x"] == Kernel(made, "y[...] = 7").ns["x"]).all()
+
+    def test_between_two_views(self) -> None:
+        ns = restored("x = np.arange(1000); a = x[:600]; b = x[400:]", "a", "b")
+        ns["a"][500] = -1
+        assert ns["b"][100] == -1
+
+    def test_views_that_do_not_overlap_are_saved_alone(self) -> None:
+        kernel = Kernel("x = np.arange(100_000); a = x[:10]; b = x[10:20]")
+        assert len(kernel.dump("a", "b").blob.stream) < 1000
+        assert kernel.dump("a", "b").blob.buffers == ()
+
+    def test_with_an_input(self) -> None:
+        old, new = Kernel("x = np.arange(1000)", "y = x[10:]"), Kernel("x = np.arange(1000)")
+        dump = old.dump("y", shared=("x",))
+        assert dump.shared == ("x",)
+        new.load(dump.blob)
+        new.ns["y"][0] = -1
+        assert new.ns["x"][10] == -1
+
+    def test_with_an_input_that_lies_otherwise(self) -> None:
+        old, new = Kernel("x = np.ones((30, 20))", "y = x[10:]"), Kernel("x = np.ones((30, 20), order='F')")
+        dump = old.dump("y", shared=("x",))
+        with pytest.raises(SerializationError, match="laid out"):
+            new.load(dump.blob)
+
+    def test_read_only_views_stay_so(self) -> None:
+        ns = restored("x = np.arange(1000); y = x[:]; y.flags.writeable = False", "x", "y")
+        assert (ns["x"].flags.writeable, ns["y"].flags.writeable) == (True, False)
+
+
 class TestArrays:
     @pytest.mark.parametrize("order", ["C", "F"])
     @pytest.mark.parametrize("size", [0, 3, 100, 1000])

@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from milepost.checkpoint.serializers.arrays import shared_roots
 from milepost.checkpoint.serializers.dilled import Dilled, shares_state
 from milepost.checkpoint.serializers.fingerprint import code_fingerprint
 from milepost.checkpoint.serializers.pickler import IN_BAND_BELOW, NotebookPickler, SharingPickler
@@ -60,6 +61,11 @@ class NotebookSerializer:
         shared : mapping, optional
             The task's inputs that it left as they were. Where a value is or holds that very object, the blob
             refers to it by name. An input that the task changed must be among `values` instead.
+
+        Returns
+        -------
+        Dump
+            Its buffers are the live memory of the values: store it before they change.
         """
         inputs = {id(item): (name, item) for name, item in (shared or {}).items() if type(item) not in _ATOMS}
         try:
@@ -92,7 +98,12 @@ class NotebookSerializer:
                 saved[name] = value
             except Exception as error:
                 self._dump_otherwise(name, value, error, saved, unsaved)
-        return self._without_sharers(saved, values, inputs, unsaved)
+        try:
+            return self._without_sharers(saved, values, inputs, unsaved)
+        except Exception as error:
+            raise SerializationError(
+                f"the values can be saved one by one, but not together: {_words(error)}"
+            ) from error
 
     def _dump_otherwise(
         self, name: str, value: Any, error: Exception, saved: dict[str, Any], unsaved: dict[str, str]
@@ -152,7 +163,8 @@ class NotebookSerializer:
         plain = any(type(item) in _CONTAINERS for _, item in inputs.values())
         kind = SharingPickler if plain else NotebookPickler
         own = {id(item) for item in values.values() if isinstance(item, type | types.FunctionType)}
-        return kind(file, self._namespace, own, self._resolve, self._fingerprint, inputs, take)
+        roots = shared_roots([*values.values(), *(item for _, item in inputs.values())])
+        return kind(file, self._namespace, own, self._resolve, self._fingerprint, inputs, roots, take)
 
     def _find(self, name: str) -> Any:
         first, *rest = name.split(".")

@@ -12,6 +12,7 @@ from cloudpickle.cloudpickle import _should_pickle_by_reference  # type: ignore[
 
 from milepost.checkpoint.serializers import rebuild
 from milepost.checkpoint.serializers.adapt import Reducer, reducer_for
+from milepost.checkpoint.serializers.arrays import reduce_view
 
 IN_BAND_BELOW = 4096
 """Buffers smaller than this (bytes) stay in the stream."""
@@ -35,6 +36,8 @@ class NotebookPickler(cloudpickle.Pickler):  # type: ignore[misc]
         See `rebuild.Notebook`.
     shared : mapping
         Name and object of each input by its `id`.
+    roots : mapping
+        See `arrays.shared_roots`.
     buffer_callback : callable, optional
         Takes the large buffers.
     """
@@ -47,6 +50,7 @@ class NotebookPickler(cloudpickle.Pickler):  # type: ignore[misc]
         resolve: Callable[[str], Any],
         fingerprint: Callable[[Any], str],
         shared: Mapping[int, tuple[str, Any]],
+        roots: Mapping[int, Any],
         buffer_callback: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
@@ -59,6 +63,8 @@ class NotebookPickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._shells: dict[int, tuple[_Shell, types.CellType]] = {}
         self._reducers: dict[type, Reducer] = {types.FunctionType: self._function, types.CellType: self._cell}
         self._reducers[_Shell] = lambda shell: (rebuild.make_cell, ())
+        self._roots = roots
+        self._reducers.update({type(root): self._array for root in roots.values()})
 
     def reducer_override(self, value: Any) -> Any:
         """How a value that is no plain number, text or container is saved."""
@@ -75,6 +81,10 @@ class NotebookPickler(cloudpickle.Pickler):  # type: ignore[misc]
         name = self._inputs[id(value)][0]
         self.used.add(name)
         return name
+
+    def _array(self, value: Any) -> Any:
+        root = self._roots.get(id(value))
+        return NotImplemented if root is None else reduce_view(value, root)
 
     def _function(self, function: types.FunctionType) -> Any:
         if _should_pickle_by_reference(function):

@@ -188,6 +188,21 @@ def with_dill(data: bytes) -> Any:
     return dill.load(io.BytesIO(data))
 
 
+def array_layout(array: Any) -> tuple[Any, ...]:
+    """How an array lies in memory."""
+    return array.shape, array.strides, array.dtype.str
+
+
+def array_view(root: Any, layout: Any, offset: int, shape: Any, strides: Any, dtype: Any, writeable: bool) -> Any:
+    """A NumPy array that shares the memory of `root`, which must lie there as it did when this was saved."""
+    if array_layout(root) != layout:
+        raise SerializationError("an input's memory is laid out in another way than when a view of it was saved")
+    memory = root.reshape(-1, order="A").view("u1")
+    view = type(root)(shape, dtype, buffer=memory, offset=offset, strides=strides)
+    view.flags.writeable = writeable and memory.flags.writeable
+    return view
+
+
 def whole_view(owner: Any) -> memoryview:
     """A memoryview over all bytes of `owner`."""
     return memoryview(owner)
