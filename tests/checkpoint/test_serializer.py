@@ -271,6 +271,14 @@ class TestClasses:
         assert type(new.ns["c"]) is live
 
 
+def test_an_instance_of_a_class_that_was_defined_anew_keeps_its_own() -> None:
+    source = "class C:\n    def get(self): return 1"
+    old, new = Kernel(source, "c = C()", source), Kernel(source)
+    new.load(old.dump("c").blob)
+    assert type(new.ns["c"]) is not new.ns["C"]
+    assert new.ns["c"].get() == 1
+
+
 class TestEnums:
     SOURCE = "class E(enum.Enum):\n    A = 1\n    B = 2\n    def twice(self): return self.value * 2"
 
