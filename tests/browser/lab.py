@@ -88,8 +88,8 @@ class LabServer:
         return (self.home / "server.log").read_text(errors="replace")
 
     def url(self, path: str, app: str = "lab") -> str:
-        """The address that opens a notebook: `app` is `lab` or `notebook` (Notebook 7)."""
-        where = f"lab/tree/{path}" if app == "lab" else f"notebooks/{path}"
+        """The address that opens a notebook: `app` is `lab` (a fresh workspace) or `notebook`."""
+        where = f"lab/workspaces/w{secrets.token_hex(4)}/tree/{path}" if app == "lab" else f"notebooks/{path}"
         return f"http://127.0.0.1:{self.port}/{where}?token={self.token}"
 
     def get(self, path: str) -> Any:
@@ -315,7 +315,9 @@ class NotebookPage:
 
 
 _IDLE = """() => {
-  const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
+  const widget = window.jupyterapp?.shell.currentWidget;
+  const session = widget?.sessionContext;
+  const settled = widget?.context?.isReady && widget.content.notebookConfig?.windowingMode === 'none';
   const running = [...document.querySelectorAll('.jp-InputArea-prompt')].some(p => p.textContent.includes('[*]'));
-  return session?.isReady && session.session?.kernel?.status === 'idle' && !running;
+  return settled && session?.isReady && session.session?.kernel?.status === 'idle' && !running;
 }"""

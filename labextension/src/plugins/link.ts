@@ -6,7 +6,7 @@ import type { Kernel } from "@jupyterlab/services";
 import type { IDisposable } from "@lumino/disposable";
 
 import { taskName } from "../model";
-import { COMM_TARGET, type ControlKernel, request, type StateMessage } from "../protocol";
+import { COMM_TARGET, request, type StateMessage } from "../protocol";
 
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
