@@ -1,0 +1,166 @@
+"""Tasks and what they depend on: checked, ordered and drawn as text."""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+
+from milepost.model.cycles import find_cycles
+from milepost.model.errors import TaskGraphError
+from milepost.model.task import Task
+
+_HINT_BUDGET = 200_000
+"""How many names to compare in all for hints: a hint must not make a large graph's error slow."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint at the most similar known name, to end a sentence with; empty when none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+class TaskGraph:
+    """Tasks by name, with the edges between them.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        In the order in which equal ones shall run.
+    given : collection of str
+        Names of tasks whose results are there already: a dependency on one needs no task here.
+    """
+
+    def __init__(self, tasks: Iterable[Task], given: Collection[str] = ()) -> None:
+        listed = tuple(tasks)
+        self._given = given
+        self._counts = Counter(task.name for task in listed)
+        self.tasks: dict[str, Task] = {}
+        for task in listed:
+            self.tasks.setdefault(task.name, task)
+        self._dependents: dict[str, list[str]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tasks
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks.values())
+
+    def validate(self) -> None:
+        """Raise one `TaskGraphError` with every problem: duplicate names, missing dependencies, cycles."""
+        problems = [*self._duplicates(), *self._missing(), *self._cycles()]
+        if problems:
+            raise TaskGraphError(problems)
+
+    def dependencies(self, name: str) -> tuple[str, ...]:
+        """The tasks of this graph that `name` depends on directly, each once."""
+        return tuple(dict.fromkeys(d for d in self.tasks[name].dependencies if d in self.tasks))
+
+    def dependents(self, name: str) -> tuple[str, ...]:
+        """The tasks that depend on `name` directly, in the order of the graph."""
+        if self._dependents is None:
+            self._dependents = self._reversed()
+        return tuple(self._dependents[name])
+
+    def order(self) -> tuple[str, ...]:
+        """Every name after all it depends on; among those that could come next the highest priority, then the first."""
+        rank = {task.name: (-task.priority, place) for place, task in enumerate(self.tasks.values())}
+        names, waiting = list(self.tasks), self._waiting()
+        ready = sorted(rank[name] for name, count in waiting.items() if not count)
+        order: list[str] = []
+        while ready:
+            order.append(names[heapq.heappop(ready)[1]])
+            for name in self._freed(order[-1], waiting):
+                heapq.heappush(ready, rank[name])
+        if len(order) < len(names):
+            self.validate()
+        return tuple(order)
+
+    def to_mermaid(self) -> str:
+        """The graph as Mermaid text; any name is safe, since it is only ever a quoted label."""
+        ids = self._ids()
+        lines = ["graph TD", *(f'  {ids[name]}["{_mermaid_label(name)}"]' for name in self.tasks)]
+        return "\n".join([*lines, *(f"  {ids[a]} --> {ids[b]}" for a, b in self._edges())]) + "\n"
+
+    def to_dot(self) -> str:
+        """The graph as Graphviz DOT text; any name is safe, since it is only ever a quoted label."""
+        ids = self._ids()
+        lines = ["digraph tasks {", *(f'  {ids[name]} [label="{_dot_label(name)}"];' for name in self.tasks)]
+        return "\n".join([*lines, *(f"  {ids[a]} -> {ids[b]};" for a, b in self._edges()), "}"]) + "\n"
+
+    def _ids(self) -> dict[str, str]:
+        return {name: f"t{number}" for number, name in enumerate(self.tasks)}
+
+    def _edges(self) -> Iterator[tuple[str, str]]:
+        return ((dependency, name) for name in self.tasks for dependency in self.dependencies(name))
+
+    def _reversed(self) -> dict[str, list[str]]:
+        dependents: dict[str, list[str]] = {name: [] for name in self.tasks}
+        for dependency, name in self._edges():
+            dependents[dependency].append(name)
+        return dependents
+
+    def _waiting(self) -> dict[str, int]:
+        """How many dependencies each task waits for."""
+        return {name: len(self.dependencies(name)) for name in self.tasks}
+
+    def _freed(self, done: str, waiting: dict[str, int]) -> Iterator[str]:
+        """Count `done` off in `waiting`; the tasks that wait for nothing more."""
+        for name in self.dependents(done):
+            waiting[name] -= 1
+            if not waiting[name]:
+                yield name
+
+    def _stuck(self) -> dict[str, None]:
+        """The tasks that can never be ready, in the order of the graph: circles and what hangs behind them."""
+        waiting = self._waiting()
+        ready = [name for name, count in waiting.items() if not count]
+        for name in ready:  # grows while it is read
+            ready.extend(self._freed(name, waiting))
+        return dict.fromkeys(name for name, count in waiting.items() if count)
+
+    def _duplicates(self) -> list[str]:
+        counts = self._counts.items()
+        return [f"{count} tasks are named {name!r}; names must differ" for name, count in counts if count > 1]
+
+    def _missing(self) -> list[str]:
+        missing = [
+            (task.name, name)
+            for task in self.tasks.values()
+            for name in dict.fromkeys(task.dependencies)
+            if name not in self.tasks and name not in self._given
+        ]
+        hints = _HINT_BUDGET // max(len(self.tasks), 1)
+        return [
+            f"task {task!r} depends on {name!r}, which is no task here"
+            + (did_you_mean(name, self.tasks) if number < hints else "")
+            for number, (task, name) in enumerate(missing)
+        ]
+
+    def _cycles(self) -> list[str]:
+        """One sentence for each knot of tasks; those that only hang behind one are not to blame."""
+        stuck = self._stuck()
+        edges = {name: [d for d in self.dependents(name) if d in stuck] for name in stuck}
+        paths = (" → ".join(map(_plain, cycle)) for cycle in find_cycles(edges))
+        return [f"these tasks wait for each other in a circle: {path}" for path in paths]
+
+
+def _plain(name: str) -> str:
+    """The name as it is, in quotes where it would not read as one word."""
+    return name if name.isprintable() and not set(name) & set(" →'\"") else repr(name)
+
+
+def _mermaid_label(name: str) -> str:
+    """Every character that is not plainly harmless as a Mermaid entity (`#35;`)."""
+    return "".join(c if c.isalnum() or c in " _-." else f"#{ord(c)};" for c in name)
+
+
+def _dot_label(name: str) -> str:
+    # Graphviz reads `&lt;` and the like as HTML does, and a backslash as the start of an escape.
+    for found, safe in (("&", "&amp;"), ("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+        name = name.replace(found, safe)
+    return "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" else "\ufffd" for c in name)
