@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from milepost.model.cancel import CancelSignal
+from milepost.model.events import EventKind
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.task import Task
@@ -27,12 +28,17 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TaskCall:
-    """One task about to run: the task, the user's context, its dependencies' data by name, the run's signal."""
+    """One task about to run: the task, the user's context, its dependencies' data by name, the run's signal.
+
+    A strategy calls `started()` just before the body runs, and not at all when it gives a result back instead.
+    """
 
     task: Task
     context: Any
     inputs: Mapping[str, Any]
     signal: CancelSignal
+    clock: Clock
+    started: Callable[[], None] = lambda: None
 
 
 @runtime_checkable
@@ -45,9 +51,13 @@ class ExecutionStrategy(Protocol):
 
 @runtime_checkable
 class Executor(Protocol):
-    """Where bodies run. `done` is called once for each job, from any thread."""
+    """Where bodies run. `done` is called once for each job, from any thread.
+
+    `inline` says that `submit` runs the job in the calling thread and returns when it is done.
+    """
 
     name: str
+    inline: bool
 
     def submit(self, job: Callable[[], TaskResult], done: Callable[[TaskResult], None]) -> None:
         """Start the job, now or soon."""
@@ -59,8 +69,8 @@ class Executor(Protocol):
 class PluginContext(Protocol):
     """What a plugin may reach while it installs itself."""
 
-    def on(self, event: str, callback: Callable[..., None]) -> None:
-        """Subscribe to an event by its name."""
+    def on(self, event: str, callback: Callable[..., object]) -> Callable[[], None]:
+        """Subscribe to an event by its name; the returned function unsubscribes."""
 
 
 @runtime_checkable

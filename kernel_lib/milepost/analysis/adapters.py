@@ -7,7 +7,15 @@ from typing import Any, Protocol
 
 
 class NoContent(Exception):
-    """A value, or a part of it, has no content that could be digested."""
+    """A value, or a part of it, has no content that could be digested.
+
+    `consumable` marks what a reader changes by using it (a generator, an open file, a figure): no reading of the code
+    tells whether it still is what it was.
+    """
+
+    def __init__(self, reason: str, *, consumable: bool = False) -> None:
+        super().__init__(reason)
+        self.consumable = consumable
 
 
 class Feed(Protocol):
@@ -164,7 +172,7 @@ def _matplotlib(walk: Feed, value: Any, matplotlib: Any) -> bool:
     """Pickling or drawing a live figure would change it, so it counts by where it came from."""
     artist = getattr(sys.modules.get("matplotlib.artist"), "Artist", None)
     if artist is not None and isinstance(value, artist):
-        raise NoContent(f"a {type(value).__name__} of matplotlib has no content to compare")
+        raise NoContent(f"a {type(value).__name__} of matplotlib has no content to compare", consumable=True)
     return False
 
 

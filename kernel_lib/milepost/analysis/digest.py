@@ -54,13 +54,14 @@ _NO_CONTENT: tuple[type, ...] = (
 class Digest:
     """The digest of one value.
 
-    `hex` is empty where there is no content, and `opaque` says why; `globals` are the names of the namespace that
-    functions within the value read: they count as inputs too.
+    `hex` is empty where there is no content, and `opaque` says why; `consumable` that using the value changes it;
+    `globals` are the names of the namespace that functions within the value read: they count as inputs too.
     """
 
     hex: str
     globals: tuple[str, ...] = ()
     opaque: str = ""
+    consumable: bool = False
 
 
 def digest(value: object, namespace: Mapping[str, Any] | None = None) -> Digest:
@@ -69,7 +70,7 @@ def digest(value: object, namespace: Mapping[str, Any] | None = None) -> Digest:
     try:
         walk.value(value)
     except NoContent as reason:
-        return Digest("", tuple(sorted(walk.globals)), str(reason))
+        return Digest("", tuple(sorted(walk.globals)), str(reason), reason.consumable)
     except RecursionError:
         return Digest("", tuple(sorted(walk.globals)), "it is nested too deeply")
     return Digest(walk.hasher.hexdigest(), tuple(sorted(walk.globals)))
@@ -130,7 +131,7 @@ class Walk:
         elif isinstance(value, type):
             self._class(value)
         elif isinstance(value, _NO_CONTENT):
-            raise NoContent(f"a {type(value).__name__} has no content to compare")
+            raise NoContent(f"a {type(value).__name__} has no content to compare", consumable=True)
         elif not adapters.feed(self, value):
             self._object(value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from milepost.model.states import TaskStatus
@@ -49,6 +49,10 @@ class TaskResult:
     data : object
         What the body returned.
     metrics : TaskMetrics, optional
+    restored : bool
+        Whether the result was given back instead of computed.
+    exception : BaseException, optional
+        The live exception of a failure, for who re-raises it in this process; no part of a snapshot.
     """
 
     status: TaskStatus
@@ -56,6 +60,8 @@ class TaskResult:
     error: TaskError | None = None
     data: Any = None
     metrics: TaskMetrics | None = None
+    restored: bool = False
+    exception: BaseException | None = field(default=None, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:

@@ -1,0 +1,124 @@
+"""Putting a runner together; the only place that names concrete executors and strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+from milepost.engine.clock import SystemClock
+from milepost.engine.events import EventBus, Listener
+from milepost.engine.log import EventLogger
+from milepost.engine.pause import PauseGate
+from milepost.engine.plugins import found_plugins, install
+from milepost.engine.runner import TaskRunner
+from milepost.engine.state import TaskStateManager
+from milepost.engine.strategies.looping import LoopingStrategy
+from milepost.engine.strategies.retrying import RetryingStrategy
+from milepost.engine.strategies.standard import StandardStrategy
+from milepost.engine.strategies.starting import StartingStrategy
+from milepost.engine.workflow import Tools
+from milepost.executors.loop import LoopThread
+from milepost.executors.main import MainExecutor
+from milepost.executors.threads import ThreadsExecutor
+from milepost.model.errors import UsageError
+from milepost.model.snapshot import Snapshot
+from milepost.ports import Clock, ExecutionStrategy, Executor, Plugin
+
+Wrap = Callable[[ExecutionStrategy], ExecutionStrategy]
+
+EXECUTORS: dict[str, Callable[[], Executor]] = {"main": MainExecutor, "threads": ThreadsExecutor}
+
+
+class TaskRunnerBuilder:
+    """Builds a `TaskRunner`, a setting at a time.
+
+    Parameters
+    ----------
+    context : object
+        Given to every body that has a parameter `context`, and to conditions. Yours: no snapshot holds it.
+    """
+
+    def __init__(self, context: Any = None) -> None:
+        self._context = context
+        self._wraps: list[Wrap] = []
+        self._listeners: list[tuple[str, Listener]] = []
+        self._plugins: list[Plugin] = []
+        self._state = TaskStateManager()
+        self._executor: Executor = ThreadsExecutor()
+        self._clock: Clock = SystemClock()
+
+    def use_strategy(self, wrap: Wrap) -> Self:
+        """Wrap the strategies so far: `wrap(inner)` gives a strategy. The last one given is the outermost."""
+        if not callable(wrap):
+            raise UsageError(f"use_strategy takes a function or class that wraps a strategy, not {wrap!r}")
+        self._wraps.append(wrap)
+        return self
+
+    def on(self, event: str, listener: Listener) -> Self:
+        """Call `listener(event)` for each event of this kind, or of all with "*"."""
+        self._listeners.append((event, listener))
+        return self
+
+    def with_logger(self, style: Literal["text", "json"]) -> Self:
+        """Log every event through `logging` (logger `milepost.run`), as text or JSON lines."""
+        if style not in ("text", "json"):
+            raise UsageError(f'with_logger takes "text" or "json", not {style!r}')
+        return self.on("*", EventLogger(style))
+
+    def with_snapshot(self, snapshot: Snapshot) -> Self:
+        """Start from saved results: tasks marked success do not run again."""
+        if not isinstance(snapshot, Snapshot):
+            raise UsageError(f"with_snapshot takes a Snapshot (see Snapshot.load), not {type(snapshot).__name__}")
+        self._state.hydrate(snapshot)
+        return self
+
+    def with_executor(self, executor: str | Executor) -> Self:
+        """Where bodies run: "main", "threads", or an `Executor` of your own."""
+        if isinstance(executor, str) and executor not in EXECUTORS:
+            raise UsageError(f"there is no executor {executor!r}; there are {', '.join(EXECUTORS)}")
+        self._executor = EXECUTORS[executor]() if isinstance(executor, str) else executor
+        return self
+
+    def with_clock(self, clock: Clock) -> Self:
+        """Another clock, for tests."""
+        self._clock = clock
+        return self
+
+    def with_plugin(self, plugin: Plugin) -> Self:
+        """Install a plugin."""
+        self._plugins.append(plugin)
+        return self
+
+    def build(self) -> TaskRunner:
+        """The runner."""
+        bus, loop = EventBus(), LoopThread()
+        for event, listener in self._listeners:
+            bus.on(event, listener)
+        tools = Tools(
+            strategy=self._strategy(loop),
+            executor=self._executor,
+            bus=bus,
+            clock=self._clock,
+            gate=PauseGate(),
+            run_coroutine=loop.run,
+            context=self._context,
+        )
+        runner = TaskRunner(tools, self._state, lambda: self._close(loop))
+        install([*found_plugins(), *self._plugins], bus)
+        return runner
+
+    def _strategy(self, loop: LoopThread) -> ExecutionStrategy:
+        strategy: ExecutionStrategy = StandardStrategy(loop.run)
+        wraps: list[Wrap] = [RetryingStrategy, LoopingStrategy, StartingStrategy, *self._wraps]
+        for wrap in wraps:
+            strategy = wrap(strategy)
+        return strategy
+
+    def _close(self, loop: LoopThread) -> None:
+        self._executor.shutdown()
+        loop.close()
+
+
+def default_registry() -> TaskRunner:
+    """The runner with which `@task` registers in a plain script."""
+    return TaskRunnerBuilder().build()

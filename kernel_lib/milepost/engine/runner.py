@@ -1,0 +1,312 @@
+"""The runner: holds tasks and runs them; pause, resume, cancel and snapshot from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from milepost.engine.events import Listener
+from milepost.engine.state import TaskStateManager
+from milepost.engine.strategies.dry_run import DryRunStrategy
+from milepost.engine.strategies.standard import parameter_names
+from milepost.engine.workflow import Tools, WorkflowExecutor
+from milepost.functions import TaskFunction
+from milepost.model.cancel import CancelSignal
+from milepost.model.errors import SnapshotWarning, TaskGraphError, UsageError
+from milepost.model.events import Event, EventKind
+from milepost.model.graph import TaskGraph
+from milepost.model.result import TaskResult
+from milepost.model.snapshot import Snapshot
+from milepost.model.states import TaskStatus
+from milepost.model.task import Task
+
+CONCURRENCY = 8
+"""Tasks at once at most, unless a run says otherwise."""
+
+
+class TaskRunner:
+    """Made by `TaskRunnerBuilder`. Tasks are added one by one, by `@task`, or given to `execute`."""
+
+    def __init__(self, tools: Tools, state: TaskStateManager, close: Callable[[], None] = lambda: None) -> None:
+        self._tools = tools
+        self._close = close
+        self._tasks: dict[str, Task] = {}
+        self._runs: list[tuple[WorkflowExecutor, CancelSignal]] = []
+        self._lock = threading.Lock()
+        self._warned = False
+        self.state = state
+
+    # tasks
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks by name, in the order they were added."""
+        return dict(self._tasks)
+
+    def add(self, task: Task, *, replace: bool = False) -> None:
+        """Add a task; `replace` takes the place of one with the same name, and drops its result.
+
+        Raises
+        ------
+        TaskGraphError
+            When the name is taken and `replace` is false.
+        """
+        if task.name in self._tasks and not replace:
+            raise TaskGraphError([f"two tasks are named {task.name!r}"])
+        self._tasks[task.name] = task
+        if replace:
+            self.state.drop([task.name])
+
+    def forget(self, name: str) -> None:
+        """Drop a task and its result."""
+        self._tasks.pop(name, None)
+        self.state.drop([name])
+
+    def graph(self) -> TaskGraph:
+        """The tasks as a graph."""
+        return TaskGraph(self._tasks.values())
+
+    # `@task` in a plain script
+
+    def register(self, function: TaskFunction[..., object]) -> None:
+        """Add a `@task` function; defining it anew replaces it."""
+        self.add(function.to_task(), replace=True)
+
+    def result_of(self, function: TaskFunction[..., object]) -> TaskResult:
+        """A function's result: the one there is, else run it with what it needs."""
+        known = self.state.result(function.name)
+        if known is None or not known.ok:
+            self.run(only=[function.name])
+        return self.state.result(function.name) or TaskResult(TaskStatus.CANCELLED)
+
+    # running
+
+    def run(
+        self,
+        tasks: Iterable[Task] | None = None,
+        *,
+        only: Iterable[str] | None = None,
+        concurrency: int = CONCURRENCY,
+        timeout: float | None = None,
+        signal: CancelSignal | None = None,
+        dry_run: bool = False,
+    ) -> Snapshot:
+        """Run and wait.
+
+        Parameters
+        ----------
+        tasks : iterable of Task, optional
+            Run these instead of the tasks added so far.
+        only : iterable of str, optional
+            Run these (again, if they have a result), and what they need and has no success yet.
+        concurrency : int
+            Tasks at once at most.
+        timeout : float, optional
+            Seconds for the whole run; then what is pending is cancelled.
+        signal : CancelSignal, optional
+            Cancels from outside. Cancelled before the start: nothing runs, all are `cancelled`.
+        dry_run : bool
+            Order and conditions without the work.
+
+        Returns
+        -------
+        Snapshot
+            All results so far, also after a cancel or a timeout.
+
+        Raises
+        ------
+        TaskGraphError
+            Before anything runs, with every problem of the graph.
+        """
+        if concurrency < 1:
+            raise UsageError(f"concurrency must be at least 1, not {concurrency}")
+        graph = TaskGraph(self._tasks.values() if tasks is None else tasks)
+        graph.validate()
+        targets = self._targets(graph, only)
+        self._warn_of_snapshot(graph)
+        tools = replace(self._tools, strategy=DryRunStrategy()) if dry_run else self._tools
+        state = TaskStateManager(self.state.snapshot()) if dry_run else self.state
+        chosen = signal or CancelSignal()
+        workflow = WorkflowExecutor(
+            graph, state, tools, chosen, targets=targets, concurrency=concurrency, timeout=timeout
+        )
+        self._announce_hydrated(targets)
+        with self._active(workflow, chosen):
+            workflow.run()
+        return state.snapshot()
+
+    async def execute(
+        self,
+        tasks: Iterable[Task] | None = None,
+        *,
+        only: Iterable[str] | None = None,
+        concurrency: int = CONCURRENCY,
+        timeout: float | None = None,
+        signal: CancelSignal | None = None,
+        dry_run: bool = False,
+    ) -> Snapshot:
+        """The same run, awaited; cancelling the awaiting task cancels the run."""
+        chosen = signal or CancelSignal()
+        run = asyncio.to_thread(
+            self.run, tasks, only=only, concurrency=concurrency, timeout=timeout, signal=chosen, dry_run=dry_run
+        )
+        try:
+            return await asyncio.shield(waiting := asyncio.ensure_future(run))
+        except asyncio.CancelledError:
+            chosen.cancel("cancelled")
+            with contextlib.suppress(Exception):
+                await waiting
+            raise
+
+    def start(
+        self,
+        tasks: Iterable[Task] | None = None,
+        *,
+        only: Iterable[str] | None = None,
+        concurrency: int = CONCURRENCY,
+        timeout: float | None = None,
+    ) -> RunHandle:
+        """The same run in a thread; the handle steers it."""
+        signal = CancelSignal()
+        handle = RunHandle(self, signal)
+        handle.begin(lambda: self.run(tasks, only=only, concurrency=concurrency, timeout=timeout, signal=signal))
+        return handle
+
+    def close(self) -> None:
+        """End threads and loops that were started for running."""
+        self._close()
+
+    # steering
+
+    @property
+    def paused(self) -> bool:
+        """Whether new starts are held back."""
+        return self._tools.gate.paused
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return bool(self._runs)
+
+    def pause(self) -> None:
+        """Start no more tasks until `resume`; what runs goes on."""
+        self._tools.gate.pause()
+        self._tell(EventKind.PAUSED)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._tools.gate.resume()
+        self._tell(EventKind.RESUMED)
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """Cancel every run under way: what waits is not started, what runs gets the signal."""
+        for _, signal in tuple(self._runs):
+            signal.cancel(reason)
+
+    def snapshot(self) -> Snapshot:
+        """All results so far; at any time, also while tasks run."""
+        return self.state.snapshot()
+
+    def on(self, event: str, listener: Listener) -> Callable[[], None]:
+        """Subscribe to events (see `EventKind`, or "*"); the returned function unsubscribes."""
+        return self._tools.bus.on(event, listener)
+
+    def _tell(self, kind: EventKind) -> None:
+        for workflow, _ in tuple(self._runs):
+            workflow.wake()
+        self._tools.bus.emit(Event(kind, self._tools.clock.time()))
+
+    # a run
+
+    @contextlib.contextmanager
+    def _active(self, workflow: WorkflowExecutor, signal: CancelSignal) -> Iterator[None]:
+        entry = (workflow, signal)
+        with self._lock:
+            self._runs.append(entry)
+        self._tools.bus.emit(Event(EventKind.WORKFLOW_START, self._tools.clock.time()))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._runs.remove(entry)
+            self._tools.bus.emit(Event(EventKind.WORKFLOW_END, self._tools.clock.time(), message=signal.reason))
+
+    @staticmethod
+    def _targets(graph: TaskGraph, only: Iterable[str] | None) -> list[str]:
+        targets = list(graph.tasks) if only is None else list(only)
+        unknown = [name for name in targets if name not in graph.tasks]
+        if unknown:
+            raise TaskGraphError([f"there is no task {name!r}" for name in unknown])
+        return targets
+
+    def _announce_hydrated(self, targets: Iterable[str]) -> None:
+        for name in targets:
+            if self.state.is_hydrated(name):
+                result = self.state.result(name)
+                event = Event(EventKind.TASK_RESTORED, self._tools.clock.time(), name, result)
+                self._tools.bus.emit(event)
+
+    def _warn_of_snapshot(self, graph: TaskGraph) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        hydrated = self.state.hydrated()
+        gone = sorted(name for name in hydrated if name not in graph.tasks)
+        if gone:
+            warnings.warn(f"the snapshot names tasks that are not in the graph: {_list(gone)}", SnapshotWarning, 4)
+        using = [name for name in graph.tasks if name in hydrated and "context" in parameter_names(graph.tasks[name].run)]
+        if using:
+            words = "are not run again, so what they did to the context is not there unless you restored it"
+            warnings.warn(f"{_list(using)} {words}", SnapshotWarning, 4)
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+class RunHandle:
+    """A run in a thread of its own."""
+
+    def __init__(self, runner: TaskRunner, signal: CancelSignal) -> None:
+        self._runner = runner
+        self._signal = signal
+        self._snapshot: Snapshot | None = None
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self, run: Callable[[], Snapshot]) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._keep, args=(run,), name="milepost-run", daemon=True)
+        self._thread.start()
+
+    def _keep(self, run: Callable[[], Snapshot]) -> None:
+        try:
+            self._snapshot = run()
+        except BaseException as error:
+            self._error = error
+
+    def pause(self) -> None:
+        """Start no more tasks until `resume`."""
+        self._runner.pause()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._runner.resume()
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """Cancel this run."""
+        self._signal.cancel(reason)
+
+    def wait(self, timeout: float | None = None) -> Snapshot:
+        """The results once the run has ended; raises what it raised, or `TimeoutError` after so many seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                raise TimeoutError(f"the run has not ended within {timeout} s")
+        if self._error is not None:
+            raise self._error
+        return self._snapshot or self._runner.snapshot()

@@ -1,0 +1,60 @@
+"""The results so far: what a snapshot is taken of and what hydrating fills."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from milepost.model.result import TaskResult
+from milepost.model.snapshot import Snapshot
+
+
+class TaskStateManager:
+    """Task results by name, safe to read and snapshot from any thread while tasks run.
+
+    Hydrated successes stand in for a run until they are dropped; other hydrated results only say how it ended
+    last time, and are evaluated again.
+    """
+
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        self._lock = threading.Lock()
+        self._results: dict[str, TaskResult] = {}
+        self._hydrated: set[str] = set()
+        if snapshot is not None:
+            self.hydrate(snapshot)
+
+    def hydrate(self, snapshot: Snapshot) -> None:
+        """Take over the results of a snapshot."""
+        with self._lock:
+            self._results.update(snapshot)
+            self._hydrated |= {name for name, result in snapshot.items() if result.ok}
+
+    def snapshot(self) -> Snapshot:
+        """The results as they are now."""
+        with self._lock:
+            return Snapshot(self._results)
+
+    def result(self, name: str) -> TaskResult | None:
+        """One task's result, None while it has none."""
+        return self._results.get(name)
+
+    def is_hydrated(self, name: str) -> bool:
+        """Whether the result is a success that a snapshot brought."""
+        return name in self._hydrated
+
+    def hydrated(self) -> frozenset[str]:
+        """The tasks whose success a snapshot brought."""
+        with self._lock:
+            return frozenset(self._hydrated)
+
+    def put(self, name: str, result: TaskResult) -> None:
+        """Record a result."""
+        with self._lock:
+            self._results[name] = result
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Forget results, so that the tasks run again."""
+        with self._lock:
+            for name in names:
+                self._results.pop(name, None)
+                self._hydrated.discard(name)

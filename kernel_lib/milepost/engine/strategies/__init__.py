@@ -1,0 +1,1 @@
+"""Ways to run one task; each wraps another."""

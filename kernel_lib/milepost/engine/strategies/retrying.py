@@ -1,0 +1,42 @@
+"""Try a failing task again, as its `RetryPolicy` says."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from milepost.model.result import TaskResult
+from milepost.model.states import TaskStatus
+from milepost.model.task import RetryPolicy
+from milepost.ports import ExecutionStrategy, TaskCall
+
+
+class RetryingStrategy:
+    """Repeats the inner strategy while it fails with an error that the policy retries."""
+
+    def __init__(self, inner: ExecutionStrategy) -> None:
+        self._inner = inner
+
+    def execute(self, call: TaskCall) -> TaskResult:
+        """The first success, or the last failure with the number of attempts."""
+        policy = call.task.retry
+        result = self._inner.execute(call)
+        for attempt in range(2, (policy.attempts if policy else 1) + 1):
+            if policy is None or not _retries(policy, result):
+                return result
+            call.clock.sleep(delay(policy, attempt), call.signal)
+            result = self._inner.execute(call)
+            if result.status is TaskStatus.FAILURE:
+                result = replace(result, message=f"{result.message} (attempt {attempt} of {policy.attempts})")
+        return result
+
+
+def _retries(policy: RetryPolicy, result: TaskResult) -> bool:
+    failed = result.status is TaskStatus.FAILURE
+    return failed and (result.exception is None or isinstance(result.exception, policy.retry_on))
+
+
+def delay(policy: RetryPolicy, attempt: int) -> float:
+    """Seconds to wait before the given attempt (2 is the first that waits)."""
+    factor = 2.0 ** (attempt - 2) if policy.backoff == "exponential" else 1.0
+    return policy.delay * factor * (1.0 + random.random() * policy.jitter)

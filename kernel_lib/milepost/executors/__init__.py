@@ -1,0 +1,1 @@
+"""Where bodies run; one small file each."""

@@ -1,0 +1,1 @@
+"""The notebook's face in the kernel: magics, the session behind them, capture and control."""

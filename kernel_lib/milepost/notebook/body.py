@@ -1,0 +1,211 @@
+"""Compiling and running the body of a `%%task` cell as if IPython ran it itself.
+
+Tracebacks name the cell and its lines, the last expression is shown, `await` works at the top level (in a worker
+thread with a loop of its own, since the kernel's loop is busy running the cell), and figures are shown before the
+body counts as ended, so that they are recorded with it.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextvars
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from inspect import CO_COROUTINE
+from types import CodeType, TracebackType
+from typing import Any
+
+MAGIC_LINES = 1
+"""Lines of the cell above its body: the `%%task` line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A parsed body: its source after IPython's transforms, its tree and the file name that tracebacks show."""
+
+    source: str
+    tree: ast.Module
+    filename: str
+    quiet: bool
+
+
+def parse_body(shell: Any, cell: str) -> Body:
+    """Transform and parse the text below `%%task`; a syntax error is raised as IPython would show it."""
+    source = shell.transform_cell(cell)
+    padded = "\n" * MAGIC_LINES + source
+    filename = shell.compile.cache(padded, _cell_number(shell), raw_code="\n" * MAGIC_LINES + cell)
+    try:
+        with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+            tree = shell.compile.ast_parse(padded, filename=filename)
+    except SyntaxError as error:
+        raise shown_syntax_error(shell, error) from None
+    return Body(source, tree, filename, _ends_quietly(shell, source))
+
+
+def _cell_number(shell: Any) -> int:
+    """The number of the cell that runs: found on the stack, since the shell's counter may be ahead by one."""
+    names = shell.compile._filename_map
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_filename in names:
+            return int(names[frame.f_code.co_filename])
+    return int(shell.execution_count)
+
+
+def _ends_quietly(shell: Any, source: str) -> bool:
+    """Whether a last semicolon asks not to show the value."""
+    check = getattr(shell.displayhook, "semicolon_at_end_of_expression", None)
+    try:
+        return bool(check(source)) if check else source.rstrip().endswith(";")
+    except Exception:
+        return source.rstrip().endswith(";")
+
+
+def run_body(shell: Any, body: Body) -> None:
+    """Run a parsed body in the user's namespace; its errors come out with a traceback that starts in the cell."""
+    tree = shell.transform_ast(ast.parse(ast.unparse(body.tree))) if shell.ast_transformers else body.tree
+    try:
+        for code in _compiled(shell, tree, body):
+            _run_code(code, shell.user_global_ns, shell.user_ns)
+        _show_figures()
+    except BaseException as error:
+        error.__traceback__ = _from_cell(error.__traceback__, body.filename)
+        raise
+
+
+def _compiled(shell: Any, tree: ast.Module, body: Body) -> Iterator[CodeType]:
+    with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+        for nodes, shown in _steps(tree.body, shell.ast_node_interactivity, body.quiet):
+            node: ast.AST = ast.Interactive(nodes) if shown else ast.Module(nodes, [])
+            yield shell.compile(node, body.filename, "single" if shown else "exec")
+
+
+def _steps(nodes: list[ast.stmt], interactivity: str, quiet: bool) -> list[tuple[list[ast.stmt], bool]]:
+    """Runs of statements, and whether the value of the run is shown."""
+    if interactivity == "all":
+        return [([node], isinstance(node, ast.Expr) and not (quiet and node is nodes[-1])) for node in nodes]
+    last = interactivity != "none" and not quiet and bool(nodes) and isinstance(nodes[-1], ast.Expr)
+    steps = [(nodes[:-1], False), (nodes[-1:], True)] if last else [(nodes, False)]
+    return [(part, shown) for part, shown in steps if part]
+
+
+def _run_code(code: CodeType, global_ns: dict[str, Any], local_ns: dict[str, Any]) -> None:
+    if code.co_flags & CO_COROUTINE:
+        run_coroutine(lambda: eval(code, global_ns, local_ns))
+    else:
+        exec(code, global_ns, local_ns)
+
+
+def run_coroutine(make: Callable[[], Any]) -> Any:
+    """Run a coroutine to its end in a thread with a loop of its own; an interrupt here cancels it there."""
+    runner = _CoroutineThread(make)
+    runner.start()
+    try:
+        runner.wait()
+    except BaseException:
+        runner.cancel()
+        raise
+    return runner.outcome()
+
+
+class _CoroutineThread:
+    """One coroutine, one thread, one loop, in a copy of the caller's context (so that its output is recorded)."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[Any] | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="milepost-await", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self) -> None:
+        while self._thread.is_alive():
+            self._thread.join(0.2)
+
+    def cancel(self) -> None:
+        """Cancel and wait for the coroutine to have ended, so that nothing of the cell runs on."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._cancel_task)
+            self._thread.join()
+
+    def _cancel_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def outcome(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._value = self._loop.run_until_complete(self._main())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    async def _main(self) -> Any:
+        self._task = asyncio.current_task()
+        return await self._make()
+
+
+def _show_figures() -> None:
+    """What the inline backend would do after the cell, done now: show the open figures and close them."""
+    backend = sys.modules.get("matplotlib_inline.backend_inline")
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if backend is not None and pyplot is not None and "inline" in str(pyplot.get_backend()):
+        backend.flush_figures()
+
+
+def _from_cell(trace: TracebackType | None, filename: str) -> TracebackType | None:
+    """The traceback from the cell's own frame on; whole, where the cell has no frame in it."""
+    part = trace
+    while part is not None and part.tb_frame.f_code.co_filename != filename:
+        part = part.tb_next
+    return part or trace
+
+
+def with_cell_traceback(shell: Any, error: BaseException) -> BaseException:
+    """Have IPython show the error as raised in the cell, without the frames of the magic above it."""
+    trace = error.__traceback__
+
+    def render() -> list[str]:
+        shown: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
+        return shown
+
+    return _rendered(error, render)
+
+
+def with_message_only(error: BaseException) -> BaseException:
+    """Have IPython show our own errors as one message: a traceback through the library helps nobody."""
+    return _rendered(error, lambda: [f"{type(error).__name__}: {error}"])
+
+
+def _rendered(error: BaseException, render: Callable[[], list[str]]) -> BaseException:
+    try:
+        error._render_traceback_ = render  # type: ignore[attr-defined]
+    except AttributeError:  # an exception with slots: IPython then shows all frames
+        return error
+    return error
+
+
+def shown_syntax_error(shell: Any, error: SyntaxError) -> BaseException:
+    """A stand-in for a syntax error that shows exactly what IPython shows for one.
+
+    IPython shows a real `SyntaxError` that comes out of a magic with all frames of the magic above it.
+    """
+    stand_in = type("SyntaxError", (Exception,), {"__module__": "builtins"})(*error.args)
+    lines: list[str] = shell.SyntaxTB.structured_traceback(SyntaxError, error, [])
+    return _rendered(stand_in, lambda: lines)

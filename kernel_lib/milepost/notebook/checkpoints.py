@@ -1,0 +1,180 @@
+"""Results of tasks to the store and back into the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from milepost.analysis.digest import ATOMS, digest
+from milepost.model.errors import SerializationError, StoreError
+from milepost.model.reasons import Reason
+from milepost.model.record import Output, Record
+from milepost.notebook.definition import RETURN, Definition
+from milepost.notebook.inputs import Resolution
+from milepost.notebook.ledger import lineage
+from milepost.notebook.namespace import Namespace
+from milepost.notebook.validity import PYTHON
+from milepost.ports import Blob, Serializer, Store
+from milepost.widget.words import duration, size
+
+VALUES, DISPLAY, RANDOM, SHARED = "values", "display", "random", "shared"
+"""The parts of a checkpoint."""
+
+SMALL = 16 << 20
+"""Bytes up to which a result is always worth saving."""
+
+SAVE_RATE = 400e6
+"""Bytes a second at which saving and restoring together are reckoned, to tell what is cheaper to compute again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a body left, ready to be saved."""
+
+    definition: Definition
+    key: str
+    resolution: Resolution
+    values: Mapping[str, Any]
+    mutated: tuple[str, ...]
+    deleted: tuple[str, ...]
+    display: bytes
+    seconds: float
+    peak_bytes: int
+    why: Reason
+    after: tuple[str, ...]
+    random_before: Mapping[str, str]
+    random_after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What became of a save: the outputs with their digests, the record if one was written, else why not."""
+
+    outputs: tuple[Output, ...]
+    record: Record | None = None
+    unsaved: str = ""
+
+
+class Checkpoints:
+    """Saves outcomes to a store and builds values from its records."""
+
+    def __init__(self, store: Store, serializer: Serializer, namespace: Namespace) -> None:
+        self._store = store
+        self._serializer = serializer
+        self._namespace = namespace
+
+    # saving
+
+    def save(self, outcome: Outcome) -> Saved:
+        """Write one outcome, or say why it is not written; never raises for a value or a store that fails."""
+        outputs = self._outputs(outcome)
+        if outcome.definition.options.save == "never":
+            return Saved(outputs, unsaved="--save never")
+        try:
+            return self._save(outcome, outputs)
+        except StoreError as error:
+            return Saved(outputs, unsaved=str(error))
+
+    def _outputs(self, outcome: Outcome) -> tuple[Output, ...]:
+        return tuple(
+            Output(
+                name=name,
+                digest=digest(value, self._namespace.data).hex or lineage(outcome.key, name),
+                type=type(value).__name__,
+                mutated=name in outcome.mutated,
+            )
+            for name, value in outcome.values.items()
+        )
+
+    def _save(self, outcome: Outcome, outputs: tuple[Output, ...]) -> Saved:
+        dump = self._serializer.dump(outcome.values, self._shareable(outcome))
+        outputs = tuple(replace(item, unsaved=dump.unsaved.get(item.name, "")) for item in outputs)
+        blobs = {VALUES: dump.blob, DISPLAY: Blob(outcome.display)}
+        if outcome.random_after:
+            blobs[RANDOM] = self._serializer.dump(outcome.random_after).blob
+        if dump.shared:
+            blobs[SHARED] = self._serializer.dump({n: self._namespace.data[n] for n in dump.shared}).blob
+        nbytes = sum(len(b.stream) + sum(memoryview(part).nbytes for part in b.buffers) for b in blobs.values())
+        if reason := _too_dear(outcome, nbytes):
+            return Saved(outputs, unsaved=reason)
+        return Saved(outputs, self._store.save(_record(outcome, outputs), blobs))
+
+    def _shareable(self, outcome: Outcome) -> dict[str, Any]:
+        """Inputs that the body left as they were: an output may hold the very same object."""
+        data = self._namespace.data
+        names = [name for name in outcome.resolution.inputs if name in data and name not in outcome.values]
+        return {name: data[name] for name in names if type(data[name]) not in ATOMS}
+
+    # restoring
+
+    def values(self, record: Record, live: Callable[[str], Any] | None = None) -> dict[str, Any]:
+        """The values of a record; `live(name)` gives an input that they share, else it is built from the record too.
+
+        Raises
+        ------
+        StoreError
+            Where the record is untrusted or damaged, or a value cannot be built again.
+        """
+        return self._load(record, VALUES, live)
+
+    def _load(self, record: Record, part: str, live: Callable[[str], Any] | None) -> dict[str, Any]:
+        spare: dict[str, Any] = {}
+
+        def shared(name: str) -> Any:
+            value = live(name) if live else None
+            if value is None and SHARED in record.blobs:
+                spare.update({} if spare else self._serializer.load(self._store.open(record, SHARED)))
+                value = spare.get(name)
+            if value is None:
+                raise SerializationError(f"task {record.task!r} shares {name!r} with its input, which is not there")
+            return value
+
+        return self._serializer.load(self._store.open(record, part), shared)
+
+    def display(self, record: Record) -> bytes:
+        """What the task showed."""
+        return bytes(self._store.open(record, DISPLAY).stream)
+
+    def random(self, record: Record) -> dict[str, Any]:
+        """The states in which the task left the random generators it drew from."""
+        return self._load(record, RANDOM, None) if RANDOM in record.blobs else {}
+
+
+def unsaved_names(outputs: Iterable[Output]) -> dict[str, str]:
+    """Outputs that are not in the store, with the reason."""
+    return {item.name: item.unsaved for item in outputs if item.unsaved}
+
+
+def _too_dear(outcome: Outcome, nbytes: int) -> str:
+    """Why computing again is cheaper than saving and restoring, or ""."""
+    cost = nbytes / SAVE_RATE
+    if outcome.definition.options.save == "always" or nbytes <= SMALL or outcome.seconds >= cost:
+        return ""
+    return (
+        f"computing took {duration(outcome.seconds)}, saving and restoring {size(nbytes)} would take about "
+        f"{duration(cost)} (--save always saves it all the same)"
+    )
+
+
+def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
+    return Record(
+        task=outcome.definition.name,
+        key=outcome.key,
+        code=outcome.definition.code,
+        cell_id=outcome.definition.cell_id,
+        inputs=tuple(outcome.resolution.inputs.values()),
+        outputs=outputs,
+        deleted=outcome.deleted,
+        after=outcome.after,
+        seconds=outcome.seconds,
+        peak_bytes=outcome.peak_bytes,
+        why=outcome.why,
+        notes=tuple(outcome.resolution.notes),
+        extra={
+            "python": PYTHON,
+            "random": dict(outcome.random_before),
+            "blocked": dict(outcome.resolution.blockers),
+            "function": RETURN in outcome.values,
+        },
+    )

@@ -1,0 +1,85 @@
+"""One task as the notebook defines it: a `%%task` cell or a `@task` function, read but not yet run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from milepost.analysis.code import code_token, digest_text, global_names, normalise
+from milepost.analysis.names import CellNames, cell_names
+from milepost.functions import TaskFunction
+from milepost.notebook.describe import source_of
+from milepost.notebook.options import CellOptions
+
+RETURN = "return"
+"""The output name under which a function's data is kept; no variable can have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What decides how a task runs and when a saved result is valid.
+
+    `code` is the normalised source (for people and for diffs), `code_digest` what counts of it, `names` what the
+    code reads and binds, `arguments` the default values of a function's other parameters, `upstream` the parameters
+    that name tasks or outputs.
+    """
+
+    name: str
+    code: str
+    code_digest: str
+    names: CellNames
+    options: CellOptions
+    body: Callable[[], Any]
+    source: str = ""
+    cell_id: str = ""
+    function: TaskFunction[..., Any] | None = None
+    upstream: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names read, and those that `--in` adds."""
+        return tuple(dict.fromkeys((*self.names.reads, *self.options.inputs)))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names bound as far as the code shows, and those that `--out` adds."""
+        return tuple(dict.fromkeys((*self.names.binds, *self.options.outputs)))
+
+
+def cell_definition(
+    tree: ast.Module, options: CellOptions, *, cell_id: str, source: str, body: Callable[[], Any], quiet: bool
+) -> Definition:
+    """The definition of a `%%task` cell; its name: given, else its first output, else from the cell's id."""
+    code = normalise(tree)
+    names = cell_names(tree)
+    outputs = (*options.outputs, *names.binds)
+    name = options.name or next(iter(outputs), "") or f"cell-{(cell_id or digest_text(code))[:8]}"
+    return Definition(
+        name=name,
+        code=code,
+        code_digest=digest_text(code, "quiet" if quiet else ""),
+        names=names,
+        options=options,
+        body=body,
+        source=source,
+        cell_id=cell_id,
+    )
+
+
+def function_definition(function: TaskFunction[..., Any], body: Callable[[], Any]) -> Definition:
+    """The definition of a `@task` function: its code, its defaults and the globals it reads."""
+    plain = function.function
+    code = source_of(plain)
+    return Definition(
+        name=function.name,
+        code=code,
+        code_digest=digest_text(repr(code_token(plain.__code__))),
+        names=CellNames(reads=global_names(plain.__code__)),
+        options=CellOptions(name=function.name, retry=function.options.retry),
+        body=body,
+        source=code,
+        function=function,
+        upstream=function.upstream,
+    )

@@ -1,0 +1,109 @@
+"""What the session remembers of each task, and how it looks to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from milepost.model.reasons import Reason, ReasonKind
+from milepost.model.record import Output, Record
+from milepost.model.result import TaskResult
+from milepost.model.states import TaskState, TaskStatus
+from milepost.model.view import TaskView
+from milepost.notebook.definition import RETURN, Definition
+from milepost.notebook.describe import age
+from milepost.widget.words import duration
+
+
+@dataclass(slots=True)
+class Facts:
+    """One task in this session. `state` is where it is now; `record` is what the store holds of this very result."""
+
+    definition: Definition
+    state: TaskState = TaskState.PENDING
+    after: tuple[str, ...] = ()
+    key: str = ""
+    outputs: tuple[Output, ...] = ()
+    record: Record | None = None
+    result: TaskResult | None = None
+    why: Reason | None = None
+    started: float | None = None
+    seconds: float | None = None
+    unsaved: str = ""
+
+    @property
+    def ran(self) -> bool:
+        """Whether its body ran in this session, and succeeded."""
+        return self.result is not None and self.result.ok and not self.result.restored
+
+    @property
+    def settled(self) -> bool:
+        """Whether this session, not the store, says what the task came to."""
+        return self.result is not None or self.state is TaskState.RUNNING
+
+
+def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
+    """A task that this session knows; `stale` says which input differs now, if one does."""
+    result = facts.result
+    state = TaskState.STALE if stale and facts.state is TaskState.SUCCESS else facts.state
+    return TaskView(
+        name=facts.definition.name,
+        state=state,
+        restored=bool(result and result.restored),
+        outputs=_shown_names(facts.outputs) or facts.definition.outputs,
+        after=facts.after,
+        seconds=facts.seconds,
+        started=facts.started,
+        saved=facts.record is not None,
+        nbytes=facts.record.nbytes if facts.record else 0,
+        saved_at=facts.record.saved_at if facts.record else None,
+        why=Reason(ReasonKind.INPUT_CHANGED, stale) if state is TaskState.STALE else _why(facts),
+        error=_error(result),
+        cell_id=facts.definition.cell_id,
+    )
+
+
+def _why(facts: Facts) -> Reason | None:
+    if facts.why is None or not facts.unsaved:
+        return facts.why
+    text = f"{facts.why.text}; not saved: {facts.unsaved}"
+    return Reason(facts.why.kind, text, facts.why.details)
+
+
+def _error(result: TaskResult | None) -> str | None:
+    if result is None or result.ok:
+        return None
+    return str(result.error) if result.error else result.message or None
+
+
+def view_of_record(record: Record) -> TaskView:
+    """A task that only the store knows: saved before this kernel, and not asked for yet."""
+    if record.trusted:
+        words = f"saved {age(record.saved_at)} ({duration(record.seconds)} of computing); not loaded yet"
+        why = Reason(ReasonKind.SAVED, words)
+    else:
+        why = Reason(ReasonKind.UNTRUSTED, "saved under another user's key: listed, but never loaded until you trust it")
+    return TaskView(
+        name=record.task,
+        state=TaskState.SUCCESS if record.trusted else TaskState.UNTRUSTED,
+        outputs=_shown_names(record.outputs),
+        after=record.after,
+        seconds=record.seconds,
+        saved=True,
+        nbytes=record.nbytes,
+        saved_at=record.saved_at,
+        why=why,
+        cell_id=record.cell_id,
+    )
+
+
+def _shown_names(outputs: Iterable[Output]) -> tuple[str, ...]:
+    return tuple(item.name for item in outputs if item.name != RETURN)
+
+
+STATE_OF_STATUS = {
+    TaskStatus.SUCCESS: TaskState.SUCCESS,
+    TaskStatus.FAILURE: TaskState.FAILURE,
+    TaskStatus.SKIPPED: TaskState.SKIPPED,
+    TaskStatus.CANCELLED: TaskState.CANCELLED,
+}

@@ -1,0 +1,178 @@
+"""What a task depends on, resolved just before it runs: every name it reads, through helpers of helpers."""
+
+from __future__ import annotations
+
+import builtins
+import glob
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from milepost.analysis.digest import Digest, digest
+from milepost.analysis.modules import is_project, module_of, package_version
+from milepost.functions import TaskFunction
+from milepost.model.record import Input
+from milepost.notebook.definition import Definition
+from milepost.notebook.describe import short, source_of
+from milepost.notebook.ledger import Known, Ledger
+from milepost.notebook.namespace import Namespace
+
+SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open", "In", "Out"})
+"""Names that IPython itself binds and that say nothing of the user's data."""
+
+
+@dataclass(slots=True)
+class Resolution:
+    """The inputs of one task at one moment.
+
+    `missing` are names that nothing provides; `blockers` are inputs that nothing can vouch for, with the reason: a
+    task that has one runs again; `notes` are for people.
+    """
+
+    inputs: dict[str, Input] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    blockers: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def sources(self, name: str) -> tuple[str, ...]:
+        """The tasks whose outputs the task `name` reads."""
+        return tuple(dict.fromkeys(i.source for i in self.inputs.values() if i.source and i.source != name))
+
+
+class InputResolver:
+    """Resolves the names that a definition reads against the namespace.
+
+    `provide` is asked to restore a name that is not bound, and says whether it did; `reload` builds an output again
+    from its record to tell a value that a restore changed in form from one that the user changed.
+    """
+
+    def __init__(
+        self,
+        namespace: Namespace,
+        ledger: Ledger,
+        provide: Callable[[str], bool],
+        reload: Callable[[Known, str], Any],
+    ) -> None:
+        self._namespace = namespace
+        self._ledger = ledger
+        self._provide = provide
+        self._reload = reload
+
+    def resolve(self, definition: Definition) -> Resolution:
+        """All inputs of a task; restores what is missing and saved."""
+        found = Resolution()
+        words = [name for name in definition.names.maybe if name in self._namespace.data]
+        waiting = [*definition.reads, *(word for word in words if self._namespace.is_user(word))]
+        if definition.names.opaque:
+            waiting += self._namespace.names()
+            found.notes.append(f"uses {', '.join(definition.names.opaque)}: every variable counts as an input")
+        seen: set[str] = set(definition.upstream)
+        while waiting:
+            name = waiting.pop(0)
+            if name not in seen:
+                seen.add(name)
+                waiting += self._name(definition.name, name, found)
+        self._files(definition.options.files, found)
+        return found
+
+    def _name(self, reader: str, name: str, found: Resolution) -> Iterable[str]:
+        """Resolve one name; more names that its value reads."""
+        data = self._namespace.data
+        if name in SHELL_NAMES and not (name in data and self._namespace.is_user(name)):
+            return ()
+        if name not in data and not hasattr(builtins, name) and not self._provide(name):
+            found.missing.append(name)
+            found.inputs[name] = Input(name=name, kind="missing", digest="")
+            return ()
+        if name not in data:
+            return ()
+        return self._value(reader, name, data[name], found)
+
+    def _value(self, reader: str, name: str, value: Any, found: Resolution) -> Iterable[str]:
+        if isinstance(value, TaskFunction):
+            return self._task_function(name, value, found)
+        if (package := _package(value)) is not None:
+            found.inputs[name] = Input(name=name, kind="package", digest="", text=package)
+            return ()
+        result = self._namespace.digest(name)
+        source = self._ledger.producer(name, reader)
+        if not result.hex:
+            return self._opaque(name, result, source, found)
+        known = self._ledger.known.get(name)
+        if known is not None and self._stands(known, name, result.hex):
+            found.inputs[name] = Input(name=name, kind="task", digest=known.digest, text=short(value), source=source)
+        else:
+            kind, text = _kind(value)
+            found.inputs[name] = Input(name=name, kind=kind, digest=result.hex, text=text, source=source)
+        return result.globals
+
+    def _stands(self, known: Known, name: str, local: str) -> bool:
+        """Whether a value still is what the task left, although a restore may have changed its digest."""
+        if local == known.digest:
+            return True
+        if known.record is None:
+            return False
+        restored = self._reload(known, name)
+        return restored is not None and digest(restored, self._namespace.data).hex == local
+
+    def _opaque(self, name: str, result: Digest, source: str, found: Resolution) -> Iterable[str]:
+        """A value without content counts by where it came from, unless using it changes it."""
+        known, origin = self._ledger.known.get(name), self._ledger.origins.get(name)
+        if result.consumable or (known is None and origin is None):
+            found.blockers[name] = result.opaque
+            found.inputs[name] = Input(name=name, kind="opaque", digest="", text=result.opaque, source=source)
+            return result.globals
+        made_by = known.digest if known else origin.code if origin else ""
+        found.inputs[name] = Input(name=name, kind="lineage", digest=made_by, text=result.opaque, source=source)
+        found.notes.append(f"{name!r} counts by the code that made it: {result.opaque}")
+        return (*result.globals, *(origin.reads if origin else ()))
+
+    def _task_function(self, name: str, function: TaskFunction[..., Any], found: Resolution) -> Iterable[str]:
+        result = digest(function.function, self._namespace.data)
+        text = source_of(function.function)
+        found.inputs[name] = Input(name=name, kind="function", digest=result.hex, text=text, source=function.name)
+        return (*result.globals, *function.dependencies)
+
+    def _files(self, patterns: tuple[str, ...], found: Resolution) -> None:
+        for pattern in patterns:
+            paths = sorted(glob.glob(pattern, recursive=True))
+            files = [path for path in paths if Path(path).is_file()]
+            if not files:
+                found.notes.append(f"--files {pattern} matches no file")
+                found.inputs[f"file {pattern}"] = Input(name=pattern, kind="file", digest="none", text="no file")
+            for path in files:
+                found.inputs[f"file {path}"] = _file_input(path)
+
+
+def _file_input(path: str) -> Input:
+    hasher = blake3(max_threads=blake3.AUTO)
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 24):
+            hasher.update(chunk)
+    return Input(name=path, kind="file", digest=hasher.hexdigest(), text=f"{Path(path).stat().st_size} bytes")
+
+
+def _package(value: Any) -> str | None:
+    """Name and version, where a value is an installed module or a function or class of one; else None."""
+    is_code = isinstance(value, types.ModuleType | types.FunctionType | types.BuiltinFunctionType | type)
+    if not is_code:
+        return None
+    module = value if isinstance(value, types.ModuleType) else module_of(value)
+    if module is None or module.__name__ == "__main__" or is_project(module):
+        return None
+    root = module.__name__.partition(".")[0]
+    return f"{root} {package_version(root)}".strip()
+
+
+def _kind(value: Any) -> tuple[str, str]:
+    if isinstance(value, types.ModuleType):
+        return "module", value.__name__
+    if isinstance(value, type):
+        return "class", source_of(value)
+    if isinstance(value, types.FunctionType):
+        return "function", source_of(value)
+    return "value", short(value)

@@ -1,0 +1,78 @@
+"""The user's namespace as the session sees it: whose names count, and what a task changed in it."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from milepost.analysis.digest import ATOMS, Digest, digest
+
+_HISTORY = re.compile(r"_+|_i+\d*|_\d+|_dh|_ih|_oh|_exit_code|In|Out")
+"""Names in which IPython keeps its history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What running a body did to the namespace: names bound (new or another object), changed in place, deleted."""
+
+    bound: tuple[str, ...]
+    mutated: tuple[str, ...]
+    deleted: tuple[str, ...]
+
+
+class Namespace:
+    """A view of `shell.user_ns` without what IPython put there."""
+
+    def __init__(self, shell: Any) -> None:
+        self.data: dict[str, Any] = shell.user_ns
+        self._hidden: Mapping[str, Any] = shell.user_ns_hidden
+
+    def names(self) -> list[str]:
+        """The user's own names, in the order they were bound."""
+        return [name for name in list(self.data) if self.is_user(name)]
+
+    def is_user(self, name: str) -> bool:
+        """Whether a bound name is the user's: not IPython's, or bound anew by the user."""
+        if _HISTORY.fullmatch(name) or name.startswith("__"):
+            return False
+        return name not in self._hidden or self._hidden[name] is not self.data.get(name)
+
+    def has(self, name: str) -> bool:
+        """Whether reading the name would find something: here or among the builtins."""
+        return name in self.data or hasattr(builtins, name)
+
+    def digest(self, name: str) -> Digest:
+        """The content digest of what a name is bound to."""
+        return digest(self.data[name], self.data)
+
+    def fix(self) -> Before:
+        """Remember what every name holds, to tell afterwards what changed."""
+        values = {name: self.data[name] for name in self.names()}
+        return Before(values, {name: self.digest(name).hex for name in values if _mutable(values[name])})
+
+    def changes(self, before: Before, assigned: Iterable[str] = ()) -> Changes:
+        """What changed since `fix`; `assigned` names count as bound even where they hold the same object."""
+        assigned = set(assigned)
+        names = self.names()
+        bound = [n for n in names if n in assigned or n not in before.values or self.data[n] is not before.values[n]]
+        same = [name for name in names if name not in set(bound) and name in before.digests]
+        mutated = [name for name in same if self.digest(name).hex != before.digests[name]]
+        deleted = [name for name in before.values if name not in self.data]
+        return Changes(tuple(bound), tuple(mutated), tuple(deleted))
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Objects and digests by name at one moment; the objects are held, so that their identity stays theirs."""
+
+    values: Mapping[str, Any]
+    digests: Mapping[str, str]
+
+
+def _mutable(value: object) -> bool:
+    """Whether something could change inside the value; modules are left out: they are shared by everything."""
+    return type(value) not in ATOMS and not isinstance(value, types.ModuleType | types.BuiltinFunctionType)

@@ -1,0 +1,150 @@
+"""The words behind `%%task` and `%tasks`: parsed by one table each, refused with what was meant."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+from dataclasses import dataclass
+from typing import Literal, NoReturn, cast
+
+from milepost.model.errors import UsageError
+from milepost.model.task import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """What a `%%task` line says; `name` is empty when the cell shall name itself."""
+
+    name: str = ""
+    after: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    retry: RetryPolicy | None = None
+    condition: str = ""
+    priority: int = 0
+    continue_on_error: bool = False
+    force: bool = False
+    save: Literal["auto", "always", "never"] = "auto"
+    files: tuple[str, ...] = ()
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of leaving the process, and guesses what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"%%{self.prog}: {message}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (word.strip() for word in text.split(",")) if part)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return value
+
+
+def _cell_parser() -> _Parser:
+    parser = _Parser(prog="task", add_help=False, allow_abbrev=False)
+    parser.add_argument("name", nargs="?", default="")
+    parser.add_argument("--after", type=_names, default=(), metavar="A,B")
+    parser.add_argument("--in", dest="inputs", type=_names, default=(), metavar="X,Y")
+    parser.add_argument("--out", dest="outputs", type=_names, default=(), metavar="X,Y")
+    parser.add_argument("--retries", type=_positive, default=0, metavar="N")
+    parser.add_argument("--delay", type=_seconds, default=0.0, metavar="S")
+    parser.add_argument("--backoff", choices=["fixed", "exponential"], default="fixed")
+    parser.add_argument("--if", dest="condition", default="", metavar="EXPR")
+    parser.add_argument("--priority", type=int, default=0, metavar="N")
+    parser.add_argument("--continue-on-error", action="store_true")
+    parser.add_argument("--force", action="store_true")
+    parser.add_argument("--save", choices=["auto", "always", "never"], default="auto")
+    parser.add_argument("--files", action="append", default=[], metavar="GLOB")
+    return parser
+
+
+CELL_PARSER = _cell_parser()
+
+
+def parse_cell_options(line: str) -> CellOptions:
+    """The options of one `%%task` line.
+
+    Raises
+    ------
+    UsageError
+        For an unknown option, a second name or a value that does not fit; it names what is wrong and what there is.
+    """
+    words = _split(line, "%%task")
+    known, unknown = CELL_PARSER.parse_known_args(words)
+    if unknown:
+        raise UsageError(_unknown(unknown))
+    return CellOptions(
+        name=known.name,
+        after=known.after,
+        inputs=known.inputs,
+        outputs=known.outputs,
+        retry=RetryPolicy(known.retries + 1, known.delay, known.backoff) if known.retries else None,
+        condition=known.condition,
+        priority=known.priority,
+        continue_on_error=known.continue_on_error,
+        force=known.force,
+        save=cast(Literal["auto", "always", "never"], known.save),
+        files=tuple(known.files),
+    )
+
+
+def _unknown(words: list[str]) -> str:
+    there_are = [text for action in CELL_PARSER._actions for text in action.option_strings]
+    options = [word for word in words if word.startswith("-")]
+    if not options:
+        return f"%%task takes one name; {words[0]!r} is one too many. Put the name first, then options"
+    near = [difflib.get_close_matches(option, there_are, 1) for option in options]
+    hints = [f"{o} (did you mean {n[0]}?)" if n else o for o, n in zip(options, near, strict=True)]
+    return f"%%task does not know {', '.join(hints)}. Options: {' '.join(there_are)}"
+
+
+def _split(line: str, magic: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"{magic}: {error} in {line!r}") from None
+
+
+COMMANDS = ("status", "pause", "resume", "cancel", "restore", "why", "forget", "trust")
+"""What `%tasks` does besides showing the widget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One `%tasks` line: its verb ("" shows the widget), the names behind it, and whether JSON is wanted."""
+
+    verb: str = ""
+    names: tuple[str, ...] = ()
+    json: bool = False
+
+
+def parse_command(line: str) -> Command:
+    """A `%tasks` line; raises `UsageError` for a verb or flag that does not exist."""
+    words = _split(line, "%tasks")
+    flags = [word for word in words if word.startswith("-")]
+    names = [word for word in words if not word.startswith("-")]
+    verb = names[0] if names else ""
+    if verb and verb not in COMMANDS:
+        near = difflib.get_close_matches(verb, COMMANDS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"%tasks does not know {verb!r}{hint}. Commands: {', '.join(COMMANDS)}, or none for the graph")
+    wrong = [flag for flag in flags if flag != "--json" or verb not in {"status", "why"}]
+    if wrong:
+        raise UsageError(f"%tasks {verb} does not know {', '.join(wrong)}; only status and why take --json")
+    if verb in {"why", "forget"} and len(names) < 2:
+        raise UsageError(f"%tasks {verb} needs the name of a task")
+    return Command(verb, tuple(names[1:]), "--json" in flags)
