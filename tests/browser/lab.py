@@ -306,6 +306,7 @@ class NotebookPage:
         self.command("apputils:change-theme", theme=THEMES[name])
         value = "true" if name == "light" else "false"
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", value)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def screenshot(self, path: Path) -> Path:
         """A picture of the whole page."""

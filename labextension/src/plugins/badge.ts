@@ -7,6 +7,7 @@ const CLASS = "milepost-badge";
 
 /** Draws (or removes, for a cell that is no task) the badge in a cell's header. */
 export function paintBadge(header: Element, name: string | null, task: TaskView | undefined, dark: boolean): void {
+  header.classList.toggle("milepost-badged", name !== null);
   const old = header.querySelector<HTMLElement>(`.${CLASS}`);
   if (name === null) {
     old?.remove();
