@@ -1,1 +1,60 @@
-"""Milepost keeps what your notebook's expensive cells computed."""
+"""Milepost keeps what your notebook's expensive cells computed.
+
+In a notebook: `%load_ext milepost`, then `%%task` cells and `@task` functions. In a script: `TaskRunnerBuilder`.
+"""
+
+from typing import Any
+
+from milepost.builder import TaskRunnerBuilder
+from milepost.engine.runner import RunHandle, TaskRunner
+from milepost.engine.state import TaskStateManager
+from milepost.engine.workflow import WorkflowExecutor
+from milepost.functions import TaskFunction, task
+from milepost.model.cancel import CancelSignal
+from milepost.model.errors import MilepostError
+from milepost.model.events import Event, EventKind
+from milepost.model.graph import TaskGraph
+from milepost.model.result import TaskError, TaskMetrics, TaskResult
+from milepost.model.snapshot import Snapshot
+from milepost.model.states import TaskState, TaskStatus
+from milepost.model.task import LoopPolicy, RetryPolicy, Task
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CancelSignal",
+    "Event",
+    "EventKind",
+    "LoopPolicy",
+    "MilepostError",
+    "RetryPolicy",
+    "RunHandle",
+    "Snapshot",
+    "Task",
+    "TaskError",
+    "TaskFunction",
+    "TaskGraph",
+    "TaskMetrics",
+    "TaskResult",
+    "TaskRunner",
+    "TaskRunnerBuilder",
+    "TaskState",
+    "TaskStateManager",
+    "TaskStatus",
+    "WorkflowExecutor",
+    "task",
+]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext milepost` calls."""
+    from milepost.notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What `%unload_ext milepost` calls."""
+    from milepost.notebook.extension import unload
+
+    unload(shell)

@@ -287,7 +287,7 @@ def _atom(value: Any) -> bytes:
     elif kind is str:
         data = value.encode("utf-8", "surrogatepass")
     else:
-        data = value if kind is bytes else repr(value).encode()
+        data = bytes(value) if kind is bytes else repr(value).encode()
     return kind.__name__[:3].encode() + struct.pack("<q", len(data)) + data
 
 

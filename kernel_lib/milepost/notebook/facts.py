@@ -82,7 +82,7 @@ def view_of_record(record: Record) -> TaskView:
         words = f"saved {age(record.saved_at)} ({duration(record.seconds)} of computing); not loaded yet"
         why = Reason(ReasonKind.SAVED, words)
     else:
-        why = Reason(ReasonKind.UNTRUSTED, "saved under another user's key: listed, but never loaded until you trust it")
+        why = Reason(ReasonKind.UNTRUSTED, "saved under another user's key: not loaded until you trust it")
     return TaskView(
         name=record.task,
         state=TaskState.SUCCESS if record.trusted else TaskState.UNTRUSTED,

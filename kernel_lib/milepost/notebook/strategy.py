@@ -69,6 +69,8 @@ class CheckpointStrategy:
         """The task's result, restored or computed."""
         plan = self._plan(call.task.name)
         facts = plan.facts
+        if self._in_memory(plan) and facts.result is not None:
+            return facts.result
         facts.key, facts.why, facts.unsaved = plan.key, plan.why, ""
         facts.after = tuple(dict.fromkeys((*call.task.dependencies, *plan.resolution.sources(call.task.name))))
         if plan.record is not None:
@@ -76,6 +78,13 @@ class CheckpointStrategy:
             if restored is not None:
                 return restored
         return self._run(call, plan)
+
+    @staticmethod
+    def _in_memory(plan: _Plan) -> bool:
+        """Whether this session has a function's data at hand: asking twice gives the same object."""
+        facts, definition = plan.facts, plan.definition
+        known = facts.result is not None and facts.result.ok and facts.key == plan.key
+        return known and definition.function is not None and not definition.options.force
 
     # looking up
 

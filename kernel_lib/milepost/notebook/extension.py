@@ -1,0 +1,114 @@
+"""`%load_ext milepost`: puts the parts together in one IPython shell, and takes them apart again."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from milepost.analysis.code import normalise
+from milepost.analysis.names import CellNames, cell_names
+from milepost.builder import default_registry
+from milepost.functions import use_registry
+from milepost.model.errors import MilepostError
+from milepost.notebook import capture, control
+from milepost.notebook.badges import open_badges
+from milepost.notebook.body import with_message_only
+from milepost.notebook.display import Display
+from milepost.notebook.magics import TaskMagics
+from milepost.notebook.random_state import mentions_seed
+from milepost.notebook.session import Session
+from milepost.notebook.stamp import stamp
+
+
+class Extension:
+    """One loaded extension: the session, its magics, and the hooks around plain cells."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.session = Session(shell)
+        self._display = Display(self.session)
+        shell.register_magics(TaskMagics(shell, self.session, self._display.show))
+        capture.install(shell)
+        use_registry(self.session)
+        control.listen(self.session)
+        self._close_badges = open_badges(self.session)
+        shell.events.register("pre_run_cell", self._before_cell)
+        shell.events.register("post_run_cell", self._after_cell)
+
+    def close(self) -> None:
+        """Undo all of it; results stay where they are."""
+        self.shell.events.unregister("pre_run_cell", self._before_cell)
+        self.shell.events.unregister("post_run_cell", self._after_cell)
+        self._close_badges()
+        control.stop_listening(self.session)
+        use_registry(default_registry())
+        capture.uninstall(self.shell)
+        self._display.close()
+
+    def _before_cell(self, info: Any) -> None:
+        """Give a plain cell the names that it reads and that only a checkpoint provides."""
+        names = self._plain_names(info)
+        if names is None:
+            return
+        provider = self.session.provider
+        try:
+            for name in provider.needed((*names.reads, *names.maybe)):
+                provider.provide(name)
+        except MilepostError as error:
+            stamp(self.shell, str(error), symbol="⚠", warning=True)
+
+    def _after_cell(self, result: Any) -> None:
+        """Remember which plain cell bound what, and whether a seed was mentioned."""
+        info = result.info
+        if info is None or not info.raw_cell:
+            return
+        self.session.seeded = self.session.seeded or mentions_seed(info.raw_cell)
+        names = self._plain_names(info)
+        if names is not None and names.binds:
+            bound = tuple(name for name in names.binds if name in self.session.namespace.data)
+            self.session.ledger.bound(bound, self._code(info), names.reads)
+
+    def _plain_names(self, info: Any) -> CellNames | None:
+        """What a plain cell touches; None for a task cell and for one that does not parse."""
+        if info.raw_cell.lstrip().startswith("%%task"):
+            return None
+        tree = self._tree(info)
+        return cell_names(tree) if tree is not None else None
+
+    def _tree(self, info: Any) -> ast.Module | None:
+        try:
+            with self.shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+                tree: ast.Module = self.shell.compile.ast_parse(self.shell.transform_cell(info.raw_cell))
+            return tree
+        except Exception:
+            return None
+
+    def _code(self, info: Any) -> str:
+        tree = self._tree(info)
+        return normalise(tree) if tree is not None else str(info.raw_cell)
+
+
+_ATTRIBUTE = "_milepost_extension"
+
+
+def load(shell: Any) -> None:
+    """Load into a shell; loading again changes nothing.
+
+    Raises
+    ------
+    MilepostError
+        Shown as one message.
+    """
+    if getattr(shell, _ATTRIBUTE, None) is None:
+        try:
+            object.__setattr__(shell, _ATTRIBUTE, Extension(shell))
+        except MilepostError as error:
+            raise with_message_only(error) from None
+
+
+def unload(shell: Any) -> None:
+    """Take everything out of a shell again."""
+    extension = getattr(shell, _ATTRIBUTE, None)
+    if extension is not None:
+        extension.close()
+        object.__setattr__(shell, _ATTRIBUTE, None)

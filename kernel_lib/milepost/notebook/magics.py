@@ -1,0 +1,154 @@
+"""`%%task` and `%tasks`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+
+from milepost.model.errors import MilepostError, StoreError
+from milepost.model.view import TaskView
+from milepost.notebook.body import Body, parse_body, run_body, with_cell_traceback, with_message_only
+from milepost.notebook.control import run_view
+from milepost.notebook.definition import Definition, cell_definition
+from milepost.notebook.describe import age_seconds
+from milepost.notebook.options import Command, parse_cell_options, parse_command
+from milepost.notebook.session import Session
+from milepost.widget.text import to_text
+
+_cell_magic: Any = cell_magic
+_line_magic: Any = line_magic
+"""IPython's decorators, whose annotations accept no function at all."""
+
+
+@magics_class
+class TaskMagics(Magics):
+    """The magics of one session; `show` displays the live widget."""
+
+    def __init__(self, shell: Any, session: Session, show: Callable[[], None]) -> None:
+        super().__init__(shell)
+        self._session = session
+        self._show = show
+
+    @_cell_magic("task")
+    def task(self, line: str, cell: str) -> None:
+        """Run the cell as a task, or give its saved result back: %%task [NAME] [options]"""
+        try:
+            self._session.run_cell(self._definition(line, cell))
+        except MilepostError as error:
+            raise with_message_only(error) from None
+        except BaseException as error:
+            if not hasattr(error, "_render_traceback_"):
+                with_cell_traceback(self.shell, error)
+            raise
+
+    def _definition(self, line: str, cell: str) -> Definition:
+        options = parse_cell_options(line)
+        body = parse_body(self.shell, cell)
+        return cell_definition(
+            body.tree,
+            options,
+            cell_id=self._cell_id(),
+            source=f"%%task {line}\n{cell}",
+            body=lambda: self._run(body),
+            quiet=body.quiet,
+        )
+
+    def _run(self, body: Body) -> None:
+        with self._session.body():
+            run_body(self.shell, body)
+
+    def _cell_id(self) -> str:
+        """The id of the cell that runs, where the front end sends it."""
+        parent: dict[str, Any] = getattr(self.shell, "get_parent", dict)()
+        return str((parent.get("metadata") or {}).get("cellId") or "")
+
+    @_line_magic("tasks")
+    def tasks(self, line: str) -> None:
+        """Show the tasks live, or: status | pause | resume | cancel | restore | why | forget | trust"""
+        try:
+            command = parse_command(line)
+            _COMMANDS[command.verb](self, command)
+        except MilepostError as error:
+            raise with_message_only(error) from None
+
+    def _widget(self, command: Command) -> None:
+        self._show()
+
+    def _status(self, command: Command) -> None:
+        views = self._session.views()
+        if command.json:
+            print(json.dumps([_status_row(view) for view in views], indent=1))
+            return
+        print(to_text(views))
+        print(run_view(self._session, views).totals)
+
+    def _pause(self, command: Command) -> None:
+        self._session.pause()
+        print("paused: no task starts until `%tasks resume`")
+
+    def _resume(self, command: Command) -> None:
+        self._session.resume()
+        print("resumed")
+
+    def _cancel(self, command: Command) -> None:
+        self._session.require(command.names)
+        done = [self._session.cancel(name) for name in command.names or [None]]
+        print("cancelled" if any(done) else "nothing is running")
+
+    def _restore(self, command: Command) -> None:
+        self._session.require(command.names)
+        records = [r for r in self._session.records() if not command.names or r.task in command.names]
+        untrusted = [record.task for record in records if not record.trusted]
+        for record in records:
+            if record.trusted:
+                self._session.provider.restore(record, overwrite=True)
+        if untrusted:
+            raise StoreError(
+                f"saved under another user's key, and so not loaded: {', '.join(untrusted)}; see %tasks trust"
+            )
+        if not records:
+            print("nothing is saved yet")
+
+    def _why(self, command: Command) -> None:
+        self._session.require(command.names)
+        views = [view for view in self._session.views() if view.name in command.names]
+        if command.json:
+            print(json.dumps([_status_row(view) for view in views], indent=1))
+            return
+        for view in views:
+            print(f"{view.name}: {view.style.word}")
+            print(f"  {view.why.text}" if view.why else "  it has not run yet")
+            print("".join(f"    {detail}\n" for detail in view.why.details) if view.why else "", end="")
+            print(f"  {view.error}\n" if view.error else "", end="")
+
+    def _forget(self, command: Command) -> None:
+        self._session.forget(command.names)
+        print(f"forgotten: {', '.join(command.names)}")
+
+    def _trust(self, command: Command) -> None:
+        self._session.require(command.names)
+        strange = [r.task for r in self._session.records() if not r.trusted]
+        chosen = [name for name in strange if not command.names or name in command.names]
+        self._session.store.trust(chosen)
+        print(f"trusted from now on: {', '.join(chosen)}" if chosen else "there is nothing of others here")
+
+
+def _status_row(view: TaskView) -> dict[str, Any]:
+    """A row of `%tasks status --json`: the view, and how many seconds ago it was saved."""
+    return {**view.to_json(), "age": age_seconds(view.saved_at) if view.saved_at else None}
+
+
+_COMMANDS: dict[str, Callable[[TaskMagics, Command], None]] = {
+    "": TaskMagics._widget,
+    "status": TaskMagics._status,
+    "pause": TaskMagics._pause,
+    "resume": TaskMagics._resume,
+    "cancel": TaskMagics._cancel,
+    "restore": TaskMagics._restore,
+    "why": TaskMagics._why,
+    "forget": TaskMagics._forget,
+    "trust": TaskMagics._trust,
+}

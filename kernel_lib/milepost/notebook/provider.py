@@ -1,0 +1,158 @@
+"""Names that only a checkpoint provides: who has them, and giving them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from milepost.analysis.code import global_names
+from milepost.model.errors import StoreError
+from milepost.model.record import Record
+from milepost.notebook.checkpoints import Checkpoints
+from milepost.notebook.definition import RETURN
+from milepost.notebook.describe import age
+from milepost.notebook.facts import Facts
+from milepost.notebook.ledger import Known, Ledger
+from milepost.notebook.namespace import Namespace
+from milepost.notebook.stamp import stamp
+from milepost.widget.words import duration
+
+
+class Desk(Protocol):
+    """What the provider needs of the session."""
+
+    shell: Any
+    namespace: Namespace
+    ledger: Ledger
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
+    def records(self) -> list[Record]: ...
+    def all_facts(self) -> list[Facts]: ...
+    def recompute(self, facts: Facts, names: Iterable[str]) -> bool: ...
+    def data_of(self, record: Record, values: dict[str, Any]) -> None: ...
+
+
+class Provider:
+    """Restores single names, or whole tasks, from what is saved and still plausible.
+
+    A saved value is plausible while nothing that is known now contradicts it: inputs that are bound have the
+    content they had, and inputs that another checkpoint provides are the ones it was made from.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._busy: set[str] = set()
+
+    def needed(self, names: Iterable[str]) -> list[str]:
+        """Those of `names`, and of what the notebook's functions among them read, that are not bound."""
+        data, found, waiting = self._desk.namespace.data, [], list(names)
+        seen: set[str] = set()
+        while waiting:
+            name = waiting.pop(0)
+            if name in seen:
+                continue
+            seen.add(name)
+            value = data.get(name)
+            if not self._desk.namespace.has(name):
+                found.append(name)
+            elif getattr(value, "__globals__", None) is data:
+                waiting += global_names(value.__code__)  # type: ignore[union-attr]
+        return found
+
+    def record_for(self, name: str) -> Record | None:
+        """The newest record that provides a name, of a task that this session has not settled otherwise."""
+        settled = {facts.definition.name: facts for facts in self._desk.all_facts() if facts.settled}
+        for record in reversed(self._desk.records()):
+            facts = settled.get(record.task)
+            stands = facts is None or (facts.record is not None and facts.record.key == record.key)
+            if stands and record.trusted and any(output.name == name for output in record.outputs):
+                return record
+        return None
+
+    def record_of_task(self, task: str) -> Record | None:
+        """The newest record of a task that may be loaded."""
+        return next((r for r in reversed(self._desk.records()) if r.task == task and r.trusted), None)
+
+    def provide(self, name: str) -> bool:
+        """Bind a missing name from a checkpoint, or by computing it again where it could not be saved."""
+        record = self.record_for(name)
+        if record is None or record.task in self._busy:
+            return False
+        unsaved = next((o.unsaved for o in record.outputs if o.name == name), "")
+        if unsaved:
+            return self._recompute(record, name, unsaved)
+        self._busy.add(record.task)
+        try:
+            return self.restore(record)
+        finally:
+            self._busy.discard(record.task)
+
+    def _recompute(self, record: Record, name: str, reason: str) -> bool:
+        facts = next((f for f in self._desk.all_facts() if f.definition.name == record.task), None)
+        if facts is None:
+            text = f"{name!r} of {record.task!r} is not there: it could not be saved ({reason}); run its cell"
+            stamp(self._desk.shell, text, symbol="⚠", warning=True)
+            return False
+        stamp(self._desk.shell, f"{record.task!r} runs again for {name!r}, which could not be saved ({reason})")
+        return self._desk.recompute(facts, [name])
+
+    def restore(self, record: Record, *, overwrite: bool = False) -> bool:
+        """Bind the missing names of one task (or all of its names); whether that was possible."""
+        contradiction = self.contradiction(record)
+        if contradiction:
+            text = f"{record.task!r} is saved, but stale: {contradiction}; run its cell"
+            stamp(self._desk.shell, text, symbol="⚠", warning=True)
+            return False
+        try:
+            values = self._desk.checkpoints.values(record, self._live)
+        except StoreError as error:
+            stamp(self._desk.shell, f"{record.task!r} cannot be restored: {error}", symbol="⚠", warning=True)
+            return False
+        self._bind(record, values, overwrite)
+        names = ", ".join(name for name in values if name != RETURN) or "its result"
+        words = f"restored {names} of {record.task!r}: saved {duration(record.seconds)} of work, {age(record.saved_at)}"
+        stamp(self._desk.shell, words)
+        return True
+
+    def _live(self, name: str) -> Any:
+        """An input that a restored value shares: the live one, restored itself if need be."""
+        data = self._desk.namespace.data
+        if name not in data:
+            self.provide(name)
+        return data.get(name)
+
+    def _bind(self, record: Record, values: dict[str, Any], overwrite: bool) -> None:
+        data = self._desk.namespace.data
+        self._desk.data_of(record, values)
+        for output in record.outputs:
+            if output.name != RETURN and output.name in values and (overwrite or output.name not in data):
+                data[output.name] = values[output.name]
+                self._desk.ledger.produced(output.name, Known(record.task, output.digest, record))
+
+    def contradiction(self, record: Record) -> str:
+        """Why a record cannot be valid now, as far as anything is known; "" when nothing speaks against it."""
+        namespace, ledger = self._desk.namespace, self._desk.ledger
+        own = {output.name for output in record.outputs}
+        for item in record.inputs:
+            if item.kind not in {"task", "value", "function", "class"} or item.name in own:
+                continue
+            known = ledger.known.get(item.name)
+            if known is not None and item.name in namespace.data and item.kind == "task":
+                if known.digest != item.digest:
+                    return f"its input {item.name!r} is another one now"
+            elif item.name in namespace.data:
+                found = namespace.digest(item.name).hex
+                if found and found != item.digest:
+                    return f"its input {item.name!r} is another one now"
+        return self._upstream_contradiction(record)
+
+    def _upstream_contradiction(self, record: Record) -> str:
+        for item in record.inputs:
+            if item.kind != "task" or item.name in self._desk.namespace.data:
+                continue
+            upstream = self.record_for(item.name)
+            digests = {output.name: output.digest for output in upstream.outputs} if upstream else {}
+            if upstream and upstream.task != record.task and digests.get(item.name, item.digest) != item.digest:
+                return f"{upstream.task!r} has computed another {item.name!r} since"
+        return ""
