@@ -31,6 +31,7 @@ class TaskCall:
     """One task about to run: the task, the user's context, its dependencies' data by name, the run's signal.
 
     A strategy calls `started()` just before the body runs, and not at all when it gives a result back instead.
+    `progress(message)` says how far the body has come.
     """
 
     task: Task
@@ -39,6 +40,7 @@ class TaskCall:
     signal: CancelSignal
     clock: Clock
     started: Callable[[], None] = lambda: None
+    progress: Callable[[str], None] = lambda message: None
 
 
 @runtime_checkable

@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+
+from milepost.model.cancel import CancelSignal
 
 
 class PauseGate:
-    """Closed by `pause`, opened by `resume`, from any thread; `on_change` is told after each real change."""
+    """Closed by `pause`, opened by `resume`, from any thread; each says whether that changed anything."""
 
-    def __init__(self, on_change: Callable[[bool], None] = lambda paused: None) -> None:
+    def __init__(self) -> None:
         self._open = threading.Event()
         self._open.set()
         self._lock = threading.Lock()
-        self._on_change = on_change
+        self._waiting: list[threading.Event] = []
 
     @property
     def paused(self) -> bool:
         """Whether new starts are held back."""
         return not self._open.is_set()
 
-    def pause(self) -> None:
+    def pause(self) -> bool:
         """Hold back new starts; what runs goes on."""
-        self._set(True)
-
-    def resume(self) -> None:
-        """Let tasks start again."""
-        self._set(False)
-
-    def _set(self, paused: bool) -> None:
         with self._lock:
-            if paused == self.paused:
-                return
-            if paused:
-                self._open.clear()
-            else:
-                self._open.set()
-        self._on_change(paused)
+            changed = self._open.is_set()
+            self._open.clear()
+        return changed
+
+    def resume(self) -> bool:
+        """Let tasks start again."""
+        with self._lock:
+            changed = not self._open.is_set()
+            self._open.set()
+            for woken in self._waiting:
+                woken.set()
+        return changed
+
+    def wait(self, signal: CancelSignal) -> None:
+        """Wait until resumed: a safe point for long bodies. Raises `TaskCancelled` once the signal is set."""
+        woken = threading.Event()
+        with self._lock:
+            self._waiting.append(woken)
+        unsubscribe = signal.on_cancel(woken.set)
+        try:
+            while self.paused and not signal.cancelled:
+                woken.wait()
+                woken.clear()
+        finally:
+            unsubscribe()
+            with self._lock:
+                self._waiting.remove(woken)
+        signal.raise_if_cancelled()

@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from milepost.engine.events import Listener
 from milepost.engine.state import TaskStateManager
@@ -124,19 +125,20 @@ class TaskRunner:
         """
         if concurrency < 1:
             raise UsageError(f"concurrency must be at least 1, not {concurrency}")
-        graph = TaskGraph(self._tasks.values() if tasks is None else tasks)
+        given = {name for name, result in self.state.snapshot().items() if result.ok}
+        graph = TaskGraph(self._tasks.values() if tasks is None else tasks, given)
         graph.validate()
         targets = self._targets(graph, only)
         self._warn_of_snapshot(graph)
         tools = replace(self._tools, strategy=DryRunStrategy()) if dry_run else self._tools
         state = TaskStateManager(self.state.snapshot()) if dry_run else self.state
-        chosen = signal or CancelSignal()
-        workflow = WorkflowExecutor(
-            graph, state, tools, chosen, targets=targets, concurrency=concurrency, timeout=timeout
-        )
-        self._announce_hydrated(targets)
-        with self._active(workflow, chosen):
-            workflow.run()
+        with _following(signal) as chosen:
+            workflow = WorkflowExecutor(
+                graph, state, tools, chosen, targets=targets, concurrency=concurrency, timeout=timeout
+            )
+            with self._active(workflow, chosen):
+                self._announce_hydrated(targets)
+                workflow.run()
         return state.snapshot()
 
     async def execute(
@@ -149,15 +151,23 @@ class TaskRunner:
         signal: CancelSignal | None = None,
         dry_run: bool = False,
     ) -> Snapshot:
-        """The same run, awaited; cancelling the awaiting task cancels the run."""
-        chosen = signal or CancelSignal()
-        run = asyncio.to_thread(
-            self.run, tasks, only=only, concurrency=concurrency, timeout=timeout, signal=chosen, dry_run=dry_run
-        )
+        """The same run, awaited; cancelling the awaiting task cancels the run.
+
+        An executor that runs bodies in the calling thread blocks the event loop meanwhile.
+        """
+        if self._tools.executor.inline:
+            return self.run(tasks, only=only, concurrency=concurrency, timeout=timeout, signal=signal, dry_run=dry_run)
+        with _following(signal) as chosen:
+            return await self._in_thread(
+                tasks, only=only, concurrency=concurrency, timeout=timeout, signal=chosen, dry_run=dry_run
+            )
+
+    async def _in_thread(self, tasks: Iterable[Task] | None, *, signal: CancelSignal, **options: Any) -> Snapshot:
+        run = asyncio.to_thread(self.run, tasks, signal=signal, **options)
         try:
             return await asyncio.shield(waiting := asyncio.ensure_future(run))
         except asyncio.CancelledError:
-            chosen.cancel("cancelled")
+            signal.cancel("cancelled")
             with contextlib.suppress(Exception):
                 await waiting
             raise
@@ -194,13 +204,17 @@ class TaskRunner:
 
     def pause(self) -> None:
         """Start no more tasks until `resume`; what runs goes on."""
-        self._tools.gate.pause()
-        self._tell(EventKind.PAUSED)
+        if self._tools.gate.pause():
+            self._tell(EventKind.PAUSED)
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        self._tools.gate.resume()
-        self._tell(EventKind.RESUMED)
+        if self._tools.gate.resume():
+            self._tell(EventKind.RESUMED)
+
+    def wait_while_paused(self, signal: CancelSignal) -> None:
+        """Wait until resumed: a safe point for long bodies. Raises `TaskCancelled` once the signal is set."""
+        self._tools.gate.wait(signal)
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Cancel every run under way: what waits is not started, what runs gets the signal."""
@@ -255,13 +269,27 @@ class TaskRunner:
             return
         self._warned = True
         hydrated = self.state.hydrated()
-        gone = sorted(name for name in hydrated if name not in graph.tasks)
+        gone = sorted(name for name in self.state.brought() if name not in graph.tasks and name not in self._tasks)
         if gone:
             warnings.warn(f"the snapshot names tasks that are not in the graph: {_list(gone)}", SnapshotWarning, 4)
-        using = [name for name in graph.tasks if name in hydrated and "context" in parameter_names(graph.tasks[name].run)]
+        using = [
+            name for name in graph.tasks if name in hydrated and "context" in parameter_names(graph.tasks[name].run)
+        ]
         if using:
             words = "are not run again, so what they did to the context is not there unless you restored it"
             warnings.warn(f"{_list(using)} {words}", SnapshotWarning, 4)
+
+
+@contextlib.contextmanager
+def _following(signal: CancelSignal | None) -> Iterator[CancelSignal]:
+    """A signal of the run's own: a timeout or `runner.cancel()` must not set the one the caller may use again."""
+    own = CancelSignal()
+    outer = signal or CancelSignal()
+    unsubscribe = outer.on_cancel(lambda: own.cancel(outer.reason))
+    try:
+        yield own
+    finally:
+        unsubscribe()
 
 
 def _list(names: Iterable[str]) -> str:

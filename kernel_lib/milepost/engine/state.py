@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
 from milepost.model.result import TaskResult
 from milepost.model.snapshot import Snapshot
@@ -20,13 +21,16 @@ class TaskStateManager:
         self._lock = threading.Lock()
         self._results: dict[str, TaskResult] = {}
         self._hydrated: set[str] = set()
+        self._brought: set[str] = set()
         if snapshot is not None:
             self.hydrate(snapshot)
 
     def hydrate(self, snapshot: Snapshot) -> None:
         """Take over the results of a snapshot."""
         with self._lock:
-            self._results.update(snapshot)
+            self._results.update({name: replace(result, restored=result.ok) for name, result in snapshot.items()})
+            self._brought |= snapshot.keys()
+            self._hydrated -= snapshot.keys()
             self._hydrated |= {name for name, result in snapshot.items() if result.ok}
 
     def snapshot(self) -> Snapshot:
@@ -47,10 +51,16 @@ class TaskStateManager:
         with self._lock:
             return frozenset(self._hydrated)
 
+    def brought(self) -> frozenset[str]:
+        """Every task that a snapshot named, however it had ended."""
+        with self._lock:
+            return frozenset(self._brought)
+
     def put(self, name: str, result: TaskResult) -> None:
         """Record a result."""
         with self._lock:
             self._results[name] = result
+            self._hydrated.discard(name)
 
     def drop(self, names: Iterable[str]) -> None:
         """Forget results, so that the tasks run again."""

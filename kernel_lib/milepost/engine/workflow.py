@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 import inspect
 import queue
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,9 @@ from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
 from milepost.ports import Clock, ExecutionStrategy, Executor, TaskCall
+
+GRACE = 0.1
+"""Seconds that a running body has, once its run is cancelled, to heed the signal before it is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +43,11 @@ class Tools:
 
 @dataclass(slots=True)
 class _Progress:
-    """Where the run stands: unmet dependencies by task, the heap of ready tasks, deadlines of running ones."""
+    """Where the run stands: unmet dependencies by task, the heap of ready tasks, timers of running ones."""
 
     unmet: dict[str, int] = field(default_factory=dict)
     ready: list[tuple[int, int, str]] = field(default_factory=list)
-    running: dict[str, float | None] = field(default_factory=dict)
+    running: dict[str, threading.Timer | None] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
 
 
@@ -80,7 +85,7 @@ class WorkflowExecutor:
         self._signal = signal
         self._concurrency = concurrency
         self._timeout = timeout
-        self._deadline = tools.clock.monotonic() + timeout if timeout is not None else None
+        self._give_up_at: float | None = None
         self._position = {name: index for index, name in enumerate(graph.tasks)}
         self._completions: queue.SimpleQueue[tuple[str, TaskResult] | None] = queue.SimpleQueue()
         self._progress = _Progress(left=self._selected(targets))
@@ -90,17 +95,20 @@ class WorkflowExecutor:
         self._completions.put(None)
 
     def run(self) -> None:
-        """Until every selected task has an outcome. An interrupt cancels the run."""
+        """Until every selected task has an outcome. An interrupt cancels the run, then goes on its way."""
         unsubscribe = self._signal.on_cancel(self.wake)
+        reason = f"the run took longer than its {self._timeout} s"
+        timer = _timer(self._timeout, lambda: self._signal.cancel(reason))
         try:
             self._prepare()
-            while self._progress.left:
-                try:
-                    self._step()
-                except KeyboardInterrupt:
-                    self._signal.cancel("interrupted")
+            self._loop()
+        except KeyboardInterrupt:
+            self._signal.cancel("interrupted")
+            self._loop()
+            raise
         finally:
             unsubscribe()
+            _stop(timer)
 
     # selection
 
@@ -123,7 +131,7 @@ class WorkflowExecutor:
         progress = self._progress
         self._state.drop(progress.left)
         for name in sorted(progress.left, key=self._position.__getitem__):
-            unmet = sum(dependency in progress.left for dependency in self._graph.tasks[name].dependencies)
+            unmet = sum(dependency in progress.left for dependency in self._graph.dependencies(name))
             progress.unmet[name] = unmet
             if not unmet:
                 self._make_ready(name)
@@ -133,28 +141,38 @@ class WorkflowExecutor:
 
     # the loop
 
-    def _step(self) -> None:
-        self._expire()
-        if self._signal.cancelled:
-            self._cancel_waiting()
-        else:
-            self._start_ready()
-        if self._progress.left:
-            self._take_completion()
+    def _loop(self) -> None:
+        while self._progress.left:
+            if self._signal.cancelled:
+                self._cancel_waiting()
+            else:
+                self._start_ready()
+            if self._progress.left:
+                self._take_completion()
 
     def _start_ready(self) -> None:
         progress = self._progress
         while progress.ready and len(progress.running) < self._concurrency:
-            if self._tools.gate.paused or self._signal.cancelled:
-                return
+            if self._tools.gate.paused or not self._completions.empty():
+                return  # what has ended may have made a better task ready, or be the cancel
             name = heapq.heappop(progress.ready)[2]
             self._start(self._graph.tasks[name])
 
     def _start(self, task: Task) -> None:
-        deadline = self._tools.clock.monotonic() + task.timeout if task.timeout is not None else None
-        self._progress.running[task.name] = deadline
-        job = _Job(task, self._inputs(task), self._signal, self._tools)
-        self._tools.executor.submit(job, lambda result, name=task.name: self._completions.put((name, result)))  # type: ignore[misc]
+        name, signal = task.name, self._signal
+        self._progress.running[name] = None
+        if task.timeout is not None:
+            signal = _linked(signal)
+            self._progress.running[name] = _timer(task.timeout, lambda: self._expire(task, signal))
+        job = _Job(task, self._inputs(task), signal, self._tools)
+        self._tools.executor.submit(job, lambda result: self._completions.put((name, result)))
+
+    def _expire(self, task: Task, signal: CancelSignal) -> None:
+        """Report the timeout, then tell the body: what comes first in the queue counts. In the timer's thread."""
+        error = TaskTimeout(f"it took longer than its {task.timeout} s")
+        result = TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
+        self._completions.put((task.name, result))
+        signal.cancel(str(error))
 
     def _inputs(self, task: Task) -> Mapping[str, Any]:
         results = ((name, self._state.result(name)) for name in task.dependencies)
@@ -164,27 +182,28 @@ class WorkflowExecutor:
         try:
             item = self._completions.get(timeout=self._patience())
         except queue.Empty:
+            self._give_up()
             return
         if item is not None and item[0] in self._progress.running:
-            del self._progress.running[item[0]]
+            _stop(self._progress.running.pop(item[0]))
             self._finish(*item)
 
     def _patience(self) -> float | None:
-        """Seconds until the next deadline, None without one."""
-        deadlines = [deadline for deadline in self._progress.running.values() if deadline is not None]
-        if self._deadline is not None and not self._signal.cancelled:
-            deadlines.append(self._deadline)
-        return max(0.0, min(deadlines) - self._tools.clock.monotonic()) if deadlines else None
-
-    def _expire(self) -> None:
+        """Seconds to wait for a completion; without end until the run is cancelled."""
+        if not self._signal.cancelled:
+            return None
         now = self._tools.clock.monotonic()
-        if self._deadline is not None and now >= self._deadline:
-            self._signal.cancel(f"the run took longer than its {self._timeout} s")
-        late = [name for name, deadline in self._progress.running.items() if deadline is not None and now >= deadline]
-        for name in late:
-            del self._progress.running[name]
-            error = TaskTimeout(f"it took longer than its {self._graph.tasks[name].timeout} s")
-            self._finish(name, TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error))
+        if self._give_up_at is None:
+            self._give_up_at = now + GRACE
+        return max(0.0, self._give_up_at - now)
+
+    def _give_up(self) -> None:
+        """Leave behind the bodies that did not heed the signal: nothing can end a thread from outside."""
+        for name, timer in tuple(self._progress.running.items()):
+            _stop(timer)
+            words = f"{self._signal.reason}; its body did not stop at once and may still be running"
+            self._record(name, TaskResult(TaskStatus.CANCELLED, words))
+        self._progress.running.clear()
 
     # outcomes
 
@@ -194,6 +213,8 @@ class WorkflowExecutor:
         passes = result.ok or (result.status is TaskStatus.FAILURE and self._graph.tasks[name].continue_on_error)
         if not passes:
             self._skip_dependents(name, result)
+            if isinstance(result.exception, KeyboardInterrupt):  # the user's stop button means the run
+                self._signal.cancel("interrupted")
             return
         for dependent in self._graph.dependents(name):
             if dependent in progress.left:
@@ -204,8 +225,7 @@ class WorkflowExecutor:
     def _skip_dependents(self, name: str, result: TaskResult) -> None:
         words = {TaskStatus.FAILURE: "failed", TaskStatus.SKIPPED: "was skipped", TaskStatus.CANCELLED: "was cancelled"}
         waiting = [(dependent, f"{name!r} {words[result.status]}") for dependent in self._graph.dependents(name)]
-        while waiting:
-            task, reason = waiting.pop()
+        for task, reason in waiting:  # grows while it is read
             if task in self._progress.left:
                 self._record(task, TaskResult(TaskStatus.SKIPPED, f"skipped, since {reason}"))
                 waiting += [(dependent, f"{task!r} was skipped") for dependent in self._graph.dependents(task)]
@@ -225,6 +245,28 @@ class WorkflowExecutor:
             self._tools.bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message))
 
 
+def _timer(seconds: float | None, action: Callable[[], None]) -> threading.Timer | None:
+    """Call `action` so many seconds from now, in a thread of its own; without a limit, never."""
+    if seconds is None:
+        return None
+    timer = threading.Timer(seconds, action)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _stop(timer: threading.Timer | None) -> None:
+    if timer is not None:
+        timer.cancel()
+
+
+def _linked(outer: CancelSignal) -> CancelSignal:
+    """A signal that follows `outer` and can also be set alone."""
+    inner = CancelSignal()
+    outer.on_cancel(lambda: inner.cancel(outer.reason))
+    return inner
+
+
 class _Job:
     """What the executor runs for one task: its condition, then the strategy. Never raises."""
 
@@ -241,20 +283,28 @@ class _Job:
         try:
             if self._task.condition is not None and not self._holds():
                 return TaskResult(TaskStatus.SKIPPED, "its condition does not hold")
-            call = TaskCall(self._task, tools.context, self._inputs, self._signal, tools.clock, self._started)
+            self._signal.raise_if_cancelled()
+            call = TaskCall(
+                self._task, tools.context, self._inputs, self._signal, tools.clock, self._started, self._progress
+            )
             return tools.strategy.execute(call)
-        except (KeyboardInterrupt, TaskCancelled) as error:
+        except (KeyboardInterrupt, TaskCancelled, CancelledError) as error:
             reason = self._signal.reason or str(error) or "interrupted"
             return TaskResult(TaskStatus.CANCELLED, reason, TaskError.of(error), exception=error)
-        except Exception as error:
+        except BaseException as error:  # also a SystemExit: a job that raised would never be done
             return TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
 
     def _holds(self) -> bool:
         condition = self._task.condition
         answer = condition(self._tools.context) if condition else True
-        return bool(self._tools.run_coroutine(answer) if inspect.iscoroutine(answer) else answer)
+        return bool(self._tools.run_coroutine(answer, self._signal) if inspect.iscoroutine(answer) else answer)
 
     def _started(self) -> None:
         tools = self._tools
         if tools.bus.wanted(EventKind.TASK_START):
             tools.bus.emit(Event(EventKind.TASK_START, tools.clock.time(), self._task.name))
+
+    def _progress(self, message: str) -> None:
+        tools = self._tools
+        if tools.bus.wanted(EventKind.TASK_PROGRESS):
+            tools.bus.emit(Event(EventKind.TASK_PROGRESS, tools.clock.time(), self._task.name, message=str(message)))

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
+from milepost.model.cancel import CancelSignal
+
 
 class LoopThread:
     """Starts with the first coroutine; `close` ends it. Interrupting the wait cancels the coroutine."""
@@ -17,14 +19,17 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """The coroutine's value; what it raises is raised here."""
+    def run(self, coroutine: Coroutine[Any, Any, Any], signal: CancelSignal) -> Any:
+        """The coroutine's value; what it raises is raised here. The signal cancels it at its next `await`."""
         future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        unsubscribe = signal.on_cancel(future.cancel)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+        finally:
+            unsubscribe()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:

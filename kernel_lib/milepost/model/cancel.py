@@ -14,7 +14,7 @@ class CancelSignal:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], object]] = []
         self.reason = ""
 
     @property
@@ -33,7 +33,7 @@ class CancelSignal:
         for callback in callbacks:
             callback()
 
-    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call `callback` once on cancel (now, if it was); the returned function unsubscribes it."""
         with self._lock:
             if not self._event.is_set():
@@ -42,7 +42,7 @@ class CancelSignal:
         callback()
         return lambda: None
 
-    def _drop(self, callback: Callable[[], None]) -> None:
+    def _drop(self, callback: Callable[[], object]) -> None:
         with self._lock:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)

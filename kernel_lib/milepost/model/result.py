@@ -60,7 +60,7 @@ class TaskResult:
     error: TaskError | None = None
     data: Any = None
     metrics: TaskMetrics | None = None
-    restored: bool = False
+    restored: bool = field(default=False, compare=False)
     exception: BaseException | None = field(default=None, compare=False, repr=False)
 
     @property

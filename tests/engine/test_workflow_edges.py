@@ -1,0 +1,182 @@
+"""Where runs go wrong: timeouts, cancels, interrupts, bodies that end themselves, odd graphs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from milepost.builder import TaskRunnerBuilder
+from milepost.model.cancel import CancelSignal
+from milepost.model.snapshot import Snapshot
+from milepost.model.states import TaskStatus
+from milepost.model.task import RetryPolicy, Task
+from milepost.testing.clock import FakeClock
+
+EXECUTORS = ("main", "threads")
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_late_body_is_told_and_fails_with_a_timeout(executor: str) -> None:
+    told: list[str] = []
+
+    def body(signal: CancelSignal) -> str:
+        signal.wait()
+        told.append(signal.reason)
+        return "too late"
+
+    results = TaskRunnerBuilder().with_executor(executor).build().run([Task("slow", body, timeout=0.01)])
+    assert results["slow"].status is TaskStatus.FAILURE
+    assert results["slow"].error is not None
+    assert results["slow"].error.type == "TaskTimeout"
+    if executor == "main":
+        assert told == ["it took longer than its 0.01 s"]
+
+
+def test_a_body_that_ignores_a_cancel_does_not_hold_the_run() -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def body() -> None:
+        started.set()
+        release.wait()
+
+    handle = TaskRunnerBuilder().build().start([Task("deaf", body), Task("next", print, ("deaf",))])
+    started.wait()
+    handle.cancel("enough")
+    results = handle.wait(10)
+    release.set()
+    assert {name: result.status for name, result in results.items()} == dict.fromkeys(
+        ("deaf", "next"), TaskStatus.CANCELLED
+    )
+
+
+def test_a_whole_run_timeout_leaves_the_callers_signal_alone_and_keeps_results() -> None:
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    signal = CancelSignal()
+    results = (
+        TaskRunnerBuilder()
+        .build()
+        .run([Task("done", lambda: 1, priority=1), Task("endless", endless, ("done",))], timeout=0.05, signal=signal)
+    )
+    assert results["done"].data == 1
+    assert results["endless"].status is TaskStatus.CANCELLED
+    assert "longer than its 0.05 s" in results["endless"].message
+    assert not signal.cancelled
+
+
+def test_an_async_body_is_cancelled_at_its_await() -> None:
+    started, ended = threading.Event(), threading.Event()
+
+    async def body() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    handle = TaskRunnerBuilder().build().start([Task("async", body)])
+    started.wait()
+    handle.cancel()
+    assert handle.wait(10)["async"].status is TaskStatus.CANCELLED
+    assert ended.wait(10)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_body_that_exits_fails_alone(executor: str) -> None:
+    tasks = [Task("exit", lambda: sys.exit(3)), Task("other", lambda: 1)]
+    results = TaskRunnerBuilder().with_executor(executor).build().run(tasks)
+    assert results["exit"].status is TaskStatus.FAILURE
+    assert results["other"].ok
+
+
+def test_an_interrupted_body_ends_the_run() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    tasks = [Task("stop", interrupted), Task("other", lambda: 1)]
+    results = TaskRunnerBuilder().with_executor("main").build().run(tasks)
+    assert results["stop"].status is TaskStatus.CANCELLED
+    assert isinstance(results["stop"].exception, KeyboardInterrupt)
+    assert results["other"].status is TaskStatus.CANCELLED
+
+
+def test_inline_runs_take_what_became_ready_by_priority() -> None:
+    order: list[str] = []
+    tasks = [
+        Task("first", lambda: order.append("first"), priority=1),
+        Task("low", lambda: order.append("low")),
+        Task("urgent", lambda: order.append("urgent"), ("first",), priority=5),
+    ]
+    TaskRunnerBuilder().with_executor("main").build().run(tasks)
+    assert order == ["first", "urgent", "low"]
+
+
+def test_a_dependency_named_twice_counts_once() -> None:
+    results = TaskRunnerBuilder().build().run([Task("a", lambda: 1), Task("b", lambda a: a + 1, ("a", "a"))])
+    assert results["b"].data == 2
+
+
+def test_more_bodies_than_any_pool_can_wait_for_each_other() -> None:
+    barrier = threading.Barrier(40, timeout=30)
+    tasks = [Task(f"t{number}", barrier.wait) for number in range(40)]
+    assert all(result.ok for result in TaskRunnerBuilder().build().run(tasks, concurrency=40).values())
+
+
+def test_a_result_stands_in_for_a_task_that_is_not_there() -> None:
+    runner = TaskRunnerBuilder().build()
+    runner.run([Task("gone", lambda: 20)])
+    runner.add(Task("b", lambda gone: gone + 1, ("gone",)))
+    assert runner.run(only=["b"])["b"].data == 21
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_progress_reaches_the_listeners(executor: str) -> None:
+    heard: list[Any] = []
+
+    def body(progress: Any) -> None:
+        progress("half")
+
+    runner = TaskRunnerBuilder().with_executor(executor).on("task_progress", lambda e: heard.append(e.message)).build()
+    runner.run([Task("a", body)])
+    assert heard == ["half"]
+
+
+def test_pause_and_resume_say_so_once_and_wake_who_waits() -> None:
+    kinds: list[str] = []
+    runner = TaskRunnerBuilder().on("*", lambda event: kinds.append(event.kind)).build()
+    runner.pause()
+    runner.pause()
+    waiter = threading.Thread(target=runner.wait_while_paused, args=(CancelSignal(),))
+    waiter.start()
+    runner.resume()
+    waiter.join(10)
+    assert not waiter.is_alive()
+    assert kinds == ["paused", "resumed"]
+
+
+def test_retries_wait_by_the_clock_they_are_given() -> None:
+    clock, calls = FakeClock(), []
+
+    def body() -> int:
+        calls.append(1)
+        if len(calls) < 3:
+            raise OSError("not yet")
+        return len(calls)
+
+    task = Task("flaky", body, retry=RetryPolicy(3, 10.0, "exponential"))
+    results = TaskRunnerBuilder().with_clock(clock).build().run([task])
+    assert results["flaky"].data == 3
+    assert clock.sleeps == [10.0, 20.0]
+
+
+def test_a_hydrated_result_says_that_it_was_restored() -> None:
+    first = TaskRunnerBuilder().build()
+    saved = first.run([Task("a", lambda: 1)])
+    runner = TaskRunnerBuilder().with_snapshot(Snapshot(saved)).build()
+    assert runner.run([Task("a", lambda: 2)])["a"].restored
+    assert runner.snapshot() == saved
