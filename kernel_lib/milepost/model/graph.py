@@ -14,6 +14,9 @@ from milepost.model.task import Task
 _HINT_BUDGET = 200_000
 """How many names to compare in all for hints: a hint must not make a large graph's error slow."""
 
+_PATH_END = 10
+"""How many names of a long circle to show at its start, and at its end."""
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint at the most similar known name, to end a sentence with; empty when none is near."""
@@ -145,8 +148,15 @@ class TaskGraph:
         """One sentence for each knot of tasks; those that only hang behind one are not to blame."""
         stuck = self._stuck()
         edges = {name: [d for d in self.dependents(name) if d in stuck] for name in stuck}
-        paths = (" → ".join(map(_plain, cycle)) for cycle in find_cycles(edges))
-        return [f"these tasks wait for each other in a circle: {path}" for path in paths]
+        return [f"these tasks wait for each other in a circle: {_path(cycle)}" for cycle in find_cycles(edges)]
+
+
+def _path(names: list[str]) -> str:
+    left_out = len(names) - 2 * _PATH_END
+    if left_out > 1:
+        names = [*names[:_PATH_END], f"({left_out} more)", *names[-_PATH_END:]]
+        return " → ".join(name if place == _PATH_END else _plain(name) for place, name in enumerate(names))
+    return " → ".join(map(_plain, names))
 
 
 def _plain(name: str) -> str:
