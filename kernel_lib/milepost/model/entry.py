@@ -44,7 +44,7 @@ class Entries:
             "metrics": _metrics(result.metrics),
             "data": self._write_data(name, result.data),
         }
-        return {**entry, "check": _check(entry)}
+        return {**entry, "check": _check(name, entry)}
 
     def write_unsaved(self, name: str, result: TaskResult, why: str) -> dict[str, Any]:
         """The result without its data. A success becomes a skip, so that whoever resumes runs the task again."""
@@ -57,7 +57,7 @@ class Entries:
         """The result again; raises `EntryError` when the entry is damaged or not to be trusted."""
         if not isinstance(entry, dict):
             raise EntryError("it is not a JSON object")
-        if "check" in entry and entry["check"] != _check(entry):
+        if "check" in entry and entry["check"] != _check(name, entry):
             raise EntryError(
                 'it was damaged or changed since it was saved (without its "check" it would be taken as is)'
             )
@@ -112,10 +112,10 @@ def _signed(name: str, pickled: bytes) -> bytes:
     return len(label).to_bytes(8, "big") + label + pickled
 
 
-def _check(entry: dict[str, Any]) -> str:
-    """A checksum against damage (not against forgery) over all of an entry but itself."""
+def _check(name: str, entry: dict[str, Any]) -> str:
+    """A checksum against damage (not against forgery) over the name and all of an entry but itself."""
     body = {key: value for key, value in entry.items() if key != "check"}
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([name, body], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _words(error: Exception) -> str:
