@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from milepost.model.cancel import CancelSignal
-from milepost.model.events import EventKind
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.task import Task

@@ -18,6 +18,9 @@ OPAQUE_CALLS = frozenset({"eval", "exec", "globals", "locals", "vars", "compile"
 PYTHON_MAGICS = frozenset({"time"})
 """Line magics whose argument is Python run in the namespace, and whose bindings stay."""
 
+NAMELESS_MAGICS = frozenset({"tasks", "load_ext", "reload_ext", "unload_ext", "matplotlib"})
+"""Line magics whose words name no variables."""
+
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
@@ -301,7 +304,8 @@ class _Walk(ast.NodeVisitor):
             self.opaque.setdefault("%run")
         if method == "run_line_magic" and words and words[0] in PYTHON_MAGICS and self._python(text):
             return
-        self.maybe.update(dict.fromkeys(_IDENTIFIER.findall(text)))
+        if method != "run_line_magic" or not words or words[0] not in NAMELESS_MAGICS:
+            self.maybe.update(dict.fromkeys(_IDENTIFIER.findall(text)))
 
     def _python(self, text: str) -> bool:
         try:

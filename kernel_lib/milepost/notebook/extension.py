@@ -53,7 +53,8 @@ class Extension:
         provider = self.session.provider
         try:
             for name in provider.needed((*names.reads, *names.maybe)):
-                provider.provide(name)
+                if not self.session.namespace.has(name):
+                    provider.provide(name)
         except MilepostError as error:
             stamp(self.shell, str(error), symbol="⚠", warning=True)
 

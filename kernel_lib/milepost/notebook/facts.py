@@ -76,16 +76,18 @@ def _error(result: TaskResult | None) -> str | None:
     return str(result.error) if result.error else result.message or None
 
 
-def view_of_record(record: Record) -> TaskView:
-    """A task that only the store knows: saved before this kernel, and not asked for yet."""
+def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
+    """A task that only the store knows: saved before this kernel; its cell was not run since, its values `loaded`."""
     if record.trusted:
-        words = f"saved {age(record.saved_at)} ({duration(record.seconds)} of computing); not loaded yet"
-        why = Reason(ReasonKind.SAVED, words)
+        words = f"saved {age(record.saved_at)} ({duration(record.seconds)} of computing)"
+        kind = ReasonKind.RESTORED if loaded else ReasonKind.SAVED
+        why = Reason(kind, f"{words}; {'its values were given back' if loaded else 'not loaded yet'}")
     else:
         why = Reason(ReasonKind.UNTRUSTED, "saved under another user's key: not loaded until you trust it")
     return TaskView(
         name=record.task,
         state=TaskState.SUCCESS if record.trusted else TaskState.UNTRUSTED,
+        restored=loaded and record.trusted,
         outputs=_shown_names(record.outputs),
         after=record.after,
         seconds=record.seconds,

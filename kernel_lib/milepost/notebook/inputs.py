@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import glob
+import inspect
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -146,6 +147,21 @@ class InputResolver:
                 found.inputs[f"file {pattern}"] = Input(name=pattern, kind="file", digest="none", text="no file")
             for path in files:
                 found.inputs[f"file {path}"] = _file_input(path)
+
+
+def fixed_inputs(function: Any, namespace: dict[str, Any]) -> dict[str, Input]:
+    """What a function carries with it: the defaults of its parameters and what it closes over."""
+    parameters = inspect.signature(function).parameters.values()
+    values = {f"{p.name}=": p.default for p in parameters if p.default is not p.empty}
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    values.update({f"{name} (closure)": cell.cell_contents for name, cell in cells})
+    return {name: _fixed_input(name, value, namespace) for name, value in values.items()}
+
+
+def _fixed_input(name: str, value: Any, namespace: dict[str, Any]) -> Input:
+    found = digest(value, namespace)
+    kind, text = ("value", short(value)) if found.hex else ("opaque", found.opaque)
+    return Input(name=name, kind=kind, digest=found.hex, text=text)
 
 
 def _file_input(path: str) -> Input:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
@@ -18,9 +18,11 @@ from milepost.notebook.options import Command, parse_cell_options, parse_command
 from milepost.notebook.session import Session
 from milepost.widget.text import to_text
 
-_cell_magic: Any = cell_magic
-_line_magic: Any = line_magic
-"""IPython's decorators, whose annotations accept no function at all."""
+Method = TypeVar("Method", bound=Callable[..., None])
+
+_cell_magic: Callable[[str], Callable[[Method], Method]] = cast(Any, cell_magic)
+_line_magic: Callable[[str], Callable[[Method], Method]] = cast(Any, line_magic)
+"""IPython's decorators, whose own annotations accept no function at all."""
 
 
 @magics_class

@@ -37,7 +37,7 @@ from milepost.model.view import TaskView
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import RETURN, Definition, function_definition
 from milepost.notebook.facts import STATE_OF_STATUS, Facts, view_of_facts, view_of_record
-from milepost.notebook.inputs import InputResolver
+from milepost.notebook.inputs import InputResolver, fixed_inputs
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.location import cell_sources, notebook_path, store_path
 from milepost.notebook.namespace import Namespace
@@ -59,6 +59,8 @@ class Session:
         self.told_path: str | None = None
         self._facts: dict[str, Facts] = {}
         self._data: dict[str, Any] = {}
+        self._loaded: dict[str, str] = {}
+        """By task that only the store knows: the key of the record whose values were given back."""
         self._store: LocalStore | None = None
         self._body_lock = threading.Lock()
         self._in_body = False
@@ -137,7 +139,7 @@ class Session:
         self.require_after(definition)
         task = self._task(definition)
         others = [other for name, other in self.runner.tasks.items() if name != definition.name]
-        TaskGraph([*others, task]).validate()
+        TaskGraph([*others, task], given=self.known_names()).validate()
         self.runner.add(task, replace=True)
         facts = self._facts.setdefault(definition.name, Facts(definition))
         facts.definition, facts.after = definition, task.dependencies
@@ -331,12 +333,17 @@ class Session:
 
     def argument_inputs(self, definition: Definition) -> dict[str, Input]:
         """A function's parameters as inputs: upstream data by content, defaults by value."""
-        found: dict[str, Input] = {}
+        if definition.function is None:
+            return {}
+        found = fixed_inputs(definition.function.function, self.namespace.data)
         for name in definition.upstream:
             value, recorded, record, source = self._argument(name)
-            local = digest(value, self.namespace.data).hex
+            content = digest(value, self.namespace.data)
+            local = content.hex
             stands = bool(recorded) and (not local or local == recorded or self._same(record, name, local))
-            found[name] = Input(name=name, kind="task", digest=recorded if stands else local, source=source)
+            counts = recorded if stands else local
+            kind, text = ("task", "") if counts else ("opaque", content.opaque)
+            found[name] = Input(name=name, kind=kind, digest=counts, text=text, source=source)
         return found
 
     def _same(self, record: Record | None, name: str, local: str) -> bool:
@@ -378,7 +385,7 @@ class Session:
         for record in self.records():
             facts = self._facts.get(record.task)
             if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
-                shown[record.task] = view_of_record(record)
+                shown[record.task] = view_of_record(record, loaded=self._loaded.get(record.task) == record.key)
         return list(shown.values())
 
     def _stale(self, facts: Facts) -> str:
@@ -434,7 +441,8 @@ class Session:
         return all(name in data for name in names)
 
     def data_of(self, record: Record, values: dict[str, Any]) -> None:
-        """Keep what a restored function task returned."""
+        """Note that a task's values are back; keep what a function task returned."""
+        self._loaded[record.task] = record.key
         if RETURN in values:
             self._data[record.task] = values[RETURN]
 

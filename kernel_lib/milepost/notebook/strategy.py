@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from milepost.model.errors import CorruptCheckpointError, StoreError, UntrustedError
 from milepost.model.reasons import Reason, ReasonKind
-from milepost.model.record import Input, Output, Record
+from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
 from milepost.notebook.capture import Recorder, outputs_from_bytes, recording, replay
@@ -93,7 +93,9 @@ class CheckpointStrategy:
         facts = desk.facts(name)
         definition = facts.definition
         resolution = desk.resolver.resolve(definition)
-        resolution.inputs.update(desk.argument_inputs(definition))
+        arguments = desk.argument_inputs(definition)
+        resolution.inputs.update(arguments)
+        resolution.blockers.update({name: item.text for name, item in arguments.items() if item.kind == "opaque"})
         key = task_key(definition, resolution.inputs)
         why, record = self._look_up(definition, key, resolution)
         return _Plan(definition, facts, resolution, key, why, record)

@@ -43,7 +43,7 @@ def explain(
 ) -> Reason:
     """Why a task has no valid result: what differs from the newest one saved. `ran` are tasks that ran again."""
     if newest is None:
-        return Reason(ReasonKind.FIRST_RUN, "nothing is saved for it yet")
+        return Reason(ReasonKind.FIRST_RUN, "no result of it was saved before")
     code = _lines(newest.code, definition.code) if newest.code != definition.code else []
     changed = list(_changed(newest, inputs))
     details = (*code, *(line for name in changed for line in _input_lines(newest, inputs, name)))

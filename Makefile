@@ -1,0 +1,79 @@
+# make demo   the main job: compute, kill the kernel, resume
+# make test   every test, on every Python this machine has, with the newest and the oldest supported packages
+# make lab    JupyterLab on the quickstart notebook
+# make check  ruff, mypy, tsc, eslint and the layer test
+# What they need (Python packages, Node, a browser) they fetch themselves, the first time.
+
+PYTHON ?= python3
+VENV := .venv
+OLDEST := .venv-oldest
+BIN := $(VENV)/bin
+PIP := -m pip --disable-pip-version-check install --quiet
+NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
+FRONT_END := $(shell find labextension -path '*/node_modules' -prune -o -path '*/lib' -prune -o -path '*/prebuilt' -prune \
+	-o -path '*/dist' -prune -o -type f -print)
+OTHERS := $(shell sh tests/interpreters.sh $(PYTHON))
+# No test needs the network once everything is installed.
+PYTEST := -m pytest --quiet -p no:cacheprovider
+
+.PHONY: demo test test-newest test-oldest test-others lab check clean
+
+demo: $(VENV)/.python
+	$(BIN)/python notebooks/demo.py
+
+test: check test-newest test-oldest test-others
+
+test-newest: $(VENV)/.front-end $(VENV)/.browser
+	$(BIN)/python $(PYTEST) -n 2 -m "not browser" tests
+	$(BIN)/python $(PYTEST) -m browser tests
+
+test-oldest: $(OLDEST)/.python $(VENV)/.browser
+	PYTHONPATH=kernel_lib $(OLDEST)/bin/python $(PYTEST) -n 2 -m "not browser" tests
+	PYTHONPATH=kernel_lib $(OLDEST)/bin/python $(PYTEST) -m browser tests
+
+test-others: $(OTHERS:%=.venv-%/.tested)
+
+check: $(VENV)/.front-end
+	$(BIN)/ruff check kernel_lib tests notebooks/demo.py
+	$(BIN)/ruff format --check --quiet kernel_lib tests notebooks/demo.py
+	$(BIN)/mypy
+	cd labextension && $(NODE_PATH_FIRST) jlpm check && $(NODE_PATH_FIRST) jlpm lint
+
+lab: $(VENV)/.front-end
+	$(BIN)/jupyter lab --notebook-dir=notebooks notebooks/01-quickstart.ipynb
+
+# The newest packages, and Milepost itself in place, so that an edit needs no new install.
+$(VENV)/.python: pyproject.toml
+	sh tests/make-venv.sh $(PYTHON) $(VENV)
+	$(BIN)/python $(PIP) hatchling hatch-jupyter-builder
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/python $(PIP) --no-build-isolation --editable '.[test]'
+	touch $@
+
+$(VENV)/.front-end: $(VENV)/.python $(FRONT_END)
+	cd labextension && $(NODE_PATH_FIRST) jlpm install --immutable && $(NODE_PATH_FIRST) jlpm build
+	mkdir -p $(VENV)/share/jupyter/labextensions
+	ln -sfn "$(CURDIR)/labextension/prebuilt" $(VENV)/share/jupyter/labextensions/milepost
+	touch $@
+
+# The oldest supported packages, and Milepost installed as a user would, front end and all.
+$(OLDEST)/.python: pyproject.toml tests/oldest.txt $(VENV)/.front-end
+	sh tests/make-venv.sh $(PYTHON) $(OLDEST)
+	$(OLDEST)/bin/python $(PIP) --constraint tests/oldest.txt '.[oldest]'
+	touch $@
+
+.venv-%/.python: pyproject.toml
+	sh tests/make-venv.sh $(shell sh tests/interpreters.sh --path $*) .venv-$*
+	.venv-$*/bin/python $(PIP) hatchling hatch-jupyter-builder
+	SKIP_JUPYTER_BUILDER=1 .venv-$*/bin/python $(PIP) --no-build-isolation --editable '.[other]'
+	touch $@
+
+.PHONY: $(OTHERS:%=.venv-%/.tested)
+$(OTHERS:%=.venv-%/.tested): .venv-%/.tested: .venv-%/.python
+	.venv-$*/bin/python $(PYTEST) -n 2 -m "not browser" tests
+
+$(VENV)/.browser: $(VENV)/.python
+	sh tests/get-browser.sh
+	touch $@
+
+clean:
+	rm -rf .venv* labextension/lib labextension/prebuilt/static labextension/prebuilt/package.json
