@@ -277,17 +277,18 @@ class Walk:
 
 def _atom(value: Any) -> bytes:
     """Exact bytes of an atom with its type: `1`, `1.0` and `True` differ, and so do `0.0` and `-0.0`."""
-    kind = type(value)
+    kind: type = type(value)
     if kind is float:
         return b"f" + struct.pack("<d", value)
     if kind is complex:
         return b"c" + struct.pack("<dd", value.real, value.imag)
+    data: bytes
     if kind is int:
         data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
     elif kind is str:
         data = value.encode("utf-8", "surrogatepass")
     else:
-        data = bytes(value) if kind is bytes else repr(value).encode()
+        data = value if kind is bytes else repr(value).encode()
     return kind.__name__[:3].encode() + struct.pack("<q", len(data)) + data
 
 

@@ -19,6 +19,7 @@ def open_badges(session: Session) -> Callable[[], None]:
     from comm import create_comm
 
     comm = create_comm(target_name=TARGET, data=state(session))
+    session.badges_comm_id = str(comm.comm_id)
     sender = Sender(lambda: comm.send(state(session)))
 
     def told(message: Any) -> None:

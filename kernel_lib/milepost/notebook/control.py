@@ -36,9 +36,10 @@ def answer(session: Session, content: Any) -> dict[str, Any]:
 
 
 def state(session: Session) -> dict[str, Any]:
-    """Everything a page shows."""
+    """Everything a page shows, and the comm on which changes come."""
     views = session.views()
-    return {"tasks": [view.to_json() for view in views], "run": run_view(session, views).to_json()}
+    rows = [view.to_json() for view in views]
+    return {"tasks": rows, "run": run_view(session, views).to_json(), "comm_id": session.badges_comm_id}
 
 
 def run_view(session: Session, views: list[TaskView]) -> RunView:

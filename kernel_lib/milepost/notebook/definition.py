@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from milepost.analysis.code import code_token, digest_text, normalise
+from milepost.analysis.code import code_token, digest_text, global_names, normalise
 from milepost.analysis.digest import digest
 from milepost.analysis.names import CellNames, cell_names
 from milepost.functions import TaskFunction
@@ -77,7 +77,9 @@ def function_definition(function: TaskFunction[..., Any], body: Callable[[], Any
         name=function.name,
         code=code,
         code_digest=digest_text(repr(code_token(plain.__code__))),
-        names=CellNames(reads=digest(plain, plain.__globals__).globals),
+        names=CellNames(
+            reads=tuple(dict.fromkeys((*global_names(plain.__code__), *digest(plain, plain.__globals__).globals)))
+        ),
         options=CellOptions(name=function.name, retry=function.options.retry),
         body=body,
         source=code,

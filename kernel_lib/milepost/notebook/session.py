@@ -57,6 +57,7 @@ class Session:
         self.can_resume = False
         """Whether a Resume could arrive while the main thread waits: a front end answered on the control channel."""
         self.told_path: str | None = None
+        self.badges_comm_id = ""
         self._facts: dict[str, Facts] = {}
         self._data: dict[str, Any] = {}
         self._loaded: dict[str, str] = {}
