@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.notebook.kernel import Kernel
 
 Start = Callable[..., Kernel]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel, Reply
 
