@@ -131,7 +131,7 @@ class TaskRunner:
         targets = self._targets(graph, only)
         self._warn_of_snapshot(graph)
         tools = replace(self._tools, strategy=DryRunStrategy()) if dry_run else self._tools
-        state = TaskStateManager(self.state.snapshot()) if dry_run else self.state
+        state = self.state.copy() if dry_run else self.state
         with _following(signal) as chosen:
             workflow = WorkflowExecutor(
                 graph, state, tools, chosen, targets=targets, concurrency=concurrency, timeout=timeout

@@ -33,6 +33,14 @@ class TaskStateManager:
             self._hydrated -= snapshot.keys()
             self._hydrated |= {name for name, result in snapshot.items() if result.ok}
 
+    def copy(self) -> TaskStateManager:
+        """The same results, for a run that must leave these alone; what was hydrated, and only that, still is."""
+        other = TaskStateManager()
+        with self._lock:
+            other._results, other._hydrated = dict(self._results), set(self._hydrated)
+            other._brought = set(self._brought)
+        return other
+
     def snapshot(self) -> Snapshot:
         """The results as they are now."""
         with self._lock:
