@@ -9,7 +9,7 @@ from milepost.builder import TaskRunnerBuilder
 from milepost.engine.runner import RunHandle, TaskRunner
 from milepost.engine.state import TaskStateManager
 from milepost.engine.workflow import WorkflowExecutor
-from milepost.functions import TaskFunction, task
+from milepost.functions import TaskFunction, provide_default, task
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import MilepostError
 from milepost.model.events import Event, EventKind
@@ -44,6 +44,9 @@ __all__ = [
     "WorkflowExecutor",
     "task",
 ]
+
+
+provide_default(lambda: TaskRunnerBuilder().build())
 
 
 def load_ipython_extension(shell: Any) -> None:

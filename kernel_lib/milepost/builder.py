@@ -117,8 +117,3 @@ class TaskRunnerBuilder:
     def _close(self, loop: LoopThread) -> None:
         self._executor.shutdown()
         loop.close()
-
-
-def default_registry() -> TaskRunner:
-    """The runner with which `@task` registers in a plain script."""
-    return TaskRunnerBuilder().build()

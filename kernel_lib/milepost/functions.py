@@ -103,19 +103,23 @@ class TaskFunction(Generic[P, R]):
 
 
 _registries: list[Registry] = []
+_default: list[Callable[[], Registry]] = []
 
 
-def use_registry(registry: Registry) -> None:
-    """Have `@task` register with this from now on."""
-    _registries[:] = [registry]
+def provide_default(make: Callable[[], Registry]) -> None:
+    """Where `@task` registers in a plain script: `make` is called on first use. Wired by the package itself."""
+    _default[:] = [make]
+
+
+def use_registry(registry: Registry | None) -> None:
+    """Have `@task` register with this from now on; None: with the default."""
+    _registries[:] = [] if registry is None else [registry]
 
 
 def current_registry() -> Registry:
-    """Where `@task` registers: what `use_registry` set, else a runner made on first use."""
+    """Where `@task` registers."""
     if not _registries:
-        from milepost.builder import default_registry
-
-        use_registry(default_registry())
+        use_registry(_default[0]())
     return _registries[0]
 
 

@@ -42,6 +42,15 @@ class TaskCall:
     progress: Callable[[str], None] = lambda message: None
 
 
+class Registered(Protocol):
+    """Something that registers as a task, such as a `@task` function."""
+
+    name: str
+
+    def to_task(self) -> Task:
+        """The task that runs it."""
+
+
 @runtime_checkable
 class ExecutionStrategy(Protocol):
     """Turns a call into a result. Strategies wrap one another; the innermost runs the body."""

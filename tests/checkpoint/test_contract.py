@@ -8,8 +8,8 @@ import pytest
 
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.memory import MemoryStore
+from milepost.model.trust import Signer
 from milepost.testing.store import StoreContract
-from milepost.trust import Signer
 
 
 class TestMemoryStore(StoreContract):

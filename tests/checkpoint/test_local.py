@@ -18,8 +18,8 @@ from milepost.checkpoint.layout import store_path
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import CorruptCheckpointError, NewerFormatError, StoreUnwritableError, UntrustedError
 from milepost.model.record import BlobRef, Record
+from milepost.model.trust import Signer
 from milepost.ports import Blob
-from milepost.trust import Signer
 
 MINE = Signer(b"m" * 32)
 LARGE = bytes(range(256)) * 1024

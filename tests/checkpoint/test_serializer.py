@@ -26,8 +26,8 @@ from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.model.errors import SerializationError
 from milepost.model.record import Record
+from milepost.model.trust import Signer
 from milepost.ports import Blob
-from milepost.trust import Signer
 
 PREAMBLE = "import enum, abc, dataclasses, functools, typing, math\nimport numpy as np\n"
 

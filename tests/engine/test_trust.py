@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from milepost.model.errors import KeyFileError
-from milepost.trust import Signer, key_path
+from milepost.model.trust import Signer, key_path
 
 
 def test_a_key_is_created_private_and_kept(tmp_path: Path) -> None:

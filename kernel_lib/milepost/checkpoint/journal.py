@@ -21,7 +21,7 @@ _SUM_DIGITS = 32
 
 
 class Authenticator(Protocol):
-    """What signs entries and knows its own signatures; `milepost.trust.Signer` is one."""
+    """What signs entries and knows its own signatures; `milepost.model.trust.Signer` is one."""
 
     def sign(self, data: bytes, purpose: str) -> str:
         """The signature, in hex."""

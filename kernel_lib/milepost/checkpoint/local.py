@@ -20,8 +20,8 @@ from milepost.checkpoint.reader import JournalReader
 from milepost.checkpoint.view import View, next_time
 from milepost.model.errors import CorruptCheckpointError, StoreUnwritableError, UntrustedError
 from milepost.model.record import BlobRef, Record
+from milepost.model.trust import Signer
 from milepost.ports import Blob
-from milepost.trust import Signer
 
 
 class LocalStore:

@@ -15,7 +15,6 @@ from milepost.engine.state import TaskStateManager
 from milepost.engine.strategies.dry_run import DryRunStrategy
 from milepost.engine.strategies.standard import parameter_names
 from milepost.engine.workflow import Tools, WorkflowExecutor
-from milepost.functions import TaskFunction
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import SnapshotWarning, TaskGraphError, UsageError
 from milepost.model.events import Event, EventKind
@@ -24,6 +23,7 @@ from milepost.model.result import TaskResult
 from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
+from milepost.ports import Registered
 
 CONCURRENCY = 8
 """Tasks at once at most, unless a run says otherwise."""
@@ -73,11 +73,11 @@ class TaskRunner:
 
     # `@task` in a plain script
 
-    def register(self, function: TaskFunction[..., object]) -> None:
+    def register(self, function: Registered) -> None:
         """Add a `@task` function; defining it anew replaces it."""
         self.add(function.to_task(), replace=True)
 
-    def result_of(self, function: TaskFunction[..., object]) -> TaskResult:
+    def result_of(self, function: Registered) -> TaskResult:
         """A function's result: the one there is, else run it with what it needs."""
         known = self.state.result(function.name)
         if known is None or not known.ok:

@@ -14,7 +14,7 @@ from milepost.model.errors import KeyFileError
 from milepost.model.plain import TAG, NotPlainError, decode, encode
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
-from milepost.trust import Signer
+from milepost.model.trust import Signer
 
 PURPOSE = "snapshot"
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from milepost.analysis.code import normalise
 from milepost.analysis.names import CellNames, cell_names
-from milepost.builder import default_registry
 from milepost.functions import use_registry
 from milepost.model.errors import MilepostError
 from milepost.notebook import capture, control
@@ -41,7 +40,7 @@ class Extension:
         self.shell.events.unregister("post_run_cell", self._after_cell)
         self._close_badges()
         control.stop_listening(self.session)
-        use_registry(default_registry())
+        use_registry(None)
         capture.uninstall(self.shell)
         self._display.close()
 
