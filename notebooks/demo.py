@@ -27,6 +27,7 @@ KILLED_TASK = "network"
 """The task in whose middle the first kernel dies."""
 
 SECONDS_INTO_TASK = 3.0
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 RUN_LOG = "runs.log"
 PATIENCE = 600
 
@@ -47,7 +48,8 @@ class Kernel:
     def __init__(self, folder: Path) -> None:
         self.manager = KernelManager(kernel_name="python3")
         environment = {**os.environ, "JPY_SESSION_NAME": str(folder / NOTEBOOK.name)}
-        self.manager.start_kernel(cwd=str(folder), env=environment)
+        self.log = (folder / "kernel.log").open("a")
+        self.manager.start_kernel(cwd=str(folder), env=environment, stderr=self.log)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)
@@ -83,6 +85,7 @@ class Kernel:
     def close(self) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+        self.log.close()
 
 
 DIGESTS = """
