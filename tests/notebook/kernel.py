@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import signal
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,9 @@ class Kernel:
 
     def __init__(self, folder: Path, notebook: str = "nb.ipynb", **env: str) -> None:
         self.folder = folder
-        self.manager = KernelManager(kernel_name="python3")
+        self._sockets = tempfile.TemporaryDirectory(prefix="milepost-")
+        address = os.path.join(self._sockets.name, "kernel")
+        self.manager = KernelManager(kernel_name="python3", transport="ipc", ip=address)  # no races for free ports
         session = {"JPY_SESSION_NAME": str(folder / notebook)} if notebook else {}
         environment = {**os.environ, **session, **env}
         environment.pop("JPY_SESSION_NAME", None) if not notebook else None
@@ -86,7 +89,7 @@ class Kernel:
         return str(message["header"]["msg_id"])
 
     def finish(self, msg_id: str, until: str = "") -> Reply:
-        """Wait for a cell's end (or until its printed text holds `until`)."""
+        """Wait for a cell's end (or until its printed text or a stamp holds `until`)."""
         reply = Reply()
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
@@ -102,7 +105,7 @@ class Kernel:
                 return self._closed(reply, msg_id)
             if kind in {"stream", "display_data", "execute_result", "error", "update_display_data", "clear_output"}:
                 reply.outputs.append({"type": kind, **content})
-            if until and until in reply.stdout:
+            if until and until in reply.stdout + "".join(reply.stamps):
                 return reply
         raise TimeoutError(msg_id)
 
@@ -156,3 +159,4 @@ class Kernel:
     def close(self) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+        self._sockets.cleanup()

@@ -10,11 +10,13 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextvars
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from inspect import CO_COROUTINE
+from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -35,7 +37,8 @@ class Body:
 def parse_body(shell: Any, cell: str) -> Body:
     """Transform and parse the text below `%%task`; a syntax error is raised as IPython would show it."""
     source = shell.transform_cell(cell)
-    padded = "\n" * MAGIC_LINES + source
+    above = "\n" * (MAGIC_LINES + _blank_lines(cell))
+    padded = above + source
     filename = shell.compile.cache(padded, _cell_number(shell), raw_code="\n" * MAGIC_LINES + cell)
     try:
         with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
@@ -43,6 +46,12 @@ def parse_body(shell: Any, cell: str) -> Body:
     except SyntaxError as error:
         raise shown_syntax_error(shell, error) from None
     return Body(source, tree, filename, _ends_quietly(shell, source))
+
+
+def _blank_lines(cell: str) -> int:
+    """Blank lines at the start of a body: IPython's transforms take them away."""
+    lines = cell.splitlines()
+    return next((count for count, line in enumerate(lines) if line.strip()), 0)
 
 
 def _cell_number(shell: Any) -> int:
@@ -73,7 +82,7 @@ def run_body(shell: Any, body: Body) -> None:
             _run_code(code, shell.user_global_ns, shell.user_ns)
         _show_figures()
     except BaseException as error:
-        error.__traceback__ = _from_cell(error.__traceback__, body.filename)
+        error.__traceback__ = cell_trace(shell, error.__traceback__)
         raise
 
 
@@ -169,17 +178,30 @@ def _show_figures() -> None:
         backend.flush_figures()
 
 
-def _from_cell(trace: TracebackType | None, filename: str) -> TracebackType | None:
-    """The traceback from the cell's own frame on; whole, where the cell has no frame in it."""
-    part = trace
-    while part is not None and part.tb_frame.f_code.co_filename != filename:
-        part = part.tb_next
-    return part or trace
+def cell_trace(shell: Any, trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first frame of a cell on, without frames of this library; whole, where none is left."""
+    parts = list(_parts(trace))
+    cells = shell.compile._filename_map
+    first = next((n for n, part in enumerate(parts) if part.tb_frame.f_code.co_filename in cells), 0)
+    kept = [part for part in parts[first:] if not part.tb_frame.f_code.co_filename.startswith(_PACKAGE)]
+    chain: TracebackType | None = None
+    for part in reversed(kept):
+        chain = TracebackType(chain, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    return chain or trace
+
+
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+
+
+def _parts(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
 
 
 def with_cell_traceback(shell: Any, error: BaseException) -> BaseException:
     """Have IPython show the error as raised in the cell, without the frames of the magic above it."""
-    trace = error.__traceback__
+    trace = cell_trace(shell, error.__traceback__)
 
     def render() -> list[str]:
         shown: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)

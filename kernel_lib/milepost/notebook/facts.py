@@ -31,6 +31,10 @@ class Facts:
     seconds: float | None = None
     unsaved: str = ""
 
+    def settle(self, result: TaskResult) -> None:
+        """It came to an end."""
+        self.result, self.state, self.started = result, STATE_OF_STATUS[result.status], None
+
     @property
     def ran(self) -> bool:
         """Whether its body ran in this session, and succeeded."""

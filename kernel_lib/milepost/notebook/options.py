@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import shlex
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _expression(text: str) -> str:
+    try:
+        ast.parse(text, mode="eval")
+    except SyntaxError:
+        raise argparse.ArgumentTypeError(f"{text} is not a Python expression") from None
+    return text
+
+
 def _cell_parser() -> _Parser:
     parser = _Parser(prog="task", add_help=False, allow_abbrev=False)
     parser.add_argument("name", nargs="?", default="")
@@ -63,7 +72,7 @@ def _cell_parser() -> _Parser:
     parser.add_argument("--retries", type=_positive, default=0, metavar="N")
     parser.add_argument("--delay", type=_seconds, default=0.0, metavar="S")
     parser.add_argument("--backoff", choices=["fixed", "exponential"], default="fixed")
-    parser.add_argument("--if", dest="condition", default="", metavar="EXPR")
+    parser.add_argument("--if", dest="condition", type=_expression, default=None, metavar="EXPR")
     parser.add_argument("--priority", type=int, default=0, metavar="N")
     parser.add_argument("--continue-on-error", action="store_true")
     parser.add_argument("--force", action="store_true")
@@ -93,7 +102,7 @@ def parse_cell_options(line: str) -> CellOptions:
         inputs=known.inputs,
         outputs=known.outputs,
         retry=RetryPolicy(known.retries + 1, known.delay, known.backoff) if known.retries else None,
-        condition=known.condition,
+        condition=known.condition or "",
         priority=known.priority,
         continue_on_error=known.continue_on_error,
         force=known.force,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import difflib
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from milepost.analysis.digest import digest
+from milepost.analysis.names import cell_names
 from milepost.builder import TaskRunnerBuilder
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
@@ -34,9 +36,10 @@ from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.task import Task
 from milepost.model.view import TaskView
+from milepost.notebook.body import cell_trace
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import RETURN, Definition, function_definition
-from milepost.notebook.facts import STATE_OF_STATUS, Facts, view_of_facts, view_of_record
+from milepost.notebook.facts import Facts, view_of_facts, view_of_record
 from milepost.notebook.inputs import InputResolver, fixed_inputs
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.location import cell_sources, notebook_path, store_path
@@ -63,6 +66,8 @@ class Session:
         self._loaded: dict[str, str] = {}
         """By task that only the store knows: the key of the record whose values were given back."""
         self._store: LocalStore | None = None
+        self._signals: list[CancelSignal] = []
+        """One for each task that waits or runs: a task may ask for another."""
         self._body_lock = threading.Lock()
         self._in_body = False
         self._main_thread = threading.get_ident()
@@ -84,7 +89,7 @@ class Session:
 
     def notebook(self) -> Path | None:
         """The notebook's path, as far as it can be known."""
-        history = [str(source) for source in self.shell.user_ns.get("In", ())]
+        history = [str(source) for source in self.shell.history_manager.input_hist_raw]
         tasks = [source for source in history if source.lstrip().startswith("%%task")]
         return notebook_path(self.namespace.data, self.told_path, tasks or history)
 
@@ -154,11 +159,17 @@ class Session:
             run=definition.body,
             dependencies=self._dependencies(definition),
             priority=function.options.priority if function else options.priority,
-            condition=(lambda _: eval(condition, self.namespace.data)) if condition else None,
+            condition=(lambda _: self._holds(condition)) if condition else None,
             retry=options.retry,
             loop=function.options.loop if function else None,
             continue_on_error=function.options.continue_on_error if function else options.continue_on_error,
         )
+
+    def _holds(self, condition: str) -> Any:
+        """What an `--if` comes to; names that only a checkpoint provides are restored for it."""
+        for name in self.provider.needed(cell_names(ast.parse(condition)).reads):
+            self.provider.provide(name)
+        return eval(condition, self.namespace.data)
 
     def _dependencies(self, definition: Definition) -> tuple[str, ...]:
         """Tasks named by `--after`, and those whose outputs the code reads, as far as it shows."""
@@ -213,25 +224,60 @@ class Session:
         """Run or restore one `%%task` cell, in the calling thread; raises what the body raised."""
         facts = self._define(definition)
         self._hydrate(facts.after)
-        result = self._run(definition.name)
-        if result.ok:
-            return result
-        raise self._error(definition.name, result)
+        result = self._held_back(facts) or self._run(definition.name)
+        if result.status is TaskStatus.SKIPPED and not self._held_up(facts):
+            stamp(self.shell, f"skipped: {result.message}", symbol="⏭")
+        elif not result.ok:
+            raise self._error(definition.name, result)
+        return result
+
+    def _held_back(self, facts: Facts) -> TaskResult | None:
+        """The result of a cell that cannot run since a cell before it came to nothing: that one is not run unasked."""
+        for name in facts.after:
+            known = self._facts.get(name)
+            if known is None or known.definition.function or known.result is None or known.result.ok:
+                continue
+            if not (known.definition.options.continue_on_error and known.result.status is TaskStatus.FAILURE):
+                words = f"it comes after {name!r}, whose state is {known.result.status}; run that cell first"
+                facts.result, facts.state = TaskResult(TaskStatus.SKIPPED, words), TaskState.SKIPPED
+                self._changed()
+                return facts.result
+        return None
+
+    def _held_up(self, facts: Facts) -> bool:
+        """Whether a task was skipped because one before it failed or was cancelled, not because of a condition."""
+        before = [self._facts[name] for name in facts.after if name in self._facts]
+        results = [(known, known.result) for known in before if known.result is not None and not known.result.ok]
+        return any(result.status is not TaskStatus.SKIPPED or self._held_up(known) for known, result in results)
 
     def _run(self, name: str) -> TaskResult:
         facts = self._facts[name]
-        if self.runner.paused:
-            self._wait_to_resume(facts)
-        signal_ = CancelSignal()
-        self.runner.run(only=[name], signal=signal_)
+        with self._cancellable() as signal_:
+            if self.runner.paused:
+                self._wait_to_resume(facts)
+            self.runner.run(only=[name], signal=signal_)
         result = self.runner.state.result(name) or TaskResult(TaskStatus.CANCELLED)
-        facts.result = result
-        facts.state = STATE_OF_STATUS[result.status]
-        facts.started = None
+        if result.exception is not None:
+            result.exception.__traceback__ = cell_trace(self.shell, result.exception.__traceback__)
+        facts.settle(result)
+        for other in self._facts.values():  # functions that ran since this one needs them
+            settled = self.runner.state.result(other.definition.name)
+            if other.state is TaskState.RUNNING and settled is not None:
+                other.settle(settled)
         if result.ok:
             self._data[name] = result.data
         self._changed()
         return result
+
+    @contextlib.contextmanager
+    def _cancellable(self) -> Iterator[CancelSignal]:
+        """A signal that a cancel sets, from the moment on at which people see that the task waits or runs."""
+        signal_ = CancelSignal()
+        self._signals.append(signal_)
+        try:
+            yield signal_
+        finally:
+            self._signals.remove(signal_)
 
     def _wait_to_resume(self, facts: Facts) -> None:
         """Say that the cell waits; the runner holds it back. Where no Resume could arrive, refuse instead."""
@@ -249,8 +295,9 @@ class Session:
         for name in names:
             if name not in self.runner.tasks:
                 self.runner.add(Task(name, _not_defined))
-            result = self.runner.state.result(name)
-            if result is None and name not in self._facts:
+            result, known = self.runner.state.result(name), self._facts.get(name)
+            past = known is not None and known.definition.function is None and result is not None and not result.ok
+            if past or (result is None and known is None):
                 self.runner.state.hydrate(Snapshot({name: TaskResult(TaskStatus.SUCCESS, restored=True)}))
 
     def _error(self, name: str, result: TaskResult) -> BaseException:
@@ -266,8 +313,11 @@ class Session:
     def body(self) -> Iterator[None]:
         """Around a body: only here may a cancel interrupt the main thread."""
         nested = self._in_body
-        self._in_body = True
+        with self._body_lock:
+            self._in_body = True
         try:
+            for signal_ in self._signals:
+                signal_.raise_if_cancelled()
             yield
         finally:
             with self._body_lock:
@@ -371,8 +421,9 @@ class Session:
         running = [f for f in self._facts.values() if f.state in (TaskState.RUNNING, TaskState.PAUSED)]
         if name is not None and name not in {facts.definition.name for facts in running}:
             return False
-        was = self.runner.running
-        self.runner.cancel("cancelled")
+        was = bool(self._signals)
+        for signal_ in tuple(self._signals):
+            signal_.cancel("cancelled")
         with self._body_lock:
             if self._in_body and threading.get_ident() != self._main_thread:
                 signal.pthread_kill(self._main_thread, signal.SIGINT)
