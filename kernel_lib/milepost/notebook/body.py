@@ -228,6 +228,6 @@ def shown_syntax_error(shell: Any, error: SyntaxError) -> BaseException:
 
     IPython shows a real `SyntaxError` that comes out of a magic with all frames of the magic above it.
     """
-    stand_in = type("SyntaxError", (Exception,), {"__module__": "builtins"})(*error.args)
+    stand_in = type("SyntaxError", (Exception,), {"__module__": "builtins"})(str(error))
     lines: list[str] = shell.SyntaxTB.structured_traceback(SyntaxError, error, [])
     return _rendered(stand_in, lambda: lines)

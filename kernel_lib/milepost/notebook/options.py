@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import difflib
 import shlex
 from dataclasses import dataclass
@@ -41,17 +40,19 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part for part in (word.strip() for word in text.split(",")) if part)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
-    return value
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of times (0, 1, 2, …)")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return value
 
 
@@ -69,7 +70,7 @@ def _cell_parser() -> _Parser:
     parser.add_argument("--after", type=_names, default=(), metavar="A,B")
     parser.add_argument("--in", dest="inputs", type=_names, default=(), metavar="X,Y")
     parser.add_argument("--out", dest="outputs", type=_names, default=(), metavar="X,Y")
-    parser.add_argument("--retries", type=_positive, default=0, metavar="N")
+    parser.add_argument("--retries", type=_count, default=0, metavar="N")
     parser.add_argument("--delay", type=_seconds, default=0.0, metavar="S")
     parser.add_argument("--backoff", choices=["fixed", "exponential"], default="fixed")
     parser.add_argument("--if", dest="condition", type=_expression, default=None, metavar="EXPR")
