@@ -165,8 +165,9 @@ class _Walk(ast.NodeVisitor):
             self.bound = set(before)
             self.visit(handler)
             finished = finished & self.bound
-        self.bound = set(finished)
+        self.bound = before  # an error may have come before anything was bound
         self.block(node.finalbody)
+        self.bound = finished | self.bound
 
     visit_TryStar = visit_Try
 
