@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
-CHROMIUM = os.environ.get("MILEPOST_CHROMIUM", "/usr/bin/chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -38,7 +39,15 @@ OVERRIDES = {
 
 def launch(playwright: Playwright) -> Browser:
     """A headless Chromium that talks to nobody but the server."""
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    return playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+
+
+def find_browser() -> str:
+    """The browser to drive: `MILEPOST_CHROMIUM`, else one that is installed."""
+    found = os.environ.get("MILEPOST_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None or not Path(found).exists():
+        raise RuntimeError(f"no browser at {found or ' or '.join(BROWSERS)}: install one, or set MILEPOST_CHROMIUM")
+    return found
 
 
 def notebook(path: Path, cells: Sequence[str]) -> Path:

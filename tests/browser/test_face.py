@@ -12,7 +12,7 @@ from .lab import LabServer, NotebookPage, notebook
 pytestmark = pytest.mark.browser
 
 SETUP = f"""import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from demo import Session, TaskState
+from fake_session import Session, TaskState
 session = Session(); session.install()"""
 CELLS = [
     SETUP,

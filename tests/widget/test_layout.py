@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 
-from milepost.widget.layout import ENGINES, Layout, layout
+from milepost.widget.layout import ENGINES, _wheel_dot, layout
 
 NAMES = ["load", "clean", "train", "plot", "report"]
 EDGES = [("load", "clean"), ("clean", "train"), ("clean", "plot"), ("train", "report"), ("load", "report")]
 
 
-def place(engine: str, names: list[str], edges: list[tuple[str, str]]) -> Layout:
-    try:
-        return layout(names, edges, engine)
-    except FileNotFoundError:
-        pytest.skip(f"no {engine} here")
+@pytest.fixture(autouse=True)
+def a_dot_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's `dot`; where it has none, the wheel's under that name."""
+    program = _wheel_dot()
+    assert program, "the tests need graphviz-pure"
+    if shutil.which("dot") is None:
+        (tmp_path / "dot").symlink_to(program)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_each_engine(engine: str) -> None:
-    placed = place(engine, NAMES, EDGES)
+    placed = layout(NAMES, EDGES, engine)
     boxes = {node.name: node for node in placed.nodes}
     assert list(boxes) == NAMES
     assert placed.engine == engine
@@ -36,7 +42,7 @@ def test_each_engine(engine: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_names_that_need_quoting_and_cycles(engine: str) -> None:
     names = ['a"]; x', "node", "<b>", "\\N", ""]
-    placed = place(engine, names, [("node", "<b>"), ("<b>", "node"), ("node", "node"), ("node", "nowhere")])
+    placed = layout(names, [("node", "<b>"), ("<b>", "node"), ("node", "node"), ("node", "nowhere")], engine)
     assert [node.name for node in placed.nodes] == names
     assert len(placed.edges) == 2
 
@@ -53,3 +59,16 @@ def test_a_failing_dot_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "dot", fail)
     monkeypatch.setitem(ENGINES, "graphviz-pure", fail)
     assert layout(NAMES, EDGES).engine == "layered"
+
+
+@pytest.mark.parametrize("program", ["exit 1", "echo graph 1 1 1"])
+def test_a_bad_dot_on_the_path_falls_back(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    (bad / "dot").write_text(f"#!/bin/sh\ncat >/dev/null\n{program}\n")
+    (bad / "dot").chmod(0o755)
+    monkeypatch.setenv("PATH", str(bad), prepend=os.pathsep)
+    assert layout(NAMES, EDGES).engine == "graphviz-pure"
+    assert capfd.readouterr() == ("", "")

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from graphviz.backend import dot_command, execute  # type: ignore[import-untyped]
+
 from milepost.widget import layered
 from milepost.widget.shorten import shorten
 
@@ -89,7 +91,7 @@ def _place(sizes: Sizes, pairs: Pairs, engine: str | None) -> tuple[str, Placeme
     for name in names:
         try:
             return name, ENGINES[name](sizes, pairs)
-        except (OSError, subprocess.SubprocessError, ValueError):
+        except (OSError, execute.ExecutableNotFound, subprocess.SubprocessError, ValueError):
             if engine:
                 raise
     return "layered", layered.place(sizes, pairs)
@@ -137,14 +139,14 @@ def _dot_engine(find: Callable[[], str | None]) -> Engine:
         executable = find()
         if executable is None:
             raise FileNotFoundError("no such Graphviz here")
-        done = subprocess.run(
-            [executable, "-Tplain"],
+        _, *options = dot_command.command("dot", "plain")
+        done = execute.run_check(
+            [executable, *options],
             input=_source(sizes, pairs),
             capture_output=True,
-            text=True,
             encoding="utf-8",
             timeout=DOT_TIMEOUT,
-            check=True,
+            quiet=True,
         )
         return _parse_plain(done.stdout, len(sizes), pairs)
 
