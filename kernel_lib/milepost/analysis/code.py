@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dis
 import functools
+import re
 from collections.abc import Iterator
 from types import CodeType
 
@@ -84,5 +85,29 @@ def _global_names(code: CodeType) -> Iterator[str]:
         if isinstance(constant, CodeType):
             yield from _global_names(constant)
 
+
+def nested(code: CodeType) -> Iterator[CodeType]:
+    """A code object and those within it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from nested(constant)
+
+
+@functools.lru_cache(maxsize=20_000)
+def imported_names(code: CodeType) -> tuple[str, ...]:
+    """The modules that a code object and those nested in it import, sorted."""
+    instructions = (i for part in nested(code) for i in dis.get_instructions(part))
+    return tuple(sorted({str(i.argval) for i in instructions if i.opname == "IMPORT_NAME" and i.argval}))
+
+
+@functools.lru_cache(maxsize=20_000)
+def quoted_names(code: CodeType) -> tuple[str, ...]:
+    """Names written as `@name` in texts: what `DataFrame.query` and `eval` look up where they are called."""
+    texts = (item for part in nested(code) for item in part.co_consts if isinstance(item, str))
+    return tuple(sorted({name for text in texts for name in _QUOTED.findall(text)}))
+
+
+_QUOTED = re.compile(r"(?<!\w)@([^\W\d]\w*)")
 
 _GLOBAL_OPS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})

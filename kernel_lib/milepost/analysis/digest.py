@@ -23,7 +23,7 @@ from blake3 import blake3
 
 from milepost.analysis import adapters
 from milepost.analysis.adapters import NoContent
-from milepost.analysis.code import code_token, global_names
+from milepost.analysis.code import code_token, global_names, imported_names, quoted_names
 from milepost.analysis.modules import is_project, module_of
 
 MAX_NODES = 1_000_000
@@ -55,32 +55,48 @@ class Digest:
     """The digest of one value.
 
     `hex` is empty where there is no content, and `opaque` says why; `consumable` that using the value changes it;
-    `globals` are the names of the namespace that functions within the value read: they count as inputs too.
+    `globals` are the names of the namespace that functions within the value read, and `imports` the modules that they
+    import: they count as inputs too.
     """
 
     hex: str
     globals: tuple[str, ...] = ()
     opaque: str = ""
     consumable: bool = False
+    imports: tuple[str, ...] = ()
 
 
 def digest(value: object, namespace: Mapping[str, Any] | None = None) -> Digest:
     """The content digest of a value; functions whose globals are `namespace` report the names they read."""
     walk = Walk(namespace)
+    content, opaque, consumable = "", "", False
     try:
         walk.value(value)
+        content = walk.hasher.hexdigest()
     except NoContent as reason:
-        return Digest("", tuple(sorted(walk.globals)), str(reason), reason.consumable)
+        opaque, consumable = str(reason), reason.consumable
     except RecursionError:
-        return Digest("", tuple(sorted(walk.globals)), "it is nested too deeply")
-    return Digest(walk.hasher.hexdigest(), tuple(sorted(walk.globals)))
+        opaque = "it is nested too deeply"
+    return Digest(content, tuple(sorted(walk.globals)), opaque, consumable, tuple(sorted(walk.imports)))
+
+
+def outline(value: object, namespace: Mapping[str, Any] | None = None) -> str:
+    """A digest of all parts of a value that have content: it tells most changes of one that has none as a whole."""
+    walk = Walk(namespace, holes=True)
+    try:
+        walk.value(value)
+    except (NoContent, RecursionError):
+        return ""
+    return walk.hasher.hexdigest()
 
 
 class Walk:
     """One walk over one value."""
 
-    def __init__(self, namespace: Mapping[str, Any] | None) -> None:
+    def __init__(self, namespace: Mapping[str, Any] | None, *, holes: bool = False) -> None:
         self.namespace = namespace
+        self.holes = holes
+        self.imports: set[str] = set()
         self.hasher = blake3(max_threads=blake3.AUTO)
         self.globals: set[str] = set()
         self.nodes = 0
@@ -114,7 +130,22 @@ class Walk:
         elif kind is frozenset:
             self._set("frozenset", value)  # type: ignore[arg-type]
         elif not self._back_reference(value):
-            self._mutable(value)
+            self._part(value)
+
+    def _part(self, value: object) -> None:
+        if not self.holes:
+            return self._mutable(value)
+        try:
+            self.tag(self._apart(value)) if self._foreign(type(value)) else self._mutable(value)
+        except NoContent:
+            if self.nodes > MAX_NODES:
+                raise
+            self.tag("hole", type(value).__qualname__)
+
+    def _foreign(self, kind: type) -> bool:
+        """Whether instances are looked into only as a whole: a client or a shell changes by itself all the time."""
+        mine = kind.__module__ in {"builtins", "__main__"} or is_project(module_of(kind))
+        return not mine and kind not in _HANDLERS
 
     def _back_reference(self, value: object) -> bool:
         index = self._seen.setdefault(id(value), len(self._seen))
@@ -165,12 +196,13 @@ class Walk:
             self.tag(part)
 
     def _apart(self, item: object) -> str:
-        """The digest of one element on its own: the order of a set differs between processes."""
+        """The digest of one value on its own: the order of a set differs between processes."""
         walk = Walk(self.namespace)
         walk.nodes = self.nodes
         walk.value(item)
         self.nodes = walk.nodes
         self.globals |= walk.globals
+        self.imports |= walk.imports
         return walk.hasher.hexdigest()
 
     # code
@@ -190,6 +222,8 @@ class Walk:
         """Names of the notebook are reported; those of a project's module are digested with the module."""
         if function.__globals__ is self.namespace:
             self.globals.update(global_names(function.__code__))
+            self.globals.update(name for name in quoted_names(function.__code__) if name in self.namespace)
+            self.imports.update(imported_names(function.__code__))
         elif is_project(module := module_of(function)):
             self.value(module)
 
@@ -206,7 +240,7 @@ class Walk:
             self.tag("class", cls.__module__, cls.__qualname__)
             return
         self.tag("class by code", cls.__qualname__)
-        for base in cls.__bases__:
+        for base in (type(cls), *cls.__bases__):
             self.value(base)
         if isinstance(cls, enum.EnumMeta):
             self._members({name: member.value for name, member in cls.__members__.items()})  # type: ignore[var-annotated]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import importlib.util
 import sys
 import sysconfig
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from milepost.analysis.code import digest_text, tree_digest
 
 
 def module_of(thing: Any) -> ModuleType | None:
@@ -39,6 +43,34 @@ def _installed(file: str) -> bool:
 def _library_roots() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     return tuple({str(Path(paths[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def source_digest(name: str) -> str:
+    """What a module of the project and the project's modules that it imports say, "" for any other module."""
+    sources: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        if module not in sources and (tree := _project_tree(module)) is not None:
+            sources[module] = tree_digest(tree)
+            waiting += _imports(tree)
+    return digest_text(*(part for item in sorted(sources.items()) for part in item)) if sources else ""
+
+
+def _project_tree(name: str) -> ast.Module | None:
+    if name.partition(".")[0] in {*sys.stdlib_module_names, *_OURS}:
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+        file = spec.origin if spec else None
+        return None if not file or _installed(file) else ast.parse(Path(file).read_bytes())
+    except (ImportError, OSError, SyntaxError, ValueError, AttributeError):
+        return None
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    plain = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return plain + [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -90,6 +90,8 @@ class Checkpoints:
     def _save(self, outcome: Outcome, outputs: tuple[Output, ...]) -> Saved:
         dump = self._serializer.dump(outcome.values, self._shareable(outcome))
         outputs = tuple(replace(item, unsaved=dump.unsaved.get(item.name, "")) for item in outputs)
+        if reason := _half_saved(outputs):
+            return Saved(outputs, unsaved=reason)
         blobs = {VALUES: dump.blob, DISPLAY: Blob(outcome.display)}
         if outcome.random_after:
             blobs[RANDOM] = self._serializer.dump(outcome.random_after).blob
@@ -144,6 +146,14 @@ class Checkpoints:
 def unsaved_names(outputs: Iterable[Output]) -> dict[str, str]:
     """Outputs that are not in the store, with the reason."""
     return {item.name: item.unsaved for item in outputs if item.unsaved}
+
+
+def _half_saved(outputs: Iterable[Output]) -> str:
+    """Why a result is no result without an output: what it changed in place cannot be computed again from itself."""
+    lost = [
+        f"{item.name!r}, which cannot be saved ({item.unsaved})" for item in outputs if item.mutated and item.unsaved
+    ]
+    return f"it changed {lost[0]}" if lost else ""
 
 
 def _too_dear(outcome: Outcome, nbytes: int) -> str:

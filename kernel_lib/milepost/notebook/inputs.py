@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import glob
 import inspect
@@ -13,8 +14,9 @@ from typing import Any
 
 from blake3 import blake3
 
-from milepost.analysis.digest import Digest, digest
-from milepost.analysis.modules import is_project, module_of, package_version
+from milepost.analysis.code import digest_text, imported_names, quoted_names
+from milepost.analysis.digest import Digest, digest, outline
+from milepost.analysis.modules import is_project, module_of, package_version, source_digest
 from milepost.functions import TaskFunction
 from milepost.model.record import Input
 from milepost.notebook.definition import Definition
@@ -22,8 +24,11 @@ from milepost.notebook.describe import short, source_of
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Namespace
 
-SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open", "In", "Out"})
+SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open"})
 """Names that IPython itself binds and that say nothing of the user's data."""
+
+REACH_ALL = frozenset({"eval", "exec", "globals"})
+"""Built-in functions through which a helper reads names that its code does not show."""
 
 
 @dataclass(slots=True)
@@ -71,6 +76,9 @@ class InputResolver:
         if definition.names.opaque:
             waiting += self._namespace.names()
             found.notes.append(f"uses {', '.join(definition.names.opaque)}: every variable counts as an input")
+        code = _compiled(definition.code)
+        waiting += [name for name in quoted_names(code) if name in self._namespace.data]
+        self._imports(imported_names(code), found)
         seen: set[str] = set(definition.upstream)
         while waiting:
             name = waiting.pop(0)
@@ -89,6 +97,8 @@ class InputResolver:
             found.missing.append(name)
             found.inputs[name] = Input(name=name, kind="missing", digest="")
             return ()
+        if name not in data and name in REACH_ALL:
+            return self._namespace.names()
         if name not in data:
             return ()
         return self._value(reader, name, data[name], found)
@@ -100,6 +110,7 @@ class InputResolver:
             found.inputs[name] = Input(name=name, kind="package", digest="", text=package)
             return ()
         result = self._namespace.digest(name)
+        self._imports(result.imports, found)
         source = self._ledger.producer(name, reader)
         if not result.hex:
             return self._opaque(name, result, source, found)
@@ -128,15 +139,31 @@ class InputResolver:
             found.inputs[name] = Input(name=name, kind="opaque", digest="", text=result.opaque, source=source)
             return result.globals
         made_by = known.digest if known else origin.code if origin else ""
-        found.inputs[name] = Input(name=name, kind="lineage", digest=made_by, text=result.opaque, source=source)
+        found.inputs[name] = Input(
+            name=name,
+            kind="lineage",
+            digest=digest_text(made_by, outline(self._namespace.data[name], self._namespace.data)),
+            text=result.opaque,
+            source=source,
+        )
         found.notes.append(f"{name!r} counts by the code that made it: {result.opaque}")
         return (*result.globals, *(origin.reads if origin else ()))
 
     def _task_function(self, name: str, function: TaskFunction[..., Any], found: Resolution) -> Iterable[str]:
         result = digest(function.function, self._namespace.data)
+        self._imports(result.imports, found)
         text = source_of(function.function)
         found.inputs[name] = Input(name=name, kind="function", digest=result.hex, text=text, source=function.name)
         return (*result.globals, *function.dependencies)
+
+    @staticmethod
+    def _imports(modules: Iterable[str], found: Resolution) -> None:
+        """Modules of the project that code imports while it runs count by their source."""
+        for module in modules:
+            if content := source_digest(module):
+                found.inputs[f"import {module}"] = Input(
+                    name=f"import {module}", kind="module", digest=content, text=module
+                )
 
     def _files(self, patterns: tuple[str, ...], found: Resolution) -> None:
         for pattern in patterns:
@@ -147,6 +174,15 @@ class InputResolver:
                 found.inputs[f"file {pattern}"] = Input(name=pattern, kind="file", digest="none", text="no file")
             for path in files:
                 found.inputs[f"file {path}"] = _file_input(path)
+
+
+def _compiled(code: str) -> types.CodeType:
+    """A task's code as code objects; empty where its source is not known."""
+    try:
+        made: types.CodeType = compile(code, "<task>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except SyntaxError:
+        made = compile("", "<task>", "exec")
+    return made
 
 
 def fixed_inputs(function: Any, namespace: dict[str, Any]) -> dict[str, Input]:

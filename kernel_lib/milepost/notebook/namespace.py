@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from milepost.analysis.digest import ATOMS, Digest, digest
+from milepost.analysis.digest import ATOMS, Digest, digest, outline
 
 _HISTORY = re.compile(r"_+|_i+\d*|_\d+|_dh|_ih|_oh|_exit_code|In|Out")
 """Names in which IPython keeps its history."""
@@ -49,10 +49,14 @@ class Namespace:
         """The content digest of what a name is bound to."""
         return digest(self.data[name], self.data)
 
+    def state(self, name: str) -> str:
+        """What tells whether a name's value changed in place: its content, as far as it has any."""
+        return self.digest(name).hex or outline(self.data[name], self.data)
+
     def fix(self) -> Before:
         """Remember what every name holds, to tell afterwards what changed."""
         values = {name: self.data[name] for name in self.names()}
-        return Before(values, {name: self.digest(name).hex for name in values if _mutable(values[name])})
+        return Before(values, {name: self.state(name) for name in values if _mutable(values[name])})
 
     def changes(self, before: Before, assigned: Iterable[str] = ()) -> Changes:
         """What changed since `fix`; `assigned` names count as bound even where they hold the same object."""
@@ -60,7 +64,7 @@ class Namespace:
         names = self.names()
         bound = [n for n in names if n in assigned or n not in before.values or self.data[n] is not before.values[n]]
         same = [name for name in names if name not in set(bound) and name in before.digests]
-        mutated = [name for name in same if self.digest(name).hex != before.digests[name]]
+        mutated = [name for name in same if self.state(name) != before.digests[name]]
         deleted = [name for name in before.values if name not in self.data]
         return Changes(tuple(bound), tuple(mutated), tuple(deleted))
 

@@ -126,6 +126,12 @@ class Session:
         """Tasks whose body ran in this session."""
         return [name for name, facts in self._facts.items() if facts.ran]
 
+    def key_of(self, name: str) -> str:
+        """The key of a task's result: the session's, else that of what is saved; "" where there is none."""
+        facts = self._facts.get(name)
+        record = self.provider.record_of_task(name)
+        return (facts.key if facts else "") or (record.key if record else "")
+
     def known_names(self) -> list[str]:
         """Every task of the session and of the store."""
         return list(dict.fromkeys([*self._facts, *(record.task for record in self.records())]))

@@ -43,6 +43,7 @@ class Desk(Protocol):
     def checkpoints(self) -> Checkpoints: ...
     def facts(self, name: str) -> Facts: ...
     def ran(self) -> Iterable[str]: ...
+    def key_of(self, name: str) -> str: ...
     def argument_inputs(self, definition: Definition) -> dict[str, Input]: ...
 
 
@@ -95,10 +96,18 @@ class CheckpointStrategy:
         resolution = desk.resolver.resolve(definition)
         arguments = desk.argument_inputs(definition)
         resolution.inputs.update(arguments)
+        resolution.inputs.update(self._after(definition))
         resolution.blockers.update({name: item.text for name, item in arguments.items() if item.kind == "opaque"})
         key = task_key(definition, resolution.inputs)
         why, record = self._look_up(definition, key, resolution)
         return _Plan(definition, facts, resolution, key, why, record)
+
+    def _after(self, definition: Definition) -> dict[str, Input]:
+        """Tasks named by `--after` count by their key: what they do besides binding names is not to be seen."""
+        function = definition.function
+        names = function.options.after if function else definition.options.after
+        keys = {f"after {name}": self._desk.key_of(name) for name in names}
+        return {name: Input(name=name, kind="after", digest=key, text=name) for name, key in keys.items()}
 
     def _look_up(self, definition: Definition, key: str, resolution: Resolution) -> tuple[Reason, Record | None]:
         try:
