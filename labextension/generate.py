@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from milepost.model.states import RESTORED_STYLE, STYLES, StateStyle
+from milepost.model.states import RESTORED_STYLE, SAVED_STYLE, STYLES, StateStyle
 
 TARGET = Path(__file__).parent / "src" / "states.ts"
 NIGHT = "#1b1d20"
@@ -43,7 +43,8 @@ def look(style: StateStyle) -> dict[str, object]:
 
 def states_ts() -> str:
     """The text of src/states.ts."""
-    looks = {str(state): look(style) for state, style in STYLES.items()} | {"restored": look(RESTORED_STYLE)}
+    looks = {str(state): look(style) for state, style in STYLES.items()} 
+    looks |= {"restored": look(RESTORED_STYLE), "saved": look(SAVED_STYLE)}
     return HEAD + json.dumps(looks, ensure_ascii=False, indent=2) + ";\n"
 
 

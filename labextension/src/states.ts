@@ -151,5 +151,17 @@ export const LOOKS: Record<string, Look> = {
       "fill": "#123533",
       "line": "#8cbcb6"
     }
+  },
+  "saved": {
+    "word": "saved",
+    "symbol": "●",
+    "light": {
+      "fill": "#e8eaf6",
+      "line": "#303f9f"
+    },
+    "dark": {
+      "fill": "#222849",
+      "line": "#a2a9d4"
+    }
   }
 };

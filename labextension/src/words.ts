@@ -43,8 +43,15 @@ export function lookOf(task: TaskView | undefined): Look {
   if (!task) {
     return UNKNOWN;
   }
-  const restored = task.restored && task.state === "success";
-  return LOOKS[restored ? "restored" : task.state] ?? { ...UNKNOWN, word: task.state };
+  return LOOKS[stateKey(task)] ?? { ...UNKNOWN, word: task.state };
+}
+
+/** The state, with what a success came from: `restored`, or `saved` by an earlier kernel and not loaded yet. */
+export function stateKey(task: TaskView | undefined): string {
+  if (task?.state !== "success") {
+    return task?.state ?? "";
+  }
+  return task.restored ? "restored" : task.why?.kind === "saved" ? "saved" : "success";
 }
 
 /** The time beside the state, ticking while it runs; `now` is the kernel's clock in Unix seconds. */

@@ -20,8 +20,8 @@ DONE = {"load": 2, "long": 3, "after_long": 4}
 
 
 def counting(name: str) -> str:
-    """A line that leaves one more byte in a file whenever it runs; it is no part of what the task reads."""
-    return f"with open('{name}.ran', 'a') as out: out.write('x')"
+    """A line that leaves one more byte in a file whenever it runs, and no name."""
+    return f"print('x', end='', file=open('{name}.ran', 'a'))"
 
 
 def write(lab: LabServer, name: str, until: str) -> Path:

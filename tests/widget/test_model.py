@@ -132,7 +132,7 @@ def _contrast(a: str, b: str) -> float:
 
 def test_colours_are_readable_on_light_and_dark() -> None:
     generator = _generator()
-    for style in [*generator.STYLES.values(), generator.RESTORED_STYLE]:
+    for style in [*generator.STYLES.values(), generator.RESTORED_STYLE, generator.SAVED_STYLE]:
         look = generator.look(style)
         for theme, ink, muted in (("light", "#1f2328", "#4a5056"), ("dark", "#f0f2f4", "#c4cad0")):
             fill, line = look[theme]["fill"], look[theme]["line"]

@@ -57,3 +57,5 @@ STYLES: dict[str, StateStyle] = {
 """Style by state; `RESTORED_STYLE` stands in for a success that was given back instead of run."""
 
 RESTORED_STYLE = StateStyle("restored", "↺", "#d9f2ef", "#00695c")
+SAVED_STYLE = StateStyle("saved", "●", "#e8eaf6", "#303f9f")
+"""A success of an earlier kernel whose values nothing has asked for yet."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from milepost.model.reasons import Reason
-from milepost.model.states import RESTORED_STYLE, STYLES, StateStyle, TaskState
+from milepost.model.reasons import Reason, ReasonKind
+from milepost.model.states import RESTORED_STYLE, SAVED_STYLE, STYLES, StateStyle, TaskState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +32,17 @@ class TaskView:
     cell_id: str = ""
 
     @property
+    def only_saved(self) -> bool:
+        """Whether it is an earlier kernel's result, not loaded into this one yet."""
+        return self.state is TaskState.SUCCESS and self.why is not None and self.why.kind is ReasonKind.SAVED
+
+    @property
     def style(self) -> StateStyle:
         """Word, symbol and colours of the state."""
         if self.restored and self.state is TaskState.SUCCESS:
             return RESTORED_STYLE
+        if self.only_saved:
+            return SAVED_STYLE
         return STYLES[self.state]
 
     def to_json(self) -> dict[str, Any]:

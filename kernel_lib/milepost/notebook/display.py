@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
     from milepost.widget.model import TaskWidget
 
 
+QUIET = 0.7
+"""Seconds without a cell after which a run counts as over, and the pictures in the notebook are brought up to date."""
+EVERY = 10.0
+"""Seconds after which that is done between two cells, too."""
+
+
 class Display:
     """Makes the widget when it is first asked for, and keeps it up to date."""
 
@@ -19,6 +27,9 @@ class Display:
         self._session = session
         self._widget: TaskWidget | None = None
         self._stop: Callable[[], None] = lambda: None
+        self._timer: threading.Timer | None = None
+        self._outdated = False
+        self._refreshed = 0.0
 
     def show(self) -> None:
         """Show the tasks below the cell that runs."""
@@ -29,17 +40,41 @@ class Display:
             self._stop = self._session.listen(self._update)
         self._update()
         self._widget.show()
+        self._outdated, self._refreshed = False, time.monotonic()
+
+    def before_cell(self) -> None:
+        """A cell starts: what was to happen in a quiet moment waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def after_cell(self) -> None:
+        """A cell ended: soon, or at once where no page answers, the pictures beside the widget are renewed."""
+        if self._widget is None or not self._outdated:
+            return
+        if not self._session.can_resume or time.monotonic() - self._refreshed > EVERY:
+            self._refresh()
+            return
+        self._timer = threading.Timer(QUIET, self._refresh)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _refresh(self) -> None:
+        self._outdated, self._refreshed = False, time.monotonic()
+        if self._widget is not None:
+            self._widget.refresh()
 
     def _request(self, content: dict[str, Any]) -> dict[str, Any]:
         return answer(self._session, content)
 
     def _update(self) -> None:
         if self._widget is not None:
+            self._outdated = True
             views = self._session.views()
             self._widget.update(views, run_view(self._session, views))
 
     def close(self) -> None:
         """Stop updating; what is shown stays as it is."""
         self._stop()
+        self.before_cell()
         if self._widget is not None:
             self._widget.freeze()

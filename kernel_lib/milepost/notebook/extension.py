@@ -46,6 +46,7 @@ class Extension:
 
     def _before_cell(self, info: Any) -> None:
         """Give a plain cell the names that it reads and that only a checkpoint provides."""
+        self._display.before_cell()
         names = self._plain_names(info)
         if names is None:
             return
@@ -59,6 +60,7 @@ class Extension:
 
     def _after_cell(self, result: Any) -> None:
         """Remember which plain cell bound what, and whether a seed was mentioned."""
+        self._display.after_cell()
         info = result.info
         if info is None or not info.raw_cell:
             return

@@ -112,6 +112,16 @@ class TaskWidget(anywidget.AnyWidget):
             shell.display_pub.publish(data=self.static_mimes(), transient={"display_id": display_id}, update=True)
         self._displays = [d for d in self._displays if d not in chosen]
 
+    def refresh(self) -> None:
+        """Bring the pictures beside the shown views up to date, so that a notebook saved now shows the last state."""
+        shell = _shell()
+        data, metadata = self._repr_mimebundle_()
+        for display_id in self._displays if shell else ():
+            # The page drops its old view for the picture before it makes the new one.
+            for shown, about in ((self.static_mimes(), {}), (data, metadata)):
+                transient = {"display_id": display_id}
+                shell.display_pub.publish(data=shown, metadata=about, transient=transient, update=True)
+
     def static_mimes(self) -> dict[str, str]:
         """The latest state as SVG, HTML and text."""
         views = self._latest[0]
@@ -127,7 +137,7 @@ class TaskWidget(anywidget.AnyWidget):
         """The widget's view, and beside it the static pictures for where it cannot live."""
         bundle = super()._repr_mimebundle_(**kwargs) or ({}, {})
         live, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**live, **self.static_mimes()}, metadata
+        return {**live, **self.static_mimes()}, {**metadata, "milepost": {"widget": True}}
 
     def _interval(self) -> float:
         return INTERVAL * max(1.0, len(self._latest[0]) / TASKS_PER_INTERVAL)

@@ -57,8 +57,11 @@ def totals(views: Iterable[TaskView]) -> str:
     """As `7 restored, saved 41 min; 1 running; 2 left`."""
     rows = list(views)
     restored = [v for v in rows if v.restored and v.state is TaskState.SUCCESS]
-    done = sum(v.state is TaskState.SUCCESS for v in rows) - len(restored)
+    saved = [v for v in rows if v.only_saved and not v.restored]
+    done = sum(v.state is TaskState.SUCCESS for v in rows) - len(restored) - len(saved)
     parts = []
+    if saved:
+        parts.append(f"{len(saved)} saved: {duration(sum(v.seconds or 0 for v in saved))} of work")
     if restored:
         parts.append(f"{len(restored)} restored, saved {duration(sum(v.seconds or 0 for v in restored))}")
     counts = [(done, "done"), (sum(v.state is TaskState.RUNNING for v in rows), "running")]

@@ -1,7 +1,7 @@
 /** The task graph as SVG: drawn once for each structure, repainted for each state. */
 
 import type { Layout, NodeBox, TaskView } from "../protocol";
-import { lookOf, shorten, size, timeWords } from "../words";
+import { lookOf, shorten, size, stateKey, timeWords } from "../words";
 
 const SVG = "http://www.w3.org/2000/svg";
 let count = 0;
@@ -115,7 +115,7 @@ function paintNode(node: Drawn, task: TaskView | undefined, dark: boolean, now: 
     return;
   }
   node.painted = signature;
-  node.group.dataset.state = task?.restored && task.state === "success" ? "restored" : (task?.state ?? "");
+  node.group.dataset.state = stateKey(task);
   node.group.style.setProperty("--milepost-fill", fill);
   node.group.style.setProperty("--milepost-line", line);
   setAll(node.group, { "aria-label": `${node.box.label}: ${words}`, "aria-pressed": String(chosen) });

@@ -1,7 +1,7 @@
 /** The badge of one task cell: symbol, word, time, size; the rest in its tooltip. */
 
 import type { TaskView } from "../protocol";
-import { duration, lookOf, shorten, size, timeWords } from "../words";
+import { duration, lookOf, shorten, size, stateKey, timeWords } from "../words";
 
 const CLASS = "milepost-badge";
 
@@ -16,7 +16,7 @@ export function paintBadge(header: Element, name: string | null, task: TaskView 
   const badge = old ?? header.appendChild(newBadge());
   const look = lookOf(task);
   const { fill, line } = dark ? look.dark : look.light;
-  badge.dataset.state = task?.restored && task.state === "success" ? "restored" : (task?.state ?? "unknown");
+  badge.dataset.state = stateKey(task) || "unknown";
   badge.dataset.theme = dark ? "dark" : "light";
   badge.style.setProperty("--milepost-fill", fill);
   badge.style.setProperty("--milepost-line", line);

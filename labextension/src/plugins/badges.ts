@@ -7,6 +7,7 @@ import { isDark, onTheme } from "../drawing/theme";
 import { Tasks, taskName } from "../model";
 import type { StateMessage } from "../protocol";
 import { paintBadge } from "./badge";
+import { showPictures } from "./leftover";
 import { Link, type Listener } from "./link";
 
 class NotebookBadges implements Listener {
@@ -83,6 +84,7 @@ export const badges: JupyterFrontEndPlugin<void> = {
       if (!seen.has(panel)) {
         seen.add(panel);
         new NotebookBadges(panel);
+        void showPictures(panel).catch(() => undefined);
       }
     };
     tracker.widgetAdded.connect((_sender, panel) => {
