@@ -5,6 +5,7 @@ One pair of kernels serves all of them: every trap has names and a module of its
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,22 @@ TRAPS = {
         (LOCKED, "c9 = Locked()", "%%task t9\nc9.n.append(1)\nt9 = 1", "t9 = len(c9.n)"), "", "", 2
     ),
     "Out": Trap(("20 + 1", "n10 = len(Out)", "%%task t10\nt10 = max(Out.values())"), "20 + 1", "20 + 2", 22),
+    "an argument changed in place": Trap(
+        (
+            "from milepost import task\n@task\ndef made11(): return [1]",
+            "@task\ndef used11(made11):\n    made11.append(2)\n    return 0",
+            "used11.result()\nt11 = len(made11.result())",
+        ),
+        "",
+        "",
+        2,
+    ),
+    "a seed in a module": Trap(
+        ("import mod12\nmod12.start()", "%%task t12\nimport random\nt12 = int(random.random() * 1e9)"),
+        "",
+        "",
+        int(random.Random(2).random() * 1e9),
+    ),
 }
 
 
@@ -73,6 +90,7 @@ def resumed(start: Start, tmp_path: Path) -> Kernel:
     for version in (1, 2):
         for n in (1, 2):
             (tmp_path / f"mod{n}.py").write_text(f"def f():\n    return {version}\n")
+        (tmp_path / "mod12.py").write_text(f"import random\ndef start():\n    random.seed({version})\n")
         kernel = start()
         for trap in TRAPS.values():
             for cell in trap.cells:
@@ -92,3 +110,10 @@ def test_what_changes_by_itself_keeps_no_task_from_being_saved(start: Start) -> 
         kernel.run_ok("shell = get_ipython()\nfrom milepost import task\n@task\ndef other(): return 1")
         kernel.run_ok("%%task made\nmade = shell is not None")
         assert kernel.status()["made"]["saved"] is True
+
+
+def test_an_output_named_like_a_builtin_is_found(start: Start) -> None:
+    with start() as kernel:
+        kernel.run_ok("%%task made\ncopyright = 5")
+    with start() as kernel:
+        assert kernel.run_ok("print(copyright)").stdout == "5\n"

@@ -11,9 +11,9 @@ from milepost.model.errors import SerializationError, StoreError
 from milepost.model.reasons import Reason
 from milepost.model.record import Output, Record
 from milepost.notebook.definition import RETURN, Definition
-from milepost.notebook.inputs import Resolution
 from milepost.notebook.ledger import lineage
 from milepost.notebook.namespace import Namespace
+from milepost.notebook.resolution import Resolution
 from milepost.notebook.validity import PYTHON
 from milepost.ports import Blob, Serializer, Store
 from milepost.widget.words import duration, size
@@ -43,6 +43,7 @@ class Outcome:
     peak_bytes: int
     why: Reason
     after: tuple[str, ...]
+    argument_changed: str
     random_before: Mapping[str, str]
     random_after: Mapping[str, Any]
 
@@ -71,6 +72,9 @@ class Checkpoints:
         outputs = self._outputs(outcome)
         if outcome.definition.options.save == "never":
             return Saved(outputs, unsaved="--save never")
+        if outcome.argument_changed:
+            words = f"it changed its argument {outcome.argument_changed}; have it return a new value instead"
+            return Saved(outputs, unsaved=words)
         try:
             return self._save(outcome, outputs)
         except StoreError as error:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import sys
 from typing import Any
 
 from milepost.analysis.code import normalise
+from milepost.analysis.modules import is_project
 from milepost.analysis.names import CellNames, cell_names
 from milepost.functions import use_registry
 from milepost.model.errors import MilepostError
 from milepost.notebook import capture, control
 from milepost.notebook.badges import open_badges
 from milepost.notebook.body import with_message_only
+from milepost.notebook.describe import source_of
 from milepost.notebook.display import Display
 from milepost.notebook.magics import TaskMagics
 from milepost.notebook.random_state import mentions_seed
@@ -26,6 +29,7 @@ class Extension:
         self.shell = shell
         self.session = Session(shell)
         self._display = Display(self.session)
+        self._modules: set[str] = set()
         shell.register_magics(TaskMagics(shell, self.session, self._display.show))
         capture.install(shell)
         use_registry(self.session)
@@ -53,8 +57,7 @@ class Extension:
         provider = self.session.provider
         try:
             for name in provider.needed((*names.reads, *names.maybe)):
-                if not self.session.namespace.has(name):
-                    provider.provide(name)
+                provider.provide(name)
         except MilepostError as error:
             stamp(self.shell, str(error), symbol="⚠", warning=True)
 
@@ -64,11 +67,18 @@ class Extension:
         info = result.info
         if info is None or not info.raw_cell:
             return
-        self.session.seeded = self.session.seeded or mentions_seed(info.raw_cell)
+        self.session.seeded = self.session.seeded or mentions_seed(info.raw_cell) or self._module_seeds()
         names = self._plain_names(info)
         if names is not None and names.binds:
             bound = tuple(name for name in names.binds if name in self.session.namespace.data)
             self.session.ledger.bound(bound, self._code(info), names.reads)
+
+    def _module_seeds(self) -> bool:
+        """Whether a module of the project, loaded since the last cell, mentions a seed."""
+        new = set(sys.modules) - self._modules
+        self._modules |= new
+        loaded = [sys.modules[name] for name in new]
+        return any(mentions_seed(source_of(module)) for module in loaded if is_project(module))
 
     def _plain_names(self, info: Any) -> CellNames | None:
         """What a plain cell touches; None for a task cell and for one that does not parse."""

@@ -30,6 +30,8 @@ class Facts:
     started: float | None = None
     seconds: float | None = None
     unsaved: str = ""
+    changed: tuple[str, ...] = ()
+    """Arguments that a function changed in place in its last run."""
 
     def settle(self, result: TaskResult) -> None:
         """It came to an end."""

@@ -8,7 +8,6 @@ import glob
 import inspect
 import types
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from milepost.notebook.definition import Definition
 from milepost.notebook.describe import short, source_of
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Namespace
+from milepost.notebook.provider import Provider
+from milepost.notebook.resolution import Resolution
 
 SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open"})
 """Names that IPython itself binds and that say nothing of the user's data."""
@@ -31,42 +32,33 @@ REACH_ALL = frozenset({"eval", "exec", "globals"})
 """Built-in functions through which a helper reads names that its code does not show."""
 
 
-@dataclass(slots=True)
-class Resolution:
-    """The inputs of one task at one moment.
+class Stands:
+    """Tells whether a value still is what a task left, although a restore may have changed its digest.
 
-    `missing` are names that nothing provides; `blockers` are inputs that nothing can vouch for, with the reason: a
-    task that has one runs again; `notes` are for people.
+    `reload` builds an output again from its record: a value that only the restore changed in form equals that copy,
+    one that the user changed does not.
     """
 
-    inputs: dict[str, Input] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    blockers: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, namespace: Namespace, reload: Callable[[Known, str], Any]) -> None:
+        self._namespace = namespace
+        self._reload = reload
 
-    def sources(self, name: str) -> tuple[str, ...]:
-        """The tasks whose outputs the task `name` reads."""
-        return tuple(dict.fromkeys(i.source for i in self.inputs.values() if i.source and i.source != name))
+    def __call__(self, known: Known, output: str, local: str) -> bool:
+        """Whether the value with the digest `local` is the output that is known under this name."""
+        if local == known.digest:
+            return True
+        restored = self._reload(known, output) if known.record is not None else None
+        return restored is not None and digest(restored, self._namespace.data).hex == local
 
 
 class InputResolver:
-    """Resolves the names that a definition reads against the namespace.
+    """Resolves the names that a definition reads against the namespace; what is missing, `provider` restores."""
 
-    `provide` is asked to restore a name that is not bound, and says whether it did; `reload` builds an output again
-    from its record to tell a value that a restore changed in form from one that the user changed.
-    """
-
-    def __init__(
-        self,
-        namespace: Namespace,
-        ledger: Ledger,
-        provide: Callable[[str], bool],
-        reload: Callable[[Known, str], Any],
-    ) -> None:
+    def __init__(self, namespace: Namespace, ledger: Ledger, provider: Provider, stands: Stands) -> None:
         self._namespace = namespace
         self._ledger = ledger
-        self._provide = provide
-        self._reload = reload
+        self._provider = provider
+        self._stands = stands
 
     def resolve(self, definition: Definition) -> Resolution:
         """All inputs of a task; restores what is missing and saved."""
@@ -93,12 +85,13 @@ class InputResolver:
         data = self._namespace.data
         if name in SHELL_NAMES and not (name in data and self._namespace.is_user(name)):
             return ()
-        if name not in data and not hasattr(builtins, name) and not self._provide(name):
-            found.missing.append(name)
-            found.inputs[name] = Input(name=name, kind="missing", digest="")
-            return ()
+        for missing in self._provider.needed([name]):
+            self._provider.provide(missing)
         if name not in data and name in REACH_ALL:
             return self._namespace.names()
+        if name not in data and not hasattr(builtins, name):
+            found.missing.append(name)
+            found.inputs[name] = Input(name=name, kind="missing", digest="")
         if name not in data:
             return ()
         return self._value(reader, name, data[name], found)
@@ -121,15 +114,6 @@ class InputResolver:
             kind, text = _kind(value)
             found.inputs[name] = Input(name=name, kind=kind, digest=result.hex, text=text, source=source)
         return result.globals
-
-    def _stands(self, known: Known, name: str, local: str) -> bool:
-        """Whether a value still is what the task left, although a restore may have changed its digest."""
-        if local == known.digest:
-            return True
-        if known.record is None:
-            return False
-        restored = self._reload(known, name)
-        return restored is not None and digest(restored, self._namespace.data).hex == local
 
     def _opaque(self, name: str, result: Digest, source: str, found: Resolution) -> Iterable[str]:
         """A value without content counts by where it came from, unless using it changes it."""

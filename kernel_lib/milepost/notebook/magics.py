@@ -96,12 +96,12 @@ class TaskMagics(Magics):
         print("resumed")
 
     def _cancel(self, command: Command) -> None:
-        self._session.require(command.names)
+        self._session.registration.require(command.names)
         done = [self._session.cancel(name) for name in command.names or [None]]
         print("cancelled" if any(done) else "nothing is running")
 
     def _restore(self, command: Command) -> None:
-        self._session.require(command.names)
+        self._session.registration.require(command.names)
         records = [r for r in self._session.records() if not command.names or r.task in command.names]
         untrusted = [record.task for record in records if not record.trusted]
         for record in records:
@@ -115,7 +115,7 @@ class TaskMagics(Magics):
             print("nothing is saved yet")
 
     def _why(self, command: Command) -> None:
-        self._session.require(command.names)
+        self._session.registration.require(command.names)
         views = [view for view in self._session.views() if view.name in command.names]
         if command.json:
             print(json.dumps([_status_row(view) for view in views], indent=1))
@@ -131,7 +131,7 @@ class TaskMagics(Magics):
         print(f"forgotten: {', '.join(command.names)}")
 
     def _trust(self, command: Command) -> None:
-        self._session.require(command.names)
+        self._session.registration.require(command.names)
         strange = [r.task for r in self._session.records() if not r.trusted]
         chosen = [name for name in strange if not command.names or name in command.names]
         self._session.store.trust(chosen)

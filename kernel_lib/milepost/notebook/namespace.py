@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 import types
 from collections.abc import Iterable, Mapping
@@ -40,10 +39,6 @@ class Namespace:
         if _HISTORY.fullmatch(name) or name.startswith("__"):
             return False
         return name not in self._hidden or self._hidden[name] is not self.data.get(name)
-
-    def has(self, name: str) -> bool:
-        """Whether reading the name would find something: here or among the builtins."""
-        return name in self.data or hasattr(builtins, name)
 
     def digest(self, name: str) -> Digest:
         """The content digest of what a name is bound to."""

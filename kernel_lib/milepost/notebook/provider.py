@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -54,7 +55,7 @@ class Provider:
                 continue
             seen.add(name)
             value = data.get(name)
-            if not self._desk.namespace.has(name):
+            if name not in data and (not hasattr(builtins, name) or self.record_for(name)):
                 found.append(name)
             elif getattr(value, "__globals__", None) is data:
                 waiting += global_names(value.__code__)  # type: ignore[union-attr]
@@ -76,6 +77,8 @@ class Provider:
 
     def provide(self, name: str) -> bool:
         """Bind a missing name from a checkpoint, or by computing it again where it could not be saved."""
+        if name in self._desk.namespace.data:
+            return True
         record = self.record_for(name)
         if record is None or record.task in self._busy:
             return False

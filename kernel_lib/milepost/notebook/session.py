@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import difflib
+import inspect
 import signal
 import threading
 import time
@@ -13,38 +12,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from milepost.analysis.digest import digest
-from milepost.analysis.names import cell_names
 from milepost.builder import TaskRunnerBuilder
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.functions import TaskFunction
 from milepost.model.cancel import CancelSignal
-from milepost.model.errors import (
-    StoreError,
-    TaskCancelled,
-    TaskFailed,
-    TaskGraphError,
-    TaskPaused,
-    UsageError,
-)
+from milepost.model.errors import StoreError, TaskCancelled, TaskFailed, TaskPaused
 from milepost.model.events import Event, EventKind
-from milepost.model.graph import TaskGraph
-from milepost.model.record import Input, Record
+from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.task import Task
 from milepost.model.view import TaskView
-from milepost.notebook.body import cell_trace
+from milepost.notebook.arguments import Arguments
+from milepost.notebook.body import cell_trace, run_coroutine
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import RETURN, Definition, function_definition
 from milepost.notebook.facts import Facts, view_of_facts, view_of_record
-from milepost.notebook.inputs import InputResolver, fixed_inputs
+from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.ledger import Known, Ledger
-from milepost.notebook.location import cell_sources, notebook_path, store_path
+from milepost.notebook.location import notebook_path, store_path
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.provider import Provider
+from milepost.notebook.registration import Registration
 from milepost.notebook.stamp import stamp
 from milepost.notebook.strategy import CheckpointStrategy
 
@@ -74,7 +65,12 @@ class Session:
         self._listeners: list[Callable[[], None]] = []
         self._serializer = NotebookSerializer(self.namespace.data)
         self.provider = Provider(self)
-        self.resolver = InputResolver(self.namespace, self.ledger, self.provider.provide, self._reload)
+        stands = Stands(self.namespace, self._reload)
+        self.resolver = InputResolver(self.namespace, self.ledger, self.provider, stands)
+        self.arguments = Arguments(self.namespace, self.ledger, self.provider, stands, self._facts, self._data)
+        self.registration = Registration(
+            self.namespace, self.ledger, self.provider, self._facts, self.known_names, self.notebook
+        )
         builder = TaskRunnerBuilder().with_executor("main").on("*", self._on_event)
         self.runner = builder.use_strategy(lambda inner: CheckpointStrategy(inner, self)).build()
 
@@ -136,93 +132,14 @@ class Session:
         """Every task of the session and of the store."""
         return list(dict.fromkeys([*self._facts, *(record.task for record in self.records())]))
 
-    def require(self, names: Iterable[str]) -> None:
-        """Raise `UsageError` naming all tasks that do not exist."""
-        known = self.known_names()
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            near = [match for name in unknown for match in difflib.get_close_matches(name, known, 1)]
-            hint = f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(known) or 'none yet'}"
-            raise UsageError(f"no task is named {', '.join(map(repr, unknown))}{hint}")
-
     def _define(self, definition: Definition) -> Facts:
-        """Register a task; a name of another cell, an unknown `--after` or a cycle changes nothing."""
-        self._refuse_second(definition)
-        self.require_after(definition)
-        task = self._task(definition)
+        """Register a task; what is refused changes nothing."""
         others = [other for name, other in self.runner.tasks.items() if name != definition.name]
-        TaskGraph([*others, task], given=self.known_names()).validate()
+        task = self.registration.task(definition, others)
         self.runner.add(task, replace=True)
         facts = self._facts.setdefault(definition.name, Facts(definition))
         facts.definition, facts.after = definition, task.dependencies
         return facts
-
-    def _task(self, definition: Definition) -> Task:
-        options, function = definition.options, definition.function
-        condition = options.condition
-        return Task(
-            name=definition.name,
-            run=definition.body,
-            dependencies=self._dependencies(definition),
-            priority=function.options.priority if function else options.priority,
-            condition=(lambda _: self._holds(condition)) if condition else None,
-            retry=options.retry,
-            loop=function.options.loop if function else None,
-            continue_on_error=function.options.continue_on_error if function else options.continue_on_error,
-        )
-
-    def _holds(self, condition: str) -> Any:
-        """What an `--if` comes to; names that only a checkpoint provides are restored for it."""
-        for name in self.provider.needed(cell_names(ast.parse(condition)).reads):
-            self.provider.provide(name)
-        return eval(condition, self.namespace.data)
-
-    def _dependencies(self, definition: Definition) -> tuple[str, ...]:
-        """Tasks named by `--after`, and those whose outputs the code reads, as far as it shows."""
-        found = dict.fromkeys(definition.options.after)
-        for name in (*definition.reads, *definition.upstream):
-            found.update(dict.fromkeys(self._sources(definition.name, name)))
-        found.pop(definition.name, None)
-        return tuple(found)
-
-    def _sources(self, reader: str, name: str, depth: int = 0) -> list[str]:
-        """The tasks behind a name: its producer, or those behind what the plain cell read that bound it."""
-        value = self.namespace.data.get(name)
-        if isinstance(value, TaskFunction):
-            return [value.name]
-        if producer := self.ledger.producer(name, reader):
-            return [producer]
-        if name not in self.namespace.data and (record := self.provider.record_for(name)):
-            return [record.task]
-        origin = self.ledger.origins.get(name)
-        if origin is None or depth > 20:
-            return []
-        return [task for read in origin.reads for task in self._sources(reader, read, depth + 1)]
-
-    def _refuse_second(self, definition: Definition) -> None:
-        known = self._facts.get(definition.name)
-        if known is None:
-            return
-        one, two = known.definition, definition
-        other_cell = one.cell_id != two.cell_id if one.cell_id and two.cell_id else self._stands_twice(two.name)
-        if bool(one.function) != bool(two.function) or (other_cell and not two.function):
-            way = f"give one another name, or run `%tasks forget {two.name}` if its cell is gone"
-            raise TaskGraphError([f"two cells are named {two.name!r}; {way}:\n{_cell(one)}\n{_cell(two)}"])
-
-    def _stands_twice(self, name: str) -> bool:
-        """Where the front end gives no cell ids: whether the notebook's file has two task cells of that name."""
-        path = self.notebook()
-        heads = [source.splitlines()[0].split() for source in cell_sources(path) if source] if path else []
-        return sum(head[:2] == ["%%task", name] for head in heads) > 1
-
-    def require_after(self, definition: Definition) -> None:
-        """Raise `TaskGraphError` for `--after` names that no task has."""
-        known = self.known_names()
-        for name in definition.options.after:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known) or 'none yet'}"
-                raise TaskGraphError([f"task {definition.name!r} comes --after {name!r}, which does not exist{hint}"])
 
     # running
 
@@ -333,82 +250,31 @@ class Session:
 
     def register(self, function: TaskFunction[..., Any]) -> None:
         """Register a `@task` function."""
-
-        def body() -> Any:
-            with self.body():
-                return function.function(**self._arguments(self._facts[function.name].definition))
-
-        definition = function_definition(function, body)
-        self._refuse_second(definition)
+        definition = function_definition(function, lambda: self._call(function))
+        self.registration.refuse_second(definition)
         facts = self._facts.setdefault(function.name, Facts(definition))
         facts.definition = definition
         self._changed()
 
+    def _call(self, function: TaskFunction[..., Any]) -> Any:
+        """Run a function's body, and note which arguments it changed in place."""
+        facts = self._facts[function.name]
+        given = self.arguments.values(facts.definition)
+        before = self.arguments.states(given)
+        with self.body():
+            value = function.function(**given)
+            if inspect.iscoroutine(value):
+                value = run_coroutine(lambda: value)
+        facts.changed = tuple(self.arguments.changed(given, before))
+        return value
+
     def result_of(self, function: TaskFunction[..., Any]) -> TaskResult:
         """A function's result: what it needs first, then itself, each restored where it is valid."""
         definition = self._facts[function.name].definition
-        for name in (*definition.upstream, *function.options.after):
-            self._settle(name, definition)
+        self.arguments.settle(definition)
         facts = self._define(definition)
         self._hydrate(facts.after)
         return self._run(function.name)
-
-    def _settle(self, name: str, definition: Definition) -> None:
-        """Have an upstream function's result at hand; a cell's outputs are in the namespace, or saved."""
-        facts = self._facts.get(name)
-        if facts is not None and facts.definition.function is not None:
-            facts.definition.function.result()
-        elif facts is None and name not in self.namespace.data and not self.provider.provide(name):
-            record = self.provider.record_of_task(name)
-            if record is None:
-                raise UsageError(
-                    f"task {definition.name!r} needs {name!r}, but no task and no saved result has that name; "
-                    f"give the parameter a default, or define {name!r} first"
-                )
-            self.provider.restore(record)
-
-    def _arguments(self, definition: Definition) -> dict[str, Any]:
-        return {name: self._argument(name)[0] for name in definition.upstream}
-
-    def _argument(self, name: str) -> tuple[Any, str, Record | None, str]:
-        """The data that a parameter receives: value, recorded digest, record, and the task it comes from."""
-        facts = self._facts.get(name)
-        if facts is not None and facts.definition.function is not None:
-            recorded = next((item.digest for item in facts.outputs if item.name == RETURN), "")
-            return self._data.get(name), recorded, facts.record, name
-        known = self.ledger.known.get(name)
-        if name in self.namespace.data:
-            return (
-                self.namespace.data[name],
-                known.digest if known else "",
-                known.record if known else None,
-                (known.task if known else ""),
-            )
-        outputs = [n for n, k in self.ledger.known.items() if k.task == name and n in self.namespace.data]
-        value = {n: self.namespace.data[n] for n in outputs}
-        return value[outputs[0]] if len(outputs) == 1 else value, "", None, name
-
-    def argument_inputs(self, definition: Definition) -> dict[str, Input]:
-        """A function's parameters as inputs: upstream data by content, defaults by value."""
-        if definition.function is None:
-            return {}
-        found = fixed_inputs(definition.function.function, self.namespace.data)
-        for name in definition.upstream:
-            value, recorded, record, source = self._argument(name)
-            content = digest(value, self.namespace.data)
-            local = content.hex
-            stands = bool(recorded) and (not local or local == recorded or self._same(record, name, local))
-            counts = recorded if stands else local
-            kind, text = ("task", "") if counts else ("opaque", content.opaque)
-            found[name] = Input(name=name, kind=kind, digest=counts, text=text, source=source)
-        return found
-
-    def _same(self, record: Record | None, name: str, local: str) -> bool:
-        if record is None:
-            return False
-        output = RETURN if record.extra.get("function") else name
-        restored = self._reload(Known(record.task, "", record), output)
-        return restored is not None and digest(restored, self.namespace.data).hex == local
 
     # steering, from any thread
 
@@ -473,7 +339,7 @@ class Session:
     def forget(self, names: Iterable[str]) -> None:
         """Drop what is saved of tasks, and the session's memory of them; values in the namespace stay."""
         names = list(names)
-        self.require(names)
+        self.registration.require(names)
         self.store.forget(names)
         for name in names:
             self._facts.pop(name, None)
@@ -507,11 +373,3 @@ class Session:
 
 def _not_defined() -> None:
     raise TaskFailed("this task is known from the store only; run its cell")
-
-
-def _cell(definition: Definition) -> str:
-    """Which cell a definition is, with its first lines, for an error."""
-    lines = definition.source.strip().splitlines()
-    shown = [*lines[:4], *(["…"] if len(lines) > 4 else [])]
-    head = f"    cell {definition.cell_id}:" if definition.cell_id else "    cell:"
-    return "\n".join([head, *(f"        {line}" for line in shown)])

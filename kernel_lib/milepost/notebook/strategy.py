@@ -13,15 +13,17 @@ from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
+from milepost.notebook.arguments import Arguments
 from milepost.notebook.capture import Recorder, outputs_from_bytes, recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.describe import age
 from milepost.notebook.facts import Facts
-from milepost.notebook.inputs import InputResolver, Resolution
+from milepost.notebook.inputs import InputResolver
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Before, Namespace
 from milepost.notebook.random_state import read_states, restore_states, state_digests
+from milepost.notebook.resolution import Resolution
 from milepost.notebook.stamp import stamp
 from milepost.notebook.validity import UNSEEDED, explain, package_changes, random_mismatch, task_key
 from milepost.ports import ExecutionStrategy, Store, TaskCall
@@ -35,6 +37,7 @@ class Desk(Protocol):
     namespace: Namespace
     ledger: Ledger
     resolver: InputResolver
+    arguments: Arguments
     seeded: bool
 
     @property
@@ -44,7 +47,6 @@ class Desk(Protocol):
     def facts(self, name: str) -> Facts: ...
     def ran(self) -> Iterable[str]: ...
     def key_of(self, name: str) -> str: ...
-    def argument_inputs(self, definition: Definition) -> dict[str, Input]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class CheckpointStrategy:
         facts = desk.facts(name)
         definition = facts.definition
         resolution = desk.resolver.resolve(definition)
-        arguments = desk.argument_inputs(definition)
+        arguments = desk.arguments.inputs(definition)
         resolution.inputs.update(arguments)
         resolution.inputs.update(self._after(definition))
         resolution.blockers.update({name: item.text for name, item in arguments.items() if item.kind == "opaque"})
@@ -240,6 +242,7 @@ class CheckpointStrategy:
             peak_bytes=_peak_bytes(),
             why=plan.facts.why or plan.why,
             after=plan.facts.after,
+            argument_changed=", ".join(repr(name) for name in plan.facts.changed),
             random_before={name: digests[name] if self._desk.seeded else UNSEEDED for name in drawn},
             random_after={name: states[name] for name in drawn},
         )

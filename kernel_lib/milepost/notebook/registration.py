@@ -1,0 +1,146 @@
+"""From a definition to a task: what it comes after, and what is refused before anything changes."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from milepost.analysis.names import cell_names
+from milepost.functions import TaskFunction
+from milepost.model.errors import TaskGraphError, UsageError
+from milepost.model.graph import TaskGraph
+from milepost.model.task import Task
+from milepost.notebook.definition import Definition
+from milepost.notebook.facts import Facts
+from milepost.notebook.ledger import Ledger
+from milepost.notebook.location import cell_sources
+from milepost.notebook.namespace import Namespace
+from milepost.notebook.provider import Provider
+
+MAX_ORIGINS = 20
+"""How many plain cells an edge is followed through."""
+
+
+class Registration:
+    """Makes tasks of definitions. `facts` are the session's tasks, `known` names them and those of the store."""
+
+    def __init__(
+        self,
+        namespace: Namespace,
+        ledger: Ledger,
+        provider: Provider,
+        facts: Mapping[str, Facts],
+        known: Callable[[], list[str]],
+        notebook: Callable[[], Path | None],
+    ) -> None:
+        self._namespace = namespace
+        self._ledger = ledger
+        self._provider = provider
+        self._facts = facts
+        self._known = known
+        self._notebook = notebook
+
+    def task(self, definition: Definition, others: Iterable[Task]) -> Task:
+        """The task of a definition, in a graph with the others.
+
+        Raises
+        ------
+        TaskGraphError
+            For the name of another cell, an unknown `--after` or a cycle.
+        """
+        self.refuse_second(definition)
+        self._require_after(definition)
+        task = self._task(definition)
+        TaskGraph([*others, task], given=self._known()).validate()
+        return task
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise `UsageError` naming all tasks that do not exist."""
+        unknown = [name for name in names if name not in self._known()]
+        if unknown:
+            raise UsageError(f"no task is named {', '.join(map(repr, unknown))}{self._hint(unknown)}")
+
+    def refuse_second(self, definition: Definition) -> None:
+        """Raise `TaskGraphError` where another cell has the name."""
+        known = self._facts.get(definition.name)
+        if known is None:
+            return
+        one, two = known.definition, definition
+        other_cell = one.cell_id != two.cell_id if one.cell_id and two.cell_id else self._stands_twice(two.name)
+        if bool(one.function) != bool(two.function) or (other_cell and not two.function):
+            way = f"give one another name, or run `%tasks forget {two.name}` if its cell is gone"
+            raise TaskGraphError([f"two cells are named {two.name!r}; {way}:\n{_cell(one)}\n{_cell(two)}"])
+
+    def _stands_twice(self, name: str) -> bool:
+        """Where the front end gives no cell ids: whether the notebook's file has two task cells of that name."""
+        path = self._notebook()
+        heads = [source.splitlines()[0].split() for source in cell_sources(path) if source] if path else []
+        return sum(head[:2] == ["%%task", name] for head in heads) > 1
+
+    def _require_after(self, definition: Definition) -> None:
+        unknown = [name for name in definition.options.after if name not in self._known()]
+        if unknown:
+            names = ", ".join(map(repr, unknown))
+            words = f"task {definition.name!r} comes --after {names}, which does not exist{self._hint(unknown)}"
+            raise TaskGraphError([words])
+
+    def _hint(self, unknown: Iterable[str]) -> str:
+        known = self._known()
+        near = [match for name in unknown for match in difflib.get_close_matches(name, known, 1)]
+        return (
+            f"; did you mean {', '.join(map(repr, near))}?" if near else f"; there are {', '.join(known) or 'none yet'}"
+        )
+
+    def _task(self, definition: Definition) -> Task:
+        options, function = definition.options, definition.function
+        condition = options.condition
+        return Task(
+            name=definition.name,
+            run=definition.body,
+            dependencies=self._dependencies(definition),
+            priority=function.options.priority if function else options.priority,
+            condition=(lambda _: self._holds(condition)) if condition else None,
+            retry=options.retry,
+            loop=function.options.loop if function else None,
+            continue_on_error=function.options.continue_on_error if function else options.continue_on_error,
+        )
+
+    def _holds(self, condition: str) -> Any:
+        """What an `--if` comes to; names that only a checkpoint provides are restored for it."""
+        for name in self._provider.needed(cell_names(ast.parse(condition)).reads):
+            self._provider.provide(name)
+        return eval(condition, self._namespace.data)
+
+    def _dependencies(self, definition: Definition) -> tuple[str, ...]:
+        """Tasks named by `--after`, and those whose outputs the code reads, as far as it shows."""
+        function = definition.function
+        found = dict.fromkeys(function.options.after if function else definition.options.after)
+        for name in (*definition.reads, *definition.upstream):
+            found.update(dict.fromkeys(self._sources(definition.name, name)))
+        found.pop(definition.name, None)
+        return tuple(found)
+
+    def _sources(self, reader: str, name: str, depth: int = 0) -> list[str]:
+        """The tasks behind a name: its producer, or those behind what the plain cell read that bound it."""
+        value = self._namespace.data.get(name)
+        if isinstance(value, TaskFunction):
+            return [value.name]
+        if producer := self._ledger.producer(name, reader):
+            return [producer]
+        if name not in self._namespace.data and (record := self._provider.record_for(name)):
+            return [record.task]
+        origin = self._ledger.origins.get(name)
+        if origin is None or depth > MAX_ORIGINS:
+            return []
+        return [task for read in origin.reads for task in self._sources(reader, read, depth + 1)]
+
+
+def _cell(definition: Definition) -> str:
+    """Which cell a definition is, with its first lines, for an error."""
+    lines = definition.source.strip().splitlines()
+    shown = [*lines[:4], *(["…"] if len(lines) > 4 else [])]
+    head = f"    cell {definition.cell_id}:" if definition.cell_id else "    cell:"
+    return "\n".join([head, *(f"        {line}" for line in shown)])
