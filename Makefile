@@ -51,8 +51,8 @@ $(VENV)/.python: pyproject.toml
 
 $(VENV)/.front-end: $(VENV)/.python $(FRONT_END)
 	cd labextension && $(NODE_PATH_FIRST) jlpm install --immutable && $(NODE_PATH_FIRST) jlpm build
-	mkdir -p $(VENV)/share/jupyter/labextensions
-	ln -sfn "$(CURDIR)/labextension/prebuilt" $(VENV)/share/jupyter/labextensions/milepost
+	rm -rf $(VENV)/share/jupyter/labextensions/milepost
+	ln -s "$(CURDIR)/labextension/prebuilt" $(VENV)/share/jupyter/labextensions/milepost
 	touch $@
 
 # The oldest supported packages, and Milepost installed as a user would, front end and all.
