@@ -83,7 +83,7 @@ class Kernel:
     def send(self, code: str, cell_id: str = "") -> str:
         """Ask for a cell to be run; its message id."""
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
-        message = self.client.session.msg("execute_request", {**content, "stop_on_error": True})
+        message = self.client.session.msg("execute_request", {**content, "stop_on_error": False})
         message["metadata"] = {"cellId": cell_id} if cell_id else {}
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
