@@ -394,3 +394,13 @@ def test_the_extension_can_be_loaded_again(start: Start) -> None:
     again = kernel.run_ok("%%task one\nprint('mine')\n'value'")
     assert any("restored: saved" in stamp for stamp in again.stamps)
     assert again.stdout == "mine\n"
+
+
+def test_unloading_takes_the_magics_away_and_loading_again_finds_what_was_saved(start: Start) -> None:
+    with start() as kernel:
+        kernel.run_ok("%%task kept\nkept = 1")
+        kernel.run_ok("%unload_ext milepost")
+        assert kernel.run("%%task kept\nkept = 1").ename == "UsageError"
+        assert kernel.run_ok("kept").status == "ok"
+        kernel.run_ok("%load_ext milepost")
+        assert kernel.status()["kept"]["saved"] is True

@@ -42,6 +42,8 @@ class Extension:
         """Undo all of it; results stay where they are."""
         self.shell.events.unregister("pre_run_cell", self._before_cell)
         self.shell.events.unregister("post_run_cell", self._after_cell)
+        for kind, name in (("cell", "task"), ("line", "tasks")):
+            self.shell.magics_manager.magics[kind].pop(name, None)
         self._close_badges()
         control.stop_listening(self.session)
         use_registry(None)
