@@ -28,8 +28,8 @@ test-newest: $(VENV)/.front-end $(VENV)/.browser
 	$(BIN)/python $(PYTEST) -m browser tests
 
 test-oldest: $(OLDEST)/.python $(VENV)/.browser
-	PYTHONPATH=kernel_lib $(OLDEST)/bin/python $(PYTEST) -n 2 -m "not browser" tests
-	PYTHONPATH=kernel_lib $(OLDEST)/bin/python $(PYTEST) -m browser tests
+	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -n 2 -m "not browser" tests
+	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -m browser tests
 
 test-others: $(OTHERS:%=.venv-%/.tested)
 
