@@ -65,7 +65,8 @@ def seconds_until(nb: NotebookPage, selector: str, text: str, button: Locator) -
 
 
 _WATCH = """([selector, text]) => {
-  window.milepostWatch = new Promise(done => {
+  window.milepostWatch = new Promise((done, fail) => {
+    setTimeout(() => { fail(new Error(`${selector} never said ${text}`)); }, 20000);
     let start = null;
     addEventListener('click', () => { start = performance.now(); }, {capture: true, once: true});
     const look = () => {
