@@ -37,6 +37,7 @@ check: $(VENV)/.front-end
 	$(BIN)/ruff check kernel_lib tests notebooks/demo.py
 	$(BIN)/ruff format --check --quiet kernel_lib tests notebooks/demo.py
 	$(BIN)/mypy
+	$(BIN)/python $(PYTEST) tests/test_layers.py
 	cd labextension && $(NODE_PATH_FIRST) jlpm check && $(NODE_PATH_FIRST) jlpm lint
 
 lab: $(VENV)/.front-end
