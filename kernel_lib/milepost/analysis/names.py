@@ -10,10 +10,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-OPAQUE_CALLS = frozenset({"eval", "exec", "globals", "locals", "vars", "compile", "__import__"})
-"""Built-in functions through which code reaches names that no reading of the source shows."""
+from milepost.analysis.function_names import (
+    OPAQUE_CALLS,
+    annotation_expressions,
+    default_expressions,
+    function_names,
+)
 
 PYTHON_MAGICS = frozenset({"time"})
 """Line magics whose argument is Python run in the namespace, and whose bindings stay."""
@@ -51,14 +55,6 @@ def cell_names(tree: ast.Module) -> CellNames:
         deletes=tuple(walk.deletes),
         opaque=tuple(walk.opaque),
     )
-
-
-@dataclass(slots=True)
-class _Scope:
-    """Names local to a function, and those it declares global."""
-
-    local: set[str] = field(default_factory=set)
-    outer: set[str] = field(default_factory=set)
 
 
 class _Walk(ast.NodeVisitor):
@@ -220,7 +216,7 @@ class _Walk(ast.NodeVisitor):
     # scopes
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for expression in [*node.decorator_list, *_defaults(node.args), *_annotations(node)]:
+        for expression in [*node.decorator_list, *default_expressions(node.args), *annotation_expressions(node)]:
             self.visit(expression)
         inner = self._inner(node)
         self.bind(node.name)
@@ -231,7 +227,7 @@ class _Walk(ast.NodeVisitor):
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
-        for expression in _defaults(node.args):
+        for expression in default_expressions(node.args):
             self.visit(expression)
         for name in self._inner(node):
             self.load(name)
@@ -275,7 +271,7 @@ class _Walk(ast.NodeVisitor):
 
     def _inner(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> tuple[str, ...]:
         """The outer names that a function's body uses; what it declares `global` and assigns is bound outside."""
-        free, assigned, opaque = _function_names(node)
+        free, assigned, opaque = function_names(node)
         for name in assigned:
             self.binds.setdefault(name)
         self.opaque.update(dict.fromkeys(opaque))
@@ -319,110 +315,3 @@ class _Walk(ast.NodeVisitor):
 
 def _is_get_ipython(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "get_ipython"
-
-
-def _defaults(args: ast.arguments) -> list[ast.expr]:
-    return [*args.defaults, *(default for default in args.kw_defaults if default is not None)]
-
-
-def _annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
-    arguments = _arguments(node.args)
-    found = [argument.annotation for argument in arguments if argument.annotation is not None]
-    return [*found, node.returns] if node.returns is not None else found
-
-
-def _arguments(args: ast.arguments) -> list[ast.arg]:
-    extra = [arg for arg in (args.vararg, args.kwarg) if arg is not None]
-    return [*args.posonlyargs, *args.args, *args.kwonlyargs, *extra]
-
-
-def _function_names(
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-) -> tuple[dict[str, None], set[str], set[str]]:
-    """Free names of a function, with nested ones; names it assigns globally; opaque calls in it."""
-    scope = _Scope(local={argument.arg for argument in _arguments(node.args)})
-    body: Sequence[ast.AST] = node.body if isinstance(node.body, list) else [node.body]
-    found = _FunctionBody(scope)
-    for part in body:
-        found.visit(part)
-    free = {name: None for name in found.used if name not in scope.local or name in scope.outer}
-    return free, found.assigned & scope.outer, found.opaque
-
-
-class _FunctionBody(ast.NodeVisitor):
-    """Names of one function body; order does not matter, since locals are local from the first line."""
-
-    def __init__(self, scope: _Scope) -> None:
-        self.scope = scope
-        self.used: dict[str, None] = {}
-        self.assigned: set[str] = set()
-        self.opaque: set[str] = set()
-
-    def _assign(self, name: str) -> None:
-        self.assigned.add(name)
-        self.scope.local.add(name)
-
-    def visit_Global(self, node: ast.Global) -> None:
-        self.scope.outer.update(node.names)
-        self.used.update(dict.fromkeys(node.names))
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Load):
-            self.used.setdefault(node.id)
-        else:
-            self._assign(node.id)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for expression in [*node.decorator_list, *_defaults(node.args), *_annotations(node)]:
-            self.visit(expression)
-        self._assign(node.name)
-        self._nested(node)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        for expression in _defaults(node.args):
-            self.visit(expression)
-        self._nested(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self._assign(node.name)
-        inner = _FunctionBody(_Scope())
-        for part in [*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords), *node.body]:
-            inner.visit(part)
-        self.used.update(inner.used)
-        self.opaque |= inner.opaque
-
-    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
-        targets = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-        inner = _FunctionBody(_Scope())
-        inner.generic_visit(node)
-        self.used.update({name: None for name in inner.used if name not in targets})
-        self.opaque |= inner.opaque
-        for walrus in (n for n in ast.walk(node) if isinstance(n, ast.NamedExpr)):
-            self._assign(walrus.target.id)
-
-    visit_SetComp = visit_GeneratorExp = visit_DictComp = visit_ListComp
-
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        for alias in node.names:
-            self._assign(alias.asname or alias.name.partition(".")[0])
-
-    visit_ImportFrom = visit_Import
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.name:
-            self._assign(node.name)
-        self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Name) and node.func.id in OPAQUE_CALLS:
-            self.opaque.add(f"{node.func.id}()")
-        self.generic_visit(node)
-
-    def _nested(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
-        free, assigned, opaque = _function_names(node)
-        self.used.update(free)
-        self.assigned |= assigned
-        self.scope.outer |= assigned
-        self.opaque |= opaque

@@ -90,7 +90,6 @@ class InputResolver:
         if name not in data and name in REACH_ALL:
             return self._namespace.names()
         if name not in data and not hasattr(builtins, name):
-            found.missing.append(name)
             found.inputs[name] = Input(name=name, kind="missing", digest="")
         if name not in data:
             return ()

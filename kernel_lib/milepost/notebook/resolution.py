@@ -11,12 +11,11 @@ from milepost.model.record import Input
 class Resolution:
     """The inputs of one task at one moment.
 
-    `missing` are names that nothing provides; `blockers` are inputs that nothing can vouch for, with the reason: a
-    task that has one runs again; `notes` are for people.
+    `blockers` are inputs that nothing can vouch for, with the reason: a task that has one runs again; `notes` are for
+    people.
     """
 
     inputs: dict[str, Input] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
     blockers: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
