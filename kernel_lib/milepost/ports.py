@@ -27,10 +27,10 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TaskCall:
-    """One task about to run: the task, the user's context, its dependencies' data by name, the run's signal.
+    """One task about to run: the task, the user's context, its dependencies' data by name, the signal to heed.
 
     A strategy calls `started()` just before the body runs, and not at all when it gives a result back instead.
-    `progress(message)` says how far the body has come.
+    `progress(message)` says how far the body has come. `executor` is where the body itself is called.
     """
 
     task: Task
@@ -38,8 +38,21 @@ class TaskCall:
     inputs: Mapping[str, Any]
     signal: CancelSignal
     clock: Clock
+    executor: Executor
     started: Callable[[], None] = lambda: None
     progress: Callable[[str], None] = lambda message: None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a body gave, with what it used, from an executor that knows better than the calling thread's clocks.
+
+    `cpu` in seconds, `peak_bytes` the largest resident size of the process that ran it; None where not told.
+    """
+
+    value: Any
+    cpu: float | None = None
+    peak_bytes: int | None = None
 
 
 class Registered(Protocol):
@@ -61,19 +74,26 @@ class ExecutionStrategy(Protocol):
 
 @runtime_checkable
 class Executor(Protocol):
-    """Where bodies run. `done` is called once for each job, from any thread.
+    """Where work happens. Strategies and events stay in this process; only `invoke` may take a body elsewhere.
 
-    `inline` says that `submit` runs the job in the calling thread and returns when it is done.
+    `inline` says that `submit` runs the work in the calling thread and returns when it is done.
     """
 
     name: str
     inline: bool
 
-    def submit(self, job: Callable[[], TaskResult], done: Callable[[TaskResult], None]) -> None:
-        """Start the job, now or soon."""
+    def submit(self, work: Callable[[], object]) -> None:
+        """Have `work()` run, now or soon, in a thread of this process. It never raises; it may run many tasks."""
+
+    def invoke(self, call: TaskCall, arguments: Mapping[str, Any]) -> Any:
+        """Call the body, `call.task.run(**arguments)`, and give its value, or `Measured`; who asked awaits a coroutine.
+
+        Called in the thread of the work. Raises what the body raises, and `TaskCancelled` or `KeyboardInterrupt` when
+        `call.signal` ended it; where a body can be stopped from outside, the signal stops it.
+        """
 
     def shutdown(self) -> None:
-        """Wait for what runs and free threads or processes."""
+        """Wait for what runs and free threads or processes; the next work starts new ones."""
 
 
 class PluginContext(Protocol):

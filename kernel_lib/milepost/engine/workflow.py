@@ -165,7 +165,7 @@ class WorkflowExecutor:
             signal = _linked(signal)
             self._progress.running[name] = _timer(task.timeout, lambda: self._expire(task, signal))
         job = _Job(task, self._inputs(task), signal, self._tools)
-        self._tools.executor.submit(job, lambda result: self._completions.put((name, result)))
+        self._tools.executor.submit(lambda: self._completions.put((name, job())))
 
     def _expire(self, task: Task, signal: CancelSignal) -> None:
         """Report the timeout, then tell the body: what comes first in the queue counts. In the timer's thread."""
@@ -285,7 +285,14 @@ class _Job:
                 return TaskResult(TaskStatus.SKIPPED, "its condition does not hold")
             self._signal.raise_if_cancelled()
             call = TaskCall(
-                self._task, tools.context, self._inputs, self._signal, tools.clock, self._started, self._progress
+                self._task,
+                tools.context,
+                self._inputs,
+                self._signal,
+                tools.clock,
+                tools.executor,
+                self._started,
+                self._progress,
             )
             return tools.strategy.execute(call)
         except (KeyboardInterrupt, TaskCancelled, CancelledError) as error:

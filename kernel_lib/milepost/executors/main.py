@@ -1,10 +1,11 @@
-"""Runs each job at once, in the thread that hands it over."""
+"""Runs work at once, in the thread that hands it over."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from milepost.model.result import TaskResult
+from milepost.ports import TaskCall
 
 
 class MainExecutor:
@@ -13,9 +14,13 @@ class MainExecutor:
     name = "main"
     inline = True
 
-    def submit(self, job: Callable[[], TaskResult], done: Callable[[TaskResult], None]) -> None:
-        """Run the job now."""
-        done(job())
+    def submit(self, work: Callable[[], object]) -> None:
+        """Run the work now."""
+        work()
+
+    def invoke(self, call: TaskCall, arguments: Mapping[str, Any]) -> Any:
+        """Call the body."""
+        return call.task.run(**arguments)
 
     def shutdown(self) -> None:
         """Nothing to free."""

@@ -1,19 +1,20 @@
-"""Runs jobs in threads, each in a copy of the context that handed it over."""
+"""Runs work in threads, each in a copy of the context that handed it over."""
 
 from __future__ import annotations
 
 import contextvars
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from milepost.model.result import TaskResult
+from milepost.ports import TaskCall
 
-_Work = Callable[[], None]
+_Work = Callable[[], object]
 
 
 class ThreadsExecutor:
-    """As many threads as there are jobs at once; the run's concurrency limits them. Idle ones are used again.
+    """As many threads as there is work at once; the run's concurrency limits them. Idle ones are used again.
 
     The threads are daemons: a body that heeds neither its timeout nor a cancel must not keep Python from ending.
     """
@@ -28,11 +29,11 @@ class ThreadsExecutor:
         self._unclaimed = 0
         """Threads that wait for work, less the work that waits for them."""
 
-    def submit(self, job: Callable[[], TaskResult], done: Callable[[TaskResult], None]) -> None:
-        """Start the job in a thread that is free, or in a new one."""
+    def submit(self, work: _Work) -> None:
+        """Start the work in a thread that is free, or in a new one."""
         context = contextvars.copy_context()
         with self._lock:
-            self._work.put(lambda: done(context.run(job)))
+            self._work.put(lambda: context.run(work))
             if self._unclaimed > 0:
                 self._unclaimed -= 1
             else:
@@ -47,8 +48,12 @@ class ThreadsExecutor:
                 if queued is self._work:  # else a shutdown came in between
                     self._unclaimed += 1
 
+    def invoke(self, call: TaskCall, arguments: Mapping[str, Any]) -> Any:
+        """Call the body."""
+        return call.task.run(**arguments)
+
     def shutdown(self) -> None:
-        """Wait for running jobs and end the threads; the next job starts new ones."""
+        """Wait for running work and end the threads; the next work starts new ones."""
         with self._lock:
             threads, self._threads = self._threads, set()
             work, self._work = self._work, queue.SimpleQueue()

@@ -35,7 +35,7 @@ class StandardStrategy:
         """The outcome of one call of the body."""
         start, begin = call.clock.time(), call.clock.monotonic()
         try:
-            value = call.task.run(**arguments(call))
+            value = call.executor.invoke(call, arguments(call))
             if inspect.iscoroutine(value):
                 value = self._run_coroutine(value, call.signal)
             result = value if isinstance(value, TaskResult) else TaskResult(TaskStatus.SUCCESS, data=value)
