@@ -1,6 +1,7 @@
 # make demo   the main job: compute, kill the kernel, resume
 # make test   every test, on every Python this machine has, with the newest and the oldest supported packages
 # make lab    JupyterLab on the quickstart notebook
+# make bench  the engine's bars, beside dask (some minutes)
 # make check  ruff, mypy, tsc, eslint and the layer test
 # What they need (Python packages, Node, a browser) they fetch themselves, the first time.
 
@@ -16,7 +17,7 @@ OTHERS := $(shell sh tests/interpreters.sh $(PYTHON))
 # No test needs the network once everything is installed.
 PYTEST := -m pytest --quiet -p no:cacheprovider
 
-.PHONY: demo test test-newest test-oldest test-others lab check clean
+.PHONY: demo test test-newest test-oldest test-others lab bench check clean
 
 demo: $(VENV)/.python
 	$(BIN)/python notebooks/demo.py
@@ -42,6 +43,13 @@ check: $(VENV)/.front-end
 
 lab: $(VENV)/.front-end
 	$(BIN)/jupyter lab --notebook-dir=notebooks notebooks/01-quickstart.ipynb
+
+bench: $(VENV)/.bench
+	$(BIN)/python tests/benchmarks/engine.py
+
+$(VENV)/.bench: $(VENV)/.python
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/python $(PIP) --no-build-isolation --editable '.[bench]'
+	touch $@
 
 # The newest packages, and Milepost itself in place, so that an edit needs no new install.
 $(VENV)/.python: pyproject.toml
