@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
+from milepost.engine.claims import Claims
 from milepost.engine.clock import SystemClock
 from milepost.engine.events import EventBus, Listener
+from milepost.engine.executors import Executors
 from milepost.engine.log import EventLogger
 from milepost.engine.pause import PauseGate
 from milepost.engine.plugins import found_plugins, install
@@ -45,6 +47,7 @@ class TaskRunnerBuilder:
         self._plugins: list[Plugin] = []
         self._state = TaskStateManager()
         self._executor: Executor = ThreadsExecutor()
+        self._more: tuple[Executor, ...] = ()
         self._clock: Clock = SystemClock()
 
     def use_strategy(self, wrap: Wrap) -> Self:
@@ -72,11 +75,18 @@ class TaskRunnerBuilder:
         self._state.hydrate(snapshot)
         return self
 
-    def with_executor(self, executor: str | Executor) -> Self:
-        """Where bodies run: "main", "threads", or an `Executor` of your own."""
+    def with_executor(self, executor: str | Executor, *more: Executor) -> Self:
+        """Where bodies run: "main", "threads", "processes", or an `Executor` of your own.
+
+        `more` are others of your own, for tasks that name them (`Task(..., on="name")`).
+        """
         if isinstance(executor, str) and executor not in EXECUTORS:
             raise UsageError(f"there is no executor {executor!r}; there are {', '.join(EXECUTORS)}")
-        self._executor = EXECUTORS[executor]() if isinstance(executor, str) else executor
+        own = EXECUTORS[executor]() if isinstance(executor, str) else executor
+        for given in (own, *more):
+            if not isinstance(given, Executor):
+                raise UsageError(f"{given!r} is no executor: it needs name, inline, submit, invoke and shutdown")
+        self._executor, self._more = own, more
         return self
 
     def with_clock(self, clock: Clock) -> Self:
@@ -91,19 +101,20 @@ class TaskRunnerBuilder:
 
     def build(self) -> TaskRunner:
         """The runner."""
-        bus, loop = EventBus(), LoopThread()
+        bus, loop, executors = EventBus(), LoopThread(), Executors(self._executor, self._more, EXECUTORS)
         for event, listener in self._listeners:
             bus.on(event, listener)
         tools = Tools(
             strategy=self._strategy(loop),
-            executor=self._executor,
+            executors=executors,
             bus=bus,
             clock=self._clock,
             gate=PauseGate(),
+            claims=Claims(),
             run_coroutine=loop.run,
             context=self._context,
         )
-        runner = TaskRunner(tools, self._state, lambda: self._close(loop))
+        runner = TaskRunner(tools, self._state, lambda: _close(executors, loop))
         install([*found_plugins(), *self._plugins], bus)
         return runner
 
@@ -114,6 +125,7 @@ class TaskRunnerBuilder:
             strategy = wrap(strategy)
         return strategy
 
-    def _close(self, loop: LoopThread) -> None:
-        self._executor.shutdown()
-        loop.close()
+
+def _close(executors: Executors, loop: LoopThread) -> None:
+    executors.shutdown()
+    loop.close()

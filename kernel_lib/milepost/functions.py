@@ -31,6 +31,7 @@ class FunctionOptions:
     loop: LoopPolicy | None = None
     timeout: float | None = None
     continue_on_error: bool = False
+    on: str = ""
 
 
 class Registry(Protocol):
@@ -84,6 +85,7 @@ class TaskFunction(Generic[P, R]):
             loop=options.loop,
             timeout=options.timeout,
             continue_on_error=options.continue_on_error,
+            on=options.on,
         )
 
     def result(self) -> R:
@@ -139,6 +141,7 @@ def task(
     loop: LoopPolicy | None = None,
     timeout: float | None = None,
     continue_on_error: bool = False,
+    on: str = "",
 ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
 
@@ -152,7 +155,7 @@ def task(function: Any = None, /, *, after: Any = (), **options: Any) -> Any:
     ----------
     after : sequence of str
         Tasks that must come first although no parameter names them.
-    priority, condition, retry, loop, timeout, continue_on_error
+    priority, condition, retry, loop, timeout, continue_on_error, on
         As in `milepost.Task`.
 
     Returns

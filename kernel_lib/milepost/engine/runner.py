@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from milepost.engine.claims import Claims
 from milepost.engine.events import Listener
 from milepost.engine.state import TaskStateManager
 from milepost.engine.strategies.dry_run import DryRunStrategy
@@ -123,14 +124,12 @@ class TaskRunner:
         TaskGraphError
             Before anything runs, with every problem of the graph.
         """
-        if concurrency < 1:
-            raise UsageError(f"concurrency must be at least 1, not {concurrency}")
-        given = {name for name, result in self.state.snapshot().items() if result.ok}
-        graph = TaskGraph(self._tasks.values() if tasks is None else tasks, given)
-        graph.validate()
+        _check_limits(concurrency, timeout)
+        graph = TaskGraph(self._tasks.values() if tasks is None else tasks, self.state)
+        self._validate(graph)
         targets = self._targets(graph, only)
         self._warn_of_snapshot(graph)
-        tools = replace(self._tools, strategy=DryRunStrategy()) if dry_run else self._tools
+        tools = replace(self._tools, strategy=DryRunStrategy(), claims=Claims()) if dry_run else self._tools
         state = self.state.copy() if dry_run else self.state
         with _following(signal) as chosen:
             workflow = WorkflowExecutor(
@@ -155,7 +154,7 @@ class TaskRunner:
 
         An executor that runs bodies in the calling thread blocks the event loop meanwhile.
         """
-        if self._tools.executor.inline:
+        if self._tools.executors[""].inline:
             return self.run(tasks, only=only, concurrency=concurrency, timeout=timeout, signal=signal, dry_run=dry_run)
         with _following(signal) as chosen:
             return await self._in_thread(
@@ -249,6 +248,14 @@ class TaskRunner:
                 self._runs.remove(entry)
             self._tools.bus.emit(Event(EventKind.WORKFLOW_END, self._tools.clock.time(), message=signal.reason))
 
+    def _validate(self, graph: TaskGraph) -> None:
+        """Raise one error with every problem of the graph, executors that do not exist among them."""
+        executors = self._tools.executors
+        strange = [task for task in graph.listed if task.on and task.on not in executors]
+        there_are = ", ".join(name for name in executors if name)
+        words = [f"task {t.name!r} runs on {t.on!r}, which is no executor; there are {there_are}" for t in strange]
+        graph.validate(words)
+
     @staticmethod
     def _targets(graph: TaskGraph, only: Iterable[str] | None) -> list[str]:
         targets = list(graph.tasks) if only is None else list(only)
@@ -290,6 +297,13 @@ def _following(signal: CancelSignal | None) -> Iterator[CancelSignal]:
         yield own
     finally:
         unsubscribe()
+
+
+def _check_limits(concurrency: int, timeout: float | None) -> None:
+    if type(concurrency) is not int or concurrency < 1:
+        raise UsageError(f"concurrency is how many tasks run at once at most, 1 or more, not {concurrency!r}")
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout >= 0):
+        raise UsageError(f"timeout is a number of seconds, or None for no limit, not {timeout!r}")
 
 
 def _list(names: Iterable[str]) -> str:

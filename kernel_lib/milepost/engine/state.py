@@ -28,10 +28,12 @@ class TaskStateManager:
     def hydrate(self, snapshot: Snapshot) -> None:
         """Take over the results of a snapshot."""
         with self._lock:
-            self._results.update({name: replace(result, restored=result.ok) for name, result in snapshot.items()})
             self._brought |= snapshot.keys()
             self._hydrated -= snapshot.keys()
-            self._hydrated |= {name for name, result in snapshot.items() if result.ok}
+            for name, result in snapshot.items():
+                self._results[name] = result if result.restored == result.ok else replace(result, restored=result.ok)
+                if result.ok:
+                    self._hydrated.add(name)
 
     def copy(self) -> TaskStateManager:
         """The same results, for a run that must leave these alone; what was hydrated, and only that, still is."""
@@ -40,6 +42,11 @@ class TaskStateManager:
             other._results, other._hydrated = dict(self._results), set(self._hydrated)
             other._brought = set(self._brought)
         return other
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a task has a success."""
+        result = self._results.get(name) if isinstance(name, str) else None
+        return result is not None and result.ok
 
     def snapshot(self) -> Snapshot:
         """The results as they are now."""
@@ -66,8 +73,8 @@ class TaskStateManager:
 
     def put(self, name: str, result: TaskResult) -> None:
         """Record a result."""
-        with self._lock:
-            self._results[name] = result
+        self._results[name] = result  # without the lock: each of these is one step
+        if self._hydrated:
             self._hydrated.discard(name)
 
     def drop(self, names: Iterable[str]) -> None:

@@ -1,22 +1,31 @@
-"""The scheduling loop: ready tasks to an executor, completions from a queue, until every task has an outcome."""
+"""One run over one graph: ready tasks to executors until every task has an outcome.
+
+A thread that has run a task settles it and takes the next one itself: handing every task from thread to thread would
+cost more than most bodies. The thread that called for the run only watches over it: it wakes for a cancel, a resume,
+tasks that must run in it, and the end.
+"""
 
 from __future__ import annotations
 
-import heapq
+import contextvars
 import inspect
 import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+from milepost.engine.claims import Claims, ancestors
 from milepost.engine.events import EventBus
 from milepost.engine.pause import PauseGate
+from milepost.engine.schedule import HERE, NONE, THERE, Schedule
 from milepost.engine.state import TaskStateManager
 from milepost.engine.strategies.standard import AwaitRunner
 from milepost.model.cancel import CancelSignal
-from milepost.model.errors import TaskCancelled, TaskTimeout
+from milepost.model.errors import TaskCancelled, TaskGraphError, TaskTimeout
 from milepost.model.events import Event, EventKind
 from milepost.model.graph import TaskGraph
 from milepost.model.result import TaskError, TaskResult
@@ -33,22 +42,20 @@ class Tools:
     """What a run works with; the same for every run of one runner."""
 
     strategy: ExecutionStrategy
-    executor: Executor
+    executors: Mapping[str, Executor]
+    """By the names that `Task.on` may have; "" is the runner's own."""
     bus: EventBus
     clock: Clock
     gate: PauseGate
+    claims: Claims
     run_coroutine: AwaitRunner
     context: Any = None
 
-
-@dataclass(slots=True)
-class _Progress:
-    """Where the run stands: unmet dependencies by task, the heap of ready tasks, timers of running ones."""
-
-    unmet: dict[str, int] = field(default_factory=dict)
-    ready: list[tuple[int, int, str]] = field(default_factory=list)
-    running: dict[str, threading.Timer | None] = field(default_factory=dict)
-    left: set[str] = field(default_factory=set)
+    @property
+    def workers(self) -> Executor:
+        """Whose threads run what must not run in the thread that called for the run."""
+        own = self.executors[""]
+        return self.executors["threads"] if own.inline else own
 
 
 class WorkflowExecutor:
@@ -83,113 +90,98 @@ class WorkflowExecutor:
         self._state = state
         self._tools = tools
         self._signal = signal
-        self._concurrency = concurrency
         self._timeout = timeout
         self._give_up_at: float | None = None
-        self._position = {name: index for index, name in enumerate(graph.tasks)}
-        self._completions: queue.SimpleQueue[tuple[str, TaskResult] | None] = queue.SimpleQueue()
-        self._progress = _Progress(left=self._selected(targets))
+        self._moment = 0
+        self._refused: TaskGraphError | None = None
+        self._asking = ancestors.get()
+        self._context = contextvars.copy_context()
+        self._lock = threading.RLock()
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._outcomes: list[TaskResult | None] = [None] * len(graph)
+        """By place: the outcomes of this run."""
+        self._earlier: dict[str, TaskResult] = {}
+        """By name: the successes from before this run that it builds on."""
+        self._running: set[int] = set()
+        """Places of tasks whose outcome is open. Who takes one out, and no one else, settles that task."""
+        self._workers = 0
+        """Threads at work, or asked for."""
+        chosen = self._chosen(targets)
+        state.drop(graph.listed[place].name for place in chosen)
+        executors = tools.executors
+        lanes = bytes(HERE if executors[task.on].inline else THERE for task in graph.listed)
+        self._mixed = HERE in lanes and THERE in lanes
+        self._limits = (concurrency, max(1, concurrency - self._mixed))
+        """Threads at work at most, by lane: where there is work for the calling thread, a place is kept for it."""
+        self._schedule = Schedule(graph, chosen, lanes)
 
     def wake(self) -> None:
-        """Have the loop look again: the gate or the signal changed. Any thread."""
-        self._completions.put(None)
+        """Have the run look again: the gate or the signal changed. Any thread."""
+        self._woken.put(None)
 
     def run(self) -> None:
-        """Until every selected task has an outcome. An interrupt cancels the run, then goes on its way."""
+        """Until every selected task has an outcome. An interrupt cancels the run, then goes on its way.
+
+        Raises
+        ------
+        TaskGraphError
+            When it was called for in the body of a task that one of its tasks waits for.
+        """
+        self._moment = self._tools.claims.enter()
         unsubscribe = self._signal.on_cancel(self.wake)
         reason = f"the run took longer than its {self._timeout} s"
         timer = _timer(self._timeout, lambda: self._signal.cancel(reason))
         try:
-            self._prepare()
-            self._loop()
+            self._watch()
         except KeyboardInterrupt:
             self._signal.cancel("interrupted")
-            self._loop()
+            self._watch()
             raise
         finally:
             unsubscribe()
             _stop(timer)
+            self._tools.claims.leave()
+        if self._refused is not None:
+            raise self._refused
 
     # selection
 
-    def _selected(self, targets: Iterable[str]) -> set[str]:
+    def _chosen(self, targets: Iterable[str]) -> set[int]:
         """The targets and what they need, without what already has a success."""
-        chosen = {name for name in targets if not self._state.is_hydrated(name)}
+        places, listed = self._graph.places, self._graph.listed
+        chosen = {places[name] for name in targets if not self._state.is_hydrated(name)}
         waiting = list(chosen)
         while waiting:
-            for name in self._graph.tasks[waiting.pop()].dependencies:
-                if name not in chosen and not self._done(name):
-                    chosen.add(name)
-                    waiting.append(name)
+            for name in listed[waiting.pop()].dependencies:
+                place = places.get(name, NONE)
+                if place in chosen:
+                    continue
+                result = self._state.result(name)
+                if result is not None and result.ok:
+                    self._earlier[name] = result
+                elif place != NONE:
+                    chosen.add(place)
+                    waiting.append(place)
         return chosen
 
-    def _done(self, name: str) -> bool:
-        result = self._state.result(name)
-        return result is not None and result.ok
+    # the thread that called for the run
 
-    def _prepare(self) -> None:
-        progress = self._progress
-        self._state.drop(progress.left)
-        for name in sorted(progress.left, key=self._position.__getitem__):
-            unmet = sum(dependency in progress.left for dependency in self._graph.dependencies(name))
-            progress.unmet[name] = unmet
-            if not unmet:
-                self._make_ready(name)
-
-    def _make_ready(self, name: str) -> None:
-        heapq.heappush(self._progress.ready, (-self._graph.tasks[name].priority, self._position[name], name))
-
-    # the loop
-
-    def _loop(self) -> None:
-        while self._progress.left:
+    def _watch(self) -> None:
+        while self._schedule.left:
             if self._signal.cancelled:
                 self._cancel_waiting()
             else:
-                self._start_ready()
-            if self._progress.left:
-                self._take_completion()
-
-    def _start_ready(self) -> None:
-        progress = self._progress
-        while progress.ready and len(progress.running) < self._concurrency:
-            if self._tools.gate.paused or not self._completions.empty():
-                return  # what has ended may have made a better task ready, or be the cancel
-            name = heapq.heappop(progress.ready)[2]
-            self._start(self._graph.tasks[name])
-
-    def _start(self, task: Task) -> None:
-        name, signal = task.name, self._signal
-        self._progress.running[name] = None
-        if task.timeout is not None:
-            signal = _linked(signal)
-            self._progress.running[name] = _timer(task.timeout, lambda: self._expire(task, signal))
-        job = _Job(task, self._inputs(task), signal, self._tools)
-        self._tools.executor.submit(lambda: self._completions.put((name, job())))
-
-    def _expire(self, task: Task, signal: CancelSignal) -> None:
-        """Report the timeout, then tell the body: what comes first in the queue counts. In the timer's thread."""
-        error = TaskTimeout(f"it took longer than its {task.timeout} s")
-        result = TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
-        self._completions.put((task.name, result))
-        signal.cancel(str(error))
-
-    def _inputs(self, task: Task) -> Mapping[str, Any]:
-        results = ((name, self._state.result(name)) for name in task.dependencies)
-        return {name: result.data if result else None for name, result in results}
-
-    def _take_completion(self) -> None:
-        try:
-            item = self._completions.get(timeout=self._patience())
-        except queue.Empty:
-            self._give_up()
-            return
-        if item is not None and item[0] in self._progress.running:
-            _stop(self._progress.running.pop(item[0]))
-            self._finish(*item)
+                self._ask_for_worker()
+                if self._needs(HERE):
+                    self._work(HERE)
+            if self._schedule.left:
+                try:
+                    self._woken.get(timeout=self._patience())
+                except queue.Empty:
+                    self._give_up()
 
     def _patience(self) -> float | None:
-        """Seconds to wait for a completion; without end until the run is cancelled."""
+        """Seconds to wait for running tasks; without end until the run is cancelled."""
         if not self._signal.cancelled:
             return None
         now = self._tools.clock.monotonic()
@@ -197,52 +189,239 @@ class WorkflowExecutor:
             self._give_up_at = now + GRACE
         return max(0.0, self._give_up_at - now)
 
+    def _cancel_waiting(self) -> None:
+        with self._lock:
+            places = self._schedule.drain()
+        for place in places:
+            self._note(place, TaskResult(TaskStatus.CANCELLED, f"not started: {self._signal.reason}"))
+        with self._lock:
+            self._schedule.left -= len(places)
+
     def _give_up(self) -> None:
         """Leave behind the bodies that did not heed the signal: nothing can end a thread from outside."""
-        for name, timer in tuple(self._progress.running.items()):
+        words = f"{self._signal.reason}; its body did not stop at once and may still be running"
+        for place in tuple(self._running):
+            self._settle_from_outside(place, TaskResult(TaskStatus.CANCELLED, words))
+
+    def _settle_from_outside(self, place: int, result: TaskResult) -> None:
+        """Settle a task whose body goes on for now; its thread counts no more, and is let go when it comes back."""
+        try:
+            self._running.remove(place)
+        except KeyError:
+            return
+        self._record(place, result)
+        self._go_on(place, result)
+        with self._lock:
+            self._workers -= 1
+        self._ask_for_worker()
+        self.wake()
+
+    # threads at work
+
+    def _ask_for_worker(self) -> None:
+        """Have one more thread work, where there is work and room for it; it will ask for the next."""
+        if self._needs(THERE):
+            self._tools.workers.submit(partial(self._work, THERE))
+
+    def _needs(self, lane: int) -> bool:
+        """Whether one more thread is needed for a lane; it counts from then on."""
+        with self._lock:
+            needed = self._workers < self._limits[lane] and self._schedule.has_ready(lane) and not self._held
+            self._workers += needed
+            return needed
+
+    @property
+    def _held(self) -> bool:
+        """Whether no task may start now."""
+        return self._signal.cancelled or self._tools.gate.paused
+
+    def _work(self, lane: int) -> None:
+        """Run ready tasks, one after another, until there is none."""
+        with self._lock:
+            place = self._next(lane)
+        while place != NONE:
+            self._ask_for_worker()
+            place = self._run(place, lane)
+        if self._schedule.has_ready(HERE) or not self._schedule.left:
+            self.wake()
+
+    def _next(self, lane: int) -> int:
+        """Under the lock: begin the next task of a lane; `NONE`, and the thread counts no more, where there is none."""
+        while not self._held:
+            place = self._schedule.take(lane)
+            if place == NONE:
+                break
+            if self._claim(place):
+                self._running.add(place)
+                return place
+        self._workers -= 1
+        return NONE
+
+    def _run(self, place: int, lane: int) -> int:
+        """Run and settle a task, and begin the next."""
+        task = self._graph.listed[place]
+        result = self._result(place, task, lane)
+        try:
+            self._running.remove(place)
+        except KeyError:  # settled from outside
+            return NONE
+        self._record(place, result)
+        if not result.ok:
+            self._go_on(place, result)
+            with self._lock:
+                return self._next(lane)
+        with self._lock:  # what `_go_on` does, with one lock less
+            self._schedule.free_dependents(place)
+            self._schedule.left -= 1
+            if self._mixed and self._schedule.has_ready(HERE):
+                self.wake()
+            return self._next(lane)
+
+    # one task
+
+    def _result(self, place: int, task: Task, lane: int) -> TaskResult:
+        """What the task comes to; in a thread of an executor, in a copy of the context in which the run was called."""
+        if task.timeout is None:
+            return self._in_context(task, self._signal, lane)
+        signal, unlink = _linked(self._signal)
+        timer = _timer(task.timeout, lambda: self._expire(place, task, signal))
+        try:
+            return self._in_context(task, signal, lane)
+        finally:
             _stop(timer)
-            words = f"{self._signal.reason}; its body did not stop at once and may still be running"
-            self._record(name, TaskResult(TaskStatus.CANCELLED, words))
-        self._progress.running.clear()
+            unlink()
+
+    def _expire(self, place: int, task: Task, signal: CancelSignal) -> None:
+        """Settle the task, then tell its body. In the timer's thread."""
+        error = TaskTimeout(f"it took longer than its {task.timeout} s")
+        result = TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
+        self._settle_from_outside(place, result)
+        signal.cancel(str(error))
+
+    def _in_context(self, task: Task, signal: CancelSignal, lane: int) -> TaskResult:
+        if lane == THERE:
+            return self._context.copy().run(self._attempt, task, signal)
+        token = ancestors.set(self._asking)
+        try:
+            return self._attempt(task, signal)
+        finally:
+            ancestors.reset(token)
+
+    def _attempt(self, task: Task, signal: CancelSignal) -> TaskResult:
+        """Its condition, then the strategy. Never raises."""
+        tools, bus = self._tools, self._tools.bus
+        ancestors.set((*self._asking, task.name))
+        try:
+            if task.condition is not None and not self._holds(task.condition, signal):
+                return TaskResult(TaskStatus.SKIPPED, "its condition does not hold")
+            signal.raise_if_cancelled()
+            started = partial(self._tell, EventKind.TASK_START, task) if bus.wanted(EventKind.TASK_START) else _nothing
+            progress = partial(self._tell, EventKind.TASK_PROGRESS, task)
+            executor = tools.executors[task.on]
+            call = TaskCall(task, tools.context, self._inputs(task), signal, tools.clock, executor, started, progress)
+            return tools.strategy.execute(call)
+        except (KeyboardInterrupt, TaskCancelled, CancelledError) as error:
+            reason = signal.reason or str(error) or "interrupted"
+            return TaskResult(TaskStatus.CANCELLED, reason, TaskError.of(error), exception=error)
+        except BaseException as error:  # also a SystemExit: a thread that ended here would never settle its task
+            return TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
+
+    def _holds(self, condition: Callable[[Any], Any], signal: CancelSignal) -> bool:
+        answer = condition(self._tools.context)
+        return bool(self._tools.run_coroutine(answer, signal) if inspect.iscoroutine(answer) else answer)
+
+    def _inputs(self, task: Task) -> Mapping[str, Any]:
+        if not task.dependencies:
+            return _NO_INPUTS
+        return {name: self._data(name) for name in task.dependencies}
+
+    def _data(self, name: str) -> Any:
+        """What a task gave, as this run knows it: another run may be at work on the state."""
+        result = self._earlier.get(name) or self._outcomes[self._graph.places[name]]
+        return result.data if result is not None else None
+
+    def _tell(self, kind: EventKind, task: Task, message: str = "") -> None:
+        bus = self._tools.bus
+        if bus.wanted(kind):
+            bus.emit(Event(kind, self._tools.clock.time(), task.name, message=str(message)))
 
     # outcomes
 
-    def _finish(self, name: str, result: TaskResult) -> None:
-        progress = self._progress
-        self._record(name, result)
-        passes = result.ok or (result.status is TaskStatus.FAILURE and self._graph.tasks[name].continue_on_error)
-        if not passes:
-            self._skip_dependents(name, result)
-            if isinstance(result.exception, KeyboardInterrupt):  # the user's stop button means the run
-                self._signal.cancel("interrupted")
-            return
-        for dependent in self._graph.dependents(name):
-            if dependent in progress.left:
-                progress.unmet[dependent] -= 1
-                if not progress.unmet[dependent]:
-                    self._make_ready(dependent)
+    def _record(self, place: int, result: TaskResult) -> None:
+        """The outcome of a task that this run ran."""
+        self._note(place, result)
+        self._tools.claims.release(self._graph.listed[place].name, result)
 
-    def _skip_dependents(self, name: str, result: TaskResult) -> None:
-        words = {TaskStatus.FAILURE: "failed", TaskStatus.SKIPPED: "was skipped", TaskStatus.CANCELLED: "was cancelled"}
-        waiting = [(dependent, f"{name!r} {words[result.status]}") for dependent in self._graph.dependents(name)]
-        for task, reason in waiting:  # grows while it is read
-            if task in self._progress.left:
-                self._record(task, TaskResult(TaskStatus.SKIPPED, f"skipped, since {reason}"))
-                waiting += [(dependent, f"{task!r} was skipped") for dependent in self._graph.dependents(task)]
-
-    def _cancel_waiting(self) -> None:
-        self._progress.ready.clear()
-        reason = self._signal.reason
-        for name in sorted(self._progress.left - self._progress.running.keys(), key=self._position.__getitem__):
-            self._record(name, TaskResult(TaskStatus.CANCELLED, f"not started: {reason}"))
-
-    def _record(self, name: str, result: TaskResult) -> None:
-        self._progress.left.discard(name)
+    def _note(self, place: int, result: TaskResult) -> None:
+        name, bus = self._graph.listed[place].name, self._tools.bus
+        self._outcomes[place] = result
         self._state.put(name, result)
         kind = EventKind.TASK_SKIPPED if result.status is TaskStatus.SKIPPED else EventKind.TASK_END
         kind = EventKind.TASK_RESTORED if result.restored else kind
-        if self._tools.bus.wanted(kind):
-            self._tools.bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message))
+        if bus.wanted(kind):
+            bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message))
+
+    def _go_on(self, place: int, result: TaskResult) -> None:
+        """Free the task's dependents, or skip all that hang on it."""
+        passes = result.ok or (result.status is TaskStatus.FAILURE and self._graph.listed[place].continue_on_error)
+        with self._lock:
+            if passes:
+                self._schedule.free_dependents(place)
+            doomed = [] if passes else self._schedule.doom_dependents(place)
+        for dependent, blamed in doomed:
+            self._note(dependent, TaskResult(TaskStatus.SKIPPED, f"skipped, since {self._words(blamed)}"))
+        with self._lock:
+            self._schedule.left -= 1 + len(doomed)
+        if isinstance(result.exception, KeyboardInterrupt):  # the user's stop button means the run
+            self._signal.cancel("interrupted")
+
+    def _words(self, place: int) -> str:
+        result = self._outcomes[place]
+        words = {TaskStatus.FAILURE: "failed", TaskStatus.CANCELLED: "was cancelled"}
+        return f"{self._graph.listed[place].name!r} {words.get(result.status, 'was skipped') if result else ''}"
+
+    # other runs of the same runner
+
+    def _claim(self, place: int) -> bool:
+        """Under the lock: whether this run may run a task; else it takes over what the other run makes of it."""
+        name, claims = self._graph.listed[place].name, self._tools.claims
+        if claims.claim(name, self):
+            earlier = claims.ended_since(self._moment, name, self)
+            if earlier is None or earlier.status is TaskStatus.CANCELLED:
+                return True
+            claims.release(name, earlier)
+            self._schedule.hold(place)
+            self._take_over(place, earlier)
+            return False
+        self._schedule.hold(place)
+        try:
+            if not claims.wait(name, self._asking, partial(self._take_over, place)):
+                self._schedule.make_ready(place)
+        except TaskGraphError as error:
+            self._refused = error
+            self._signal.cancel(error.problems[0])
+        return False
+
+    def _take_over(self, place: int, result: TaskResult) -> None:
+        """Settle a task by its outcome in another run; where that one was cancelled, it can run here."""
+        with self._lock:
+            if not self._schedule.waits(place):  # cancelled meanwhile
+                return
+            if result.status is TaskStatus.CANCELLED:
+                self._schedule.make_ready(place)
+            else:
+                self._schedule.settle(place)
+                self._outcomes[place] = result
+                self._go_on(place, result)
+        self._ask_for_worker()
+        self.wake()
+
+
+_NO_INPUTS: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> None:
+    """Nobody listens."""
 
 
 def _timer(seconds: float | None, action: Callable[[], None]) -> threading.Timer | None:
@@ -260,58 +439,7 @@ def _stop(timer: threading.Timer | None) -> None:
         timer.cancel()
 
 
-def _linked(outer: CancelSignal) -> CancelSignal:
-    """A signal that follows `outer` and can also be set alone."""
+def _linked(outer: CancelSignal) -> tuple[CancelSignal, Callable[[], None]]:
+    """A signal that follows `outer` and can also be set alone; the function ends the following."""
     inner = CancelSignal()
-    outer.on_cancel(lambda: inner.cancel(outer.reason))
-    return inner
-
-
-class _Job:
-    """What the executor runs for one task: its condition, then the strategy. Never raises."""
-
-    __slots__ = ("_inputs", "_signal", "_task", "_tools")
-
-    def __init__(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal, tools: Tools) -> None:
-        self._task = task
-        self._inputs = inputs
-        self._signal = signal
-        self._tools = tools
-
-    def __call__(self) -> TaskResult:
-        tools = self._tools
-        try:
-            if self._task.condition is not None and not self._holds():
-                return TaskResult(TaskStatus.SKIPPED, "its condition does not hold")
-            self._signal.raise_if_cancelled()
-            call = TaskCall(
-                self._task,
-                tools.context,
-                self._inputs,
-                self._signal,
-                tools.clock,
-                tools.executor,
-                self._started,
-                self._progress,
-            )
-            return tools.strategy.execute(call)
-        except (KeyboardInterrupt, TaskCancelled, CancelledError) as error:
-            reason = self._signal.reason or str(error) or "interrupted"
-            return TaskResult(TaskStatus.CANCELLED, reason, TaskError.of(error), exception=error)
-        except BaseException as error:  # also a SystemExit: a job that raised would never be done
-            return TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
-
-    def _holds(self) -> bool:
-        condition = self._task.condition
-        answer = condition(self._tools.context) if condition else True
-        return bool(self._tools.run_coroutine(answer, self._signal) if inspect.iscoroutine(answer) else answer)
-
-    def _started(self) -> None:
-        tools = self._tools
-        if tools.bus.wanted(EventKind.TASK_START):
-            tools.bus.emit(Event(EventKind.TASK_START, tools.clock.time(), self._task.name))
-
-    def _progress(self, message: str) -> None:
-        tools = self._tools
-        if tools.bus.wanted(EventKind.TASK_PROGRESS):
-            tools.bus.emit(Event(EventKind.TASK_PROGRESS, tools.clock.time(), self._task.name, message=str(message)))
+    return inner, outer.on_cancel(lambda: inner.cancel(outer.reason))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from milepost.model.cycles import find_cycles
 from milepost.model.errors import TaskGraphError
@@ -24,6 +26,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """A graph by numbers, the places of its tasks: who depends on each (each once), and on how many it depends."""
+
+    dependents: Sequence[Sequence[int]]
+    unmet: Sequence[int]
+    forwards: bool
+    """Whether every task stands after all it depends on: then there can be no circle."""
+    missing: Sequence[tuple[int, str]]
+    """Dependencies that are no task of the graph, with the place of the task that has them."""
+
+
 class TaskGraph:
     """Tasks by name, with the edges between them.
 
@@ -31,18 +45,18 @@ class TaskGraph:
     ----------
     tasks : iterable of Task
         In the order in which equal ones shall run.
-    given : collection of str
+    given : container of str
         Names of tasks whose results are there already: a dependency on one needs no task here.
     """
 
-    def __init__(self, tasks: Iterable[Task], given: Collection[str] = ()) -> None:
-        listed = tuple(tasks)
+    def __init__(self, tasks: Iterable[Task], given: Container[str] = ()) -> None:
+        self._all = tuple(tasks)
         self._given = given
-        self._counts = Counter(task.name for task in listed)
         self.tasks: dict[str, Task] = {}
-        for task in listed:
+        for task in self._all:
             self.tasks.setdefault(task.name, task)
-        self._dependents: dict[str, list[str]] | None = None
+        self.listed = self._all if len(self._all) == len(self.tasks) else tuple(self.tasks.values())
+        """The tasks by place; of those that share a name the first."""
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -51,11 +65,37 @@ class TaskGraph:
         return name in self.tasks
 
     def __iter__(self) -> Iterator[Task]:
-        return iter(self.tasks.values())
+        return iter(self.listed)
 
-    def validate(self) -> None:
-        """Raise one `TaskGraphError` with every problem: duplicate names, missing dependencies, cycles."""
-        problems = [*self._duplicates(), *self._missing(), *self._cycles()]
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each task, by name."""
+        return {name: place for place, name in enumerate(self.tasks)}
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The graph by numbers."""
+        places, size = self.places, len(self.listed)
+        dependents: list[list[int] | tuple[()]] = [()] * size
+        unmet, forwards, missing = [0] * size, True, []
+        for place, task in enumerate(self.listed):
+            for name in dict.fromkeys(task.dependencies) if task.dependencies else ():
+                source = places.get(name, -1)
+                if source < 0:
+                    missing.append((place, name))
+                    continue
+                unmet[place] += 1
+                forwards = forwards and source < place
+                following = dependents[source]
+                if following:
+                    following.append(place)
+                else:
+                    dependents[source] = [place]
+        return Edges(dependents, unmet, forwards, missing)
+
+    def validate(self, more: Iterable[str] = ()) -> None:
+        """Raise one `TaskGraphError` with every problem: duplicate names, missing dependencies, cycles, and `more`."""
+        problems = [*more, *self._duplicates(), *self._missing(), *self._cycles()]
         if problems:
             raise TaskGraphError(problems)
 
@@ -65,21 +105,20 @@ class TaskGraph:
 
     def dependents(self, name: str) -> tuple[str, ...]:
         """The tasks that depend on `name` directly, in the order of the graph."""
-        if self._dependents is None:
-            self._dependents = self._reversed()
-        return tuple(self._dependents[name])
+        return tuple(self.listed[place].name for place in self.edges.dependents[self.places[name]])
 
     def order(self) -> tuple[str, ...]:
         """Every name after all it depends on; among those that could come next the highest priority, then the first."""
-        rank = {task.name: (-task.priority, place) for place, task in enumerate(self.tasks.values())}
-        names, waiting = list(self.tasks), self._waiting()
-        ready = sorted(rank[name] for name, count in waiting.items() if not count)
+        unmet = list(self.edges.unmet)
+        ranks = [(-task.priority, place) for place, task in enumerate(self.listed)]
+        ready = sorted(rank for rank, count in zip(ranks, unmet, strict=True) if not count)
         order: list[str] = []
         while ready:
-            order.append(names[heapq.heappop(ready)[1]])
-            for name in self._freed(order[-1], waiting):
-                heapq.heappush(ready, rank[name])
-        if len(order) < len(names):
+            place = heapq.heappop(ready)[1]
+            order.append(self.listed[place].name)
+            for dependent in self._freed(place, unmet):
+                heapq.heappush(ready, ranks[dependent])
+        if len(order) < len(self.listed):
             self.validate()
         return tuple(order)
 
@@ -87,56 +126,45 @@ class TaskGraph:
         """The graph as Mermaid text; any name is safe, since it is only ever a quoted label."""
         ids = self._ids()
         lines = ["graph TD", *(f'  {ids[name]}["{_mermaid_label(name)}"]' for name in self.tasks)]
-        return "\n".join([*lines, *(f"  {ids[a]} --> {ids[b]}" for a, b in self._edges())]) + "\n"
+        return "\n".join([*lines, *(f"  {ids[a]} --> {ids[b]}" for a, b in self._arrows())]) + "\n"
 
     def to_dot(self) -> str:
         """The graph as Graphviz DOT text; any name is safe, since it is only ever a quoted label."""
         ids = self._ids()
         lines = ["digraph tasks {", *(f'  {ids[name]} [label="{_dot_label(name)}"];' for name in self.tasks)]
-        return "\n".join([*lines, *(f"  {ids[a]} -> {ids[b]};" for a, b in self._edges()), "}"]) + "\n"
+        return "\n".join([*lines, *(f"  {ids[a]} -> {ids[b]};" for a, b in self._arrows()), "}"]) + "\n"
 
     def _ids(self) -> dict[str, str]:
         return {name: f"t{number}" for number, name in enumerate(self.tasks)}
 
-    def _edges(self) -> Iterator[tuple[str, str]]:
+    def _arrows(self) -> Iterator[tuple[str, str]]:
         return ((dependency, name) for name in self.tasks for dependency in self.dependencies(name))
 
-    def _reversed(self) -> dict[str, list[str]]:
-        dependents: dict[str, list[str]] = {name: [] for name in self.tasks}
-        for dependency, name in self._edges():
-            dependents[dependency].append(name)
-        return dependents
-
-    def _waiting(self) -> dict[str, int]:
-        """How many dependencies each task waits for."""
-        return {name: len(self.dependencies(name)) for name in self.tasks}
-
-    def _freed(self, done: str, waiting: dict[str, int]) -> Iterator[str]:
-        """Count `done` off in `waiting`; the tasks that wait for nothing more."""
-        for name in self.dependents(done):
-            waiting[name] -= 1
-            if not waiting[name]:
-                yield name
+    def _freed(self, done: int, unmet: list[int]) -> Iterator[int]:
+        """Count `done` off in `unmet`; the tasks that wait for nothing more."""
+        for dependent in self.edges.dependents[done]:
+            unmet[dependent] -= 1
+            if not unmet[dependent]:
+                yield dependent
 
     def _stuck(self) -> dict[str, None]:
         """The tasks that can never be ready, in the order of the graph: circles and what hangs behind them."""
-        waiting = self._waiting()
-        ready = [name for name, count in waiting.items() if not count]
-        for name in ready:  # grows while it is read
-            ready.extend(self._freed(name, waiting))
-        return dict.fromkeys(name for name, count in waiting.items() if count)
+        if self.edges.forwards:
+            return {}
+        unmet = list(self.edges.unmet)
+        ready = [place for place, count in enumerate(unmet) if not count]
+        for place in ready:  # grows while it is read
+            ready.extend(self._freed(place, unmet))
+        return dict.fromkeys(self.listed[place].name for place, count in enumerate(unmet) if count)
 
     def _duplicates(self) -> list[str]:
-        counts = self._counts.items()
+        if len(self._all) == len(self.tasks):
+            return []
+        counts = Counter(task.name for task in self._all).items()
         return [f"{count} tasks are named {name!r}; names must differ" for name, count in counts if count > 1]
 
     def _missing(self) -> list[str]:
-        missing = [
-            (task.name, name)
-            for task in self.tasks.values()
-            for name in dict.fromkeys(task.dependencies)
-            if name not in self.tasks and name not in self._given
-        ]
+        missing = [(self.listed[place].name, name) for place, name in self.edges.missing if name not in self._given]
         hints = _HINT_BUDGET // max(len(self.tasks), 1)
         return [
             f"task {task!r} depends on {name!r}, which is no task here"

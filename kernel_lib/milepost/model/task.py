@@ -64,6 +64,8 @@ class Task:
         Seconds after which the task fails with `TaskTimeout`.
     continue_on_error : bool
         Dependents run as if a failure had been a success.
+    on : str
+        The name of the executor that calls the body, such as "processes"; empty: the runner's own.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Task:
     loop: LoopPolicy | None = None
     timeout: float | None = None
     continue_on_error: bool = False
+    on: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
