@@ -1,48 +1,43 @@
-"""The request itself, one test for each of its rows (S1 to S8): save a workflow's state, resume from where it was."""
+"""The request itself, on every backend: rows S1 to S8. Save a workflow's state, resume from where it was."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.helpers import WAIT, Backend, Board, success
 
 from milepost import Snapshot, Task, TaskError, TaskResult, TaskRunnerBuilder, TaskStateManager, TaskStatus
 from milepost.model.errors import SnapshotError, SnapshotWarning
 
-WAIT = 30  # seconds until a test that would hang fails
-
-
-@pytest.fixture(autouse=True)
-def own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILEPOST_KEY_FILE", str(tmp_path / "key"))
-
-
-def success(data: Any = None) -> TaskResult:
-    return TaskResult(TaskStatus.SUCCESS, data=data)
+pytestmark = pytest.mark.usefixtures("own_key")
 
 
 def must_not_run() -> None:
     raise AssertionError("this ran again")
 
 
-def test_s1_a_snapshot_can_be_taken_while_tasks_run(tmp_path: Path) -> None:
-    running, release = threading.Event(), threading.Event()
-
+def test_s1_a_snapshot_can_be_taken_while_tasks_run(backend: Backend, board: Board, tmp_path: Path) -> None:
     def slow(first: int) -> int:
-        running.set()
-        assert release.wait(WAIT)
+        board.note("running")
+        board.pass_gate("release")
         return first + 1
 
-    runner = TaskRunnerBuilder().build()
-    handle = runner.start([Task("first", lambda: 1), Task("slow", slow, ("first",)), Task("last", print, ("slow",))])
-    assert running.wait(WAIT)
+    tasks = [
+        backend.task("first", lambda: 1),
+        backend.task("slow", slow, ("first",)),
+        backend.task("last", print, ("slow",)),
+    ]
+    runner = backend.build()
+    board.shut("release")
+    handle = runner.start(tasks)
+    board.wait_for("running")
     during = runner.snapshot()
-    release.set()
+    board.open("release")
     after = handle.wait(WAIT)
 
     assert {name: result.data for name, result in during.items()} == {"first": 1}
@@ -67,41 +62,36 @@ def test_s2_the_builder_takes_a_snapshot() -> None:
     assert builder.build().snapshot()["a"].data == "kept"
 
 
-async def _resumed(snapshot: Snapshot, *tasks: Task) -> Snapshot:
-    return await TaskRunnerBuilder().with_snapshot(snapshot).build().execute(tasks)
-
-
-def test_s3_what_succeeded_never_runs_again_whatever_its_code_is_now() -> None:
-    results = asyncio.run(_resumed(Snapshot({"a": success("kept")}), Task("a", must_not_run)))
+def test_s3_what_succeeded_never_runs_again_whatever_its_code_is_now(backend: Backend) -> None:
+    runner = backend.builder().with_snapshot(Snapshot({"a": success("kept")})).build()
+    results = asyncio.run(runner.execute([backend.task("a", must_not_run)]))
     assert results["a"].ok
     assert results["a"].data == "kept"
 
 
-def test_s3_a_second_run_of_the_resumed_runner_keeps_it_too() -> None:
-    runner = TaskRunnerBuilder().with_snapshot(Snapshot({"a": success("kept")})).build()
-    runner.add(Task("a", must_not_run))
+def test_s3_a_second_run_of_the_resumed_runner_keeps_it_too(backend: Backend) -> None:
+    runner = backend.builder().with_snapshot(Snapshot({"a": success("kept")})).build()
+    runner.add(backend.task("a", must_not_run))
     assert runner.run() == runner.run()
     assert runner.snapshot()["a"].data == "kept"
 
 
-@pytest.mark.parametrize("executor", ["main", "threads"])
-def test_s4_it_counts_as_done_for_dependents_and_its_data_reaches_them(executor: str) -> None:
+def test_s4_it_counts_as_done_for_dependents_and_its_data_reaches_them(backend: Backend) -> None:
     saved = Snapshot.from_json(Snapshot({"a": success([1, 2]), "none": success()}).to_json())
-    runner = TaskRunnerBuilder().with_executor(executor).with_snapshot(saved).build()
+    runner = backend.builder().with_snapshot(saved).build()
     results = runner.run(
         [
-            Task("a", must_not_run),
-            Task("none", must_not_run),
-            Task("b", lambda a, none: (sum(a), none), ("a", "none")),
-            Task("c", lambda b: b[0] + 1, ("b",)),
+            backend.task("a", must_not_run),
+            backend.task("none", must_not_run),
+            backend.task("b", lambda a, none: (sum(a), none), ("a", "none")),
+            backend.task("c", lambda b: b[0] + 1, ("b",)),
         ]
     )
     assert results["b"].data == (3, None)
     assert results["c"].data == 4
 
 
-def test_s5_all_that_did_not_succeed_is_evaluated_again_and_so_is_what_is_new() -> None:
-    ran: list[str] = []
+def test_s5_all_that_did_not_succeed_is_evaluated_again_and_so_is_what_is_new(backend: Backend, board: Board) -> None:
     ended = {
         "failed": TaskResult(TaskStatus.FAILURE, error=TaskError("ValueError", "then"), data="stale"),
         "skipped": TaskResult(TaskStatus.SKIPPED, data="stale"),
@@ -109,20 +99,22 @@ def test_s5_all_that_did_not_succeed_is_evaluated_again_and_so_is_what_is_new() 
     }
     saved = Snapshot.from_json(Snapshot({"done": success(), **ended}).to_json())
     names = [*ended, "new"]
-    tasks = [Task(name, lambda name=name: ran.append(name)) for name in names]
-    after = Task("after", lambda: ran.append("after"), tuple(names))
-    results = TaskRunnerBuilder().with_snapshot(saved).build().run([Task("done", must_not_run), *tasks, after])
+    tasks = [backend.task(name, lambda name=name: board.note(name)) for name in names]
+    after = backend.task("after", lambda: board.note("after"), tuple(names))
+    done = backend.task("done", must_not_run)
+    results = backend.builder().with_snapshot(saved).build().run([done, *tasks, after])
 
+    ran = board.notes()
     assert sorted(ran[:-1]) == sorted(names)
     assert ran[-1] == "after"
-    assert all(result.ok and result.data is None for result in results.values())
+    assert all(result.ok and result.data == 1 for name, result in results.items() if name != "done")
 
 
-def test_s5_a_condition_is_asked_again() -> None:
+def test_s5_a_condition_is_asked_again(backend: Backend) -> None:
     saved = Snapshot({"a": TaskResult(TaskStatus.SKIPPED, "its condition does not hold")})
-    tasks = [Task("a", lambda: 1, condition=lambda context: context["go"])]
-    assert TaskRunnerBuilder({"go": False}).with_snapshot(saved).build().run(tasks)["a"].status is TaskStatus.SKIPPED
-    assert TaskRunnerBuilder({"go": True}).with_snapshot(saved).build().run(tasks)["a"].ok
+    tasks = [backend.task("a", lambda: 1, condition=lambda context: context["go"])]
+    assert backend.builder({"go": False}).with_snapshot(saved).build().run(tasks)["a"].status is TaskStatus.SKIPPED
+    assert backend.builder({"go": True}).with_snapshot(saved).build().run(tasks)["a"].ok
 
 
 class Context:
@@ -144,9 +136,13 @@ def test_s6_a_snapshot_holds_names_and_results_and_never_the_context() -> None:
     assert entries["a"]["data"] == [True]
 
 
-def test_s6_resuming_tasks_that_use_a_context_warns_once_and_names_them() -> None:
-    runner = TaskRunnerBuilder({}).with_snapshot(Snapshot({"uses": success(), "plain": success()})).build()
-    tasks = [Task("uses", lambda context: context), Task("plain", must_not_run), Task("new", lambda context: context)]
+def test_s6_resuming_tasks_that_use_a_context_warns_once_and_names_them(backend: Backend) -> None:
+    runner = backend.builder({}).with_snapshot(Snapshot({"uses": success(), "plain": success()})).build()
+    tasks = [
+        backend.task("uses", lambda context: context),
+        backend.task("plain", must_not_run),
+        backend.task("new", lambda context: context),
+    ]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         runner.run(tasks)
@@ -158,15 +154,15 @@ def test_s6_resuming_tasks_that_use_a_context_warns_once_and_names_them() -> Non
     assert "'new'" not in texts[0]
 
 
-def test_s7_a_kept_success_is_restored_and_never_started() -> None:
+def test_s7_a_kept_success_is_restored_and_never_started(backend: Backend) -> None:
     heard: list[tuple[str, str]] = []
     runner = (
-        TaskRunnerBuilder()
+        backend.builder()
         .with_snapshot(Snapshot({"a": success(1), "bad": TaskResult(TaskStatus.FAILURE)}))
         .on("*", lambda event: heard.append((str(event.kind), event.task)))
         .build()
     )
-    runner.run([Task("a", must_not_run), Task("bad", lambda a: a, ("a",))])
+    runner.run([backend.task("a", must_not_run), backend.task("bad", lambda a: a, ("a",))])
     assert heard == [
         ("workflow_start", ""),
         ("task_restored", "a"),
@@ -176,11 +172,11 @@ def test_s7_a_kept_success_is_restored_and_never_started() -> None:
     ]
 
 
-def test_s8_a_task_that_is_gone_is_named_and_nothing_else_is_lost() -> None:
+def test_s8_a_task_that_is_gone_is_named_and_nothing_else_is_lost(backend: Backend) -> None:
     saved = Snapshot({"gone": success(), "failed before": TaskResult(TaskStatus.FAILURE), "a": success(1)})
-    runner = TaskRunnerBuilder().with_snapshot(saved).build()
+    runner = backend.builder().with_snapshot(saved).build()
     with pytest.warns(SnapshotWarning, match="'failed before', 'gone'"):
-        results = runner.run([Task("a", must_not_run), Task("b", lambda a: a + 1, ("a",))])
+        results = runner.run([backend.task("a", must_not_run), backend.task("b", lambda a: a + 1, ("a",))])
     assert results["b"].data == 2
 
 
