@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milepost import Snapshot, TaskError, TaskMetrics, TaskResult, TaskStatus
+from milepost import Snapshot, TaskError, TaskMetrics, TaskResult, TaskStateManager, TaskStatus
+from milepost.model.entry import Entries
 from milepost.model.errors import SnapshotError, SnapshotWarning
+from milepost.model.lines import write_line, write_text
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -53,6 +55,11 @@ def through_json(data: Any) -> Any:
 
 def entry(data: Any) -> Any:
     return json.loads(Snapshot({"t": success(data)}).to_json())["results"]["t"]
+
+
+def reformatted(text: str) -> str:
+    """The same JSON in another layout, as other programs write it."""
+    return json.dumps(json.loads(text), indent=2)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -133,15 +140,32 @@ def test_a_result_comes_back_whole_but_for_the_live_exception() -> None:
         raise ValueError("bad ☂")
     except ValueError as error:
         failure = TaskResult(
-            TaskStatus.FAILURE, "message", TaskError.of(error), 1, TaskMetrics(1.5, 3.0, 1.25), exception=error
+            TaskStatus.FAILURE,
+            "message",
+            TaskError.of(error),
+            1,
+            TaskMetrics(1.5, 3.0, 1.25, 0.5, 4096),
+            exception=error,
         )
     text = Snapshot({"t": failure, "r": TaskResult(TaskStatus.SUCCESS, data=1, restored=True)}).to_json()
     again = Snapshot.from_json(text)
     assert again["t"] == failure
     assert again["t"].exception is None
-    assert not again["r"].restored
+    assert again["r"].restored, "given back, not computed here"
+    assert not again["t"].restored
     assert "exception" not in json.loads(text)["results"]["t"]
     assert "restored" not in json.loads(text)["results"]["r"]
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [TaskMetrics(1.5, 3.0, 1.25), TaskMetrics(0.0, math.inf, -math.inf, 0.25), TaskMetrics(1.0, 2.0, 3.0, None, 5)],
+)
+def test_metrics_come_back(metrics: TaskMetrics) -> None:
+    result = TaskResult(TaskStatus.SUCCESS, metrics=metrics)
+    text = Snapshot({"t": result}).to_json()
+    for again in (text, reformatted(text)):
+        assert Snapshot.from_json(again)["t"] == result
 
 
 def test_a_snapshot_is_a_frozen_mapping() -> None:
@@ -321,8 +345,71 @@ def test_an_entry_under_another_name_is_damaged() -> None:
 
 
 def test_a_newer_format_says_to_upgrade() -> None:
-    with pytest.raises(SnapshotError, match=r"newer format 2.*upgrade"):
-        Snapshot.from_json(TEXT.replace('"version": 1', '"version": 2'))
+    with pytest.raises(SnapshotError, match=r"newer format 3.*upgrade"):
+        Snapshot.from_json(TEXT.replace('"version": 2', '"version": 3'))
+
+
+VERSION_1 = """{"format": "milepost-snapshot", "version": 1, "results": {
+"a": {"status": "success", "message": "", "error": null, "metrics": {"start": 1.0, "end": 2.0, "duration": 1.0}, \
+"data": {"$type": "tuple", "value": [1, {"b": 2, "a": 1}]}, "check": "6072e734c953b381"},
+"f": {"status": "failure", "message": "m", "error": {"type": "E", "message": "no", "traceback": "tb"}, \
+"metrics": null, "data": null, "check": "fa1c70aef6bac5af"}
+}}
+"""
+
+
+def test_format_1_is_still_read_and_checked() -> None:
+    read = Snapshot.from_json(VERSION_1)
+    assert read["a"] == TaskResult(TaskStatus.SUCCESS, data=(1, {"b": 2, "a": 1}), metrics=TaskMetrics(1.0, 2.0, 1.0))
+    assert read["f"] == TaskResult(TaskStatus.FAILURE, "m", TaskError("E", "no", "tb"))
+    with pytest.warns(SnapshotWarning, match=r"'f'.*damaged"):
+        assert list(Snapshot.from_json(VERSION_1.replace('"no"', '"yes"'))) == ["a"]
+
+
+def test_another_layout_is_the_same_snapshot() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Snapshot.from_json(reformatted(TEXT)) == Snapshot.from_json(TEXT)
+
+
+def test_a_damaged_line_is_found_when_the_text_is_read_not_later() -> None:
+    with pytest.warns(SnapshotWarning, match=r"'b'.*damaged"):
+        read = Snapshot.from_json(TEXT.replace("1.5", "2.5"))
+    assert list(read) == ["a", "c"]
+
+
+def test_results_are_parsed_when_they_are_looked_at_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    read = Entries.read
+
+    def counting(self: Entries, name: str, entry: Any) -> TaskResult:
+        parsed.append(name)
+        return read(self, name, entry)
+
+    monkeypatch.setattr(Entries, "read", counting)
+    snapshot = Snapshot.from_json(TEXT)
+    state = TaskStateManager(Snapshot(snapshot))
+    assert snapshot.succeeded() == {"a", "b", "c"} == {name for name in "abcd" if name in state}
+    assert Snapshot(snapshot).to_json() == state.snapshot().to_json() == TEXT
+    assert not parsed
+    assert snapshot["b"].data is snapshot["b"].data is state.snapshot()["b"].data  # type: ignore[comparison-overlap]
+    result = state.result("b")
+    assert result is not None
+    assert result.restored
+    assert parsed == ["b"]
+
+
+def test_a_right_checksum_over_nonsense_is_an_error_that_names_the_task() -> None:
+    text = write_text([write_line("odd", '{"status": "success"}')]).decode()
+    with pytest.raises(SnapshotError, match=r"'odd'.*no 'data'"):
+        _ = Snapshot.from_json(text)["odd"]
+
+
+def test_a_snapshot_can_be_pickled_and_takes_no_key_along() -> None:
+    snapshot = Snapshot.from_json(Snapshot({"a": success(1), "d": success(datetime.date(2020, 1, 2))}).to_json())
+    pickled = pickle.dumps(snapshot)
+    assert pickle.loads(pickled) == snapshot
+    assert Path(os.environ["MILEPOST_KEY_FILE"]).read_bytes() not in pickled
 
 
 # files

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import replace
 
+from milepost.model.lines import Kept, SavedLines, opened
 from milepost.model.result import TaskResult
 from milepost.model.snapshot import Snapshot
 
@@ -19,7 +19,7 @@ class TaskStateManager:
 
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self._lock = threading.Lock()
-        self._results: dict[str, TaskResult] = {}
+        self._results: dict[str, Kept] = {}
         self._hydrated: set[str] = set()
         self._brought: set[str] = set()
         if snapshot is not None:
@@ -27,13 +27,14 @@ class TaskStateManager:
 
     def hydrate(self, snapshot: Snapshot) -> None:
         """Take over the results of a snapshot."""
+        kept, ok = snapshot.kept(), snapshot.succeeded()
+        given = {name: result.given_back() for name, result in kept.items() if isinstance(result, TaskResult)}
         with self._lock:
-            self._brought |= snapshot.keys()
-            self._hydrated -= snapshot.keys()
-            for name, result in snapshot.items():
-                self._results[name] = result if result.restored == result.ok else replace(result, restored=result.ok)
-                if result.ok:
-                    self._hydrated.add(name)
+            self._brought |= kept.keys()
+            self._hydrated -= kept.keys()
+            self._hydrated |= ok
+            self._results.update(kept)
+            self._results.update(given)
 
     def copy(self) -> TaskStateManager:
         """The same results, for a run that must leave these alone; what was hydrated, and only that, still is."""
@@ -45,17 +46,19 @@ class TaskStateManager:
 
     def __contains__(self, name: object) -> bool:
         """Whether a task has a success."""
-        result = self._results.get(name) if isinstance(name, str) else None
-        return result is not None and result.ok
+        kept = self._results.get(name) if isinstance(name, str) else None
+        return name in kept.succeeded if isinstance(kept, SavedLines) else kept is not None and kept.ok
 
     def snapshot(self) -> Snapshot:
         """The results as they are now."""
         with self._lock:
-            return Snapshot(self._results)
+            kept = dict(self._results)
+        return Snapshot(kept)
 
     def result(self, name: str) -> TaskResult | None:
         """One task's result, None while it has none."""
-        return self._results.get(name)
+        kept = self._results.get(name)
+        return None if kept is None else opened(kept, name)
 
     def is_hydrated(self, name: str) -> bool:
         """Whether the result is a success that a snapshot brought."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import pickle
 from dataclasses import asdict, replace
@@ -11,14 +10,15 @@ from functools import cached_property
 from typing import Any
 
 from milepost.model.errors import KeyFileError
-from milepost.model.plain import TAG, NotPlainError, decode, encode
+from milepost.model.plain import TAG, NotPlainError, decode, plain_text
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.model.trust import Signer
 
 PURPOSE = "snapshot"
 
-_PICKLE = "pickle"
+PICKLED = f'"{TAG}": "pickle"'
+"""Stands in the text of every entry that holds a pickle."""
 
 
 class EntryError(ValueError):
@@ -35,18 +35,18 @@ class Entries:
         except KeyFileError as error:
             raise EntryError(str(error)) from error
 
-    def write(self, name: str, result: TaskResult) -> dict[str, Any]:
-        """The result as JSON data; raises `EntryError` when the data cannot be kept."""
-        entry = {
-            "status": str(result.status),
-            "message": str(result.message),
-            "error": asdict(result.error) if result.error else None,
-            "metrics": _metrics(result.metrics),
-            "data": self._write_data(name, result.data),
-        }
-        return {**entry, "check": _check(name, entry)}
+    def write(self, name: str, result: TaskResult) -> str:
+        """The result as JSON text, its keys in order; raises `EntryError` when the data cannot be kept."""
+        parts = [f'"data": {self._data_text(name, result.data)}']
+        if result.error:
+            parts.append(f'"error": {json.dumps(asdict(result.error))}')
+        if result.message:
+            parts.append(f'"message": {plain_text(str(result.message))}')
+        if result.metrics:
+            parts.append(f'"metrics": {_metrics_text(result.metrics)}')
+        return f'{{{", ".join(parts)}, "status": "{result.status}"}}'
 
-    def write_unsaved(self, name: str, result: TaskResult, why: str) -> dict[str, Any]:
+    def write_unsaved(self, name: str, result: TaskResult, why: str) -> str:
         """The result without its data. A success becomes a skip, so that whoever resumes runs the task again."""
         if result.ok:
             words = f"it succeeded, but its data could not be saved ({why}), so it runs again"
@@ -54,13 +54,9 @@ class Entries:
         return self.write(name, replace(result, data=None))
 
     def read(self, name: str, entry: Any) -> TaskResult:
-        """The result again; raises `EntryError` when the entry is damaged or not to be trusted."""
+        """The result again; raises `EntryError` when the entry is no result, or not to be trusted."""
         if not isinstance(entry, dict):
             raise EntryError("it is not a JSON object")
-        if "check" in entry and entry["check"] != _check(name, entry):
-            raise EntryError(
-                'it was damaged or changed since it was saved (without its "check" it would be taken as is)'
-            )
         try:
             return self._read(name, entry)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -75,12 +71,13 @@ class Entries:
             TaskError(**{key: str(error[key]) for key in ("type", "message", "traceback")}) if error else None,
             # Only a success needs data, and then a missing one must not pass for None.
             self._read_data(name, entry["data"] if status is TaskStatus.SUCCESS else entry.get("data")),
-            TaskMetrics(*(float(decode(metrics[key])) for key in ("start", "end", "duration"))) if metrics else None,
+            _metrics(metrics) if metrics else None,
+            status is TaskStatus.SUCCESS,
         )
 
-    def _write_data(self, name: str, data: Any) -> Any:
+    def _data_text(self, name: str, data: Any) -> str:
         try:
-            return encode(data)
+            return plain_text(data)
         except (NotPlainError, RuntimeError):  # a container that another thread changes just now raises RuntimeError
             pass
         try:
@@ -88,10 +85,10 @@ class Entries:
         except Exception as error:  # a value's own code runs here
             raise EntryError(f"{type(error).__name__}: {error}") from error
         signature = self._signer.sign(_signed(name, pickled), PURPOSE)
-        return {TAG: _PICKLE, "value": base64.b64encode(pickled).decode(), "signature": signature}
+        return f'{{{PICKLED}, "value": "{base64.b64encode(pickled).decode()}", "signature": "{signature}"}}'
 
     def _read_data(self, name: str, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get(TAG) != _PICKLE:
+        if not isinstance(data, dict) or data.get(TAG) != "pickle":
             return decode(data)
         pickled = base64.b64decode(data["value"], validate=True)
         if not self._signer.verify(_signed(name, pickled), PURPOSE, str(data["signature"])):
@@ -102,20 +99,28 @@ class Entries:
             raise EntryError(f"its data cannot be built again ({type(error).__name__}: {error})") from error
 
 
-def _metrics(metrics: TaskMetrics | None) -> dict[str, Any] | None:
-    return {key: encode(float(value)) for key, value in asdict(metrics).items()} if metrics else None
+def _metrics_text(metrics: TaskMetrics) -> str:
+    known = zip(metrics._fields, metrics, strict=True)
+    texts = [f'"{name}": {plain_text(value)}' for name, value in known if value is not None]
+    return f"{{{', '.join(texts)}}}"
+
+
+def _metrics(saved: dict[str, Any]) -> TaskMetrics:
+    start, end, duration = (float(decode(saved[key])) for key in ("start", "end", "duration"))
+    cpu, peak = saved.get("cpu"), saved.get("peak_bytes")
+    return TaskMetrics(
+        start,
+        end,
+        duration,
+        None if cpu is None else float(decode(cpu)),
+        None if peak is None else int(peak),
+    )
 
 
 def _signed(name: str, pickled: bytes) -> bytes:
     """What a signature covers: also the name, so that no entry passes for another; its length keeps both apart."""
     label = name.encode("utf-8", "surrogatepass")
     return len(label).to_bytes(8, "big") + label + pickled
-
-
-def _check(name: str, entry: dict[str, Any]) -> str:
-    """A checksum against damage (not against forgery) over the name and all of an entry but itself."""
-    body = {key: value for key, value in entry.items() if key != "check"}
-    return hashlib.sha256(json.dumps([name, body], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _words(error: Exception) -> str:

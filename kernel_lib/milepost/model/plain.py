@@ -13,6 +13,9 @@ TAG = "$type"
 
 _MAX_DEPTH = 100
 _MAX_INT_BITS = 4_096  # Python refuses to read integers with many digits from text
+_SHORT = 1 << 63
+
+_to_json = json.JSONEncoder(check_circular=False).encode  # `encode` found the circles already
 
 
 class NotPlainError(ValueError):
@@ -29,6 +32,18 @@ def encode(value: Any) -> Any:
         JSON it would come back as two.
     """
     return _Encoder().encode(value, 0)
+
+
+def plain_text(value: Any) -> str:
+    """What `encode` gives, as JSON text; the usual small values without a walk. Raises as `encode` does."""
+    kind = type(value)
+    if kind is str:
+        return _to_json(value)
+    if kind is float and math.isfinite(value):
+        return repr(value)
+    if kind is int and -_SHORT < value < _SHORT:
+        return repr(value)
+    return _to_json(encode(value))
 
 
 def decode(data: Any) -> Any:

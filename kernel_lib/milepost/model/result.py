@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from milepost.model.states import TaskStatus
 
@@ -26,16 +27,31 @@ class TaskError:
         return f"{self.type}: {self.message}" if self.message else self.type
 
 
-@dataclass(frozen=True, slots=True)
-class TaskMetrics:
-    """When a task started and ended (Unix seconds) and how long it took (seconds, monotonic clock)."""
+class TaskMetrics(NamedTuple):
+    """When a task ran and what it used.
+
+    Parameters
+    ----------
+    start, end : float
+        Unix seconds.
+    duration : float
+        Seconds, by a clock that never goes back.
+    cpu : float, optional
+        Seconds of processor time that the body took; None where the platform does not tell, and for coroutines,
+        which share one thread.
+    peak_bytes : int, optional
+        The most memory that the process which ran the body has held so far; None where the platform does not tell,
+        and for bodies shorter than a millisecond.
+    """
 
     start: float
     end: float
     duration: float
+    cpu: float | None = None
+    peak_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class TaskResult:
     """The outcome of a task.
 
@@ -63,7 +79,47 @@ class TaskResult:
     restored: bool = field(default=False, compare=False)
     exception: BaseException | None = field(default=None, compare=False, repr=False)
 
+    def __init__(
+        self,
+        status: TaskStatus,
+        message: str = "",
+        error: TaskError | None = None,
+        data: Any = None,
+        metrics: TaskMetrics | None = None,
+        restored: bool = False,
+        exception: BaseException | None = None,
+    ) -> None:
+        # Written out, as this takes half the time of the `__init__` that a frozen dataclass makes.
+        _set_status(self, status)
+        _set_message(self, message)
+        _set_error(self, error)
+        _set_data(self, data)
+        _set_metrics(self, metrics)
+        _set_restored(self, restored)
+        _set_exception(self, exception)
+
     @property
     def ok(self) -> bool:
         """Whether the task succeeded."""
         return self.status is TaskStatus.SUCCESS
+
+    def given_back(self) -> TaskResult:
+        """The same result in a run that did not compute it: a success counts as restored."""
+        if self.restored is self.ok:
+            return self
+        return TaskResult(self.status, self.message, self.error, self.data, self.metrics, self.ok, self.exception)
+
+
+def _setter(name: str) -> Callable[[object, object], None]:
+    """Sets a slot past the guard of a frozen class."""
+    set_slot: Callable[[object, object], None] = getattr(TaskResult, name).__set__
+    return set_slot
+
+
+_set_status = _setter("status")
+_set_message = _setter("message")
+_set_error = _setter("error")
+_set_data = _setter("data")
+_set_metrics = _setter("metrics")
+_set_restored = _setter("restored")
+_set_exception = _setter("exception")

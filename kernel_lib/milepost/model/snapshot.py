@@ -7,16 +7,25 @@ import os
 import secrets
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from milepost.model.entry import Entries, EntryError
 from milepost.model.errors import SnapshotError, SnapshotWarning
+from milepost.model.lines import (
+    FORMAT,
+    VERSION,
+    Kept,
+    SavedLines,
+    is_intact,
+    names_of_successes,
+    opened,
+    read_lines,
+    write_line,
+    write_text,
+)
 from milepost.model.result import TaskResult
-
-FORMAT = "milepost-snapshot"
-VERSION = 1
 
 _INSTEAD = "use another copy of it, or start without a snapshot"
 
@@ -30,26 +39,43 @@ class Snapshot(Mapping[str, TaskResult]):
         Copied; the data in them is not.
     """
 
-    __slots__ = ("_results",)
+    __slots__ = ("_kept",)
 
-    def __init__(self, results: Mapping[str, TaskResult] | None = None) -> None:
-        self._results = dict(results or {})
-        for name, result in self._results.items():
-            if not isinstance(name, str) or not isinstance(result, TaskResult):
+    def __init__(self, results: Mapping[str, Kept] | None = None) -> None:
+        self._kept = results.kept() if isinstance(results, Snapshot) else dict(results or {})
+        if {*map(type, self._kept)} <= {str} and {*map(type, self._kept.values())} <= {TaskResult, SavedLines}:
+            return  # without a step for each result
+        for name, result in self._kept.items():
+            if not isinstance(name, str) or not isinstance(result, TaskResult | SavedLines):
                 raise TypeError(f"a snapshot maps names to TaskResults, not {name!r} to {type(result).__name__}")
 
+    def kept(self) -> dict[str, Kept]:
+        """A copy of what it holds, some of it still text."""
+        return dict(self._kept)
+
     def __getitem__(self, name: str) -> TaskResult:
-        return self._results[name]
+        return opened(self._kept[name], name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
+        return iter(self._kept)
 
     def __len__(self) -> int:
-        return len(self._results)
+        return len(self._kept)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._kept
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._kept.keys()
 
     def __repr__(self) -> str:
-        counts = Counter(str(result.status) for result in self._results.values())
+        counts = Counter(str(result.status) for result in self.values())
         return f"<Snapshot: {', '.join(f'{count} {status}' for status, count in counts.items()) or 'empty'}>"
+
+    def succeeded(self) -> set[str]:
+        """The names of the tasks that succeeded."""
+        return names_of_successes(self._kept)
 
     def to_json(self) -> str:
         """The snapshot as JSON text.
@@ -59,7 +85,7 @@ class Snapshot(Mapping[str, TaskResult]):
         """
         text, problems = self._write()
         _warn(problems)
-        return text
+        return text.decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -80,7 +106,7 @@ class Snapshot(Mapping[str, TaskResult]):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_json` to a file; at any instant the file is the old one or the new one."""
         text, problems = self._write()
-        _write_file(Path(path), text.encode())
+        _write_file(Path(path), text)
         _warn(problems)
 
     @classmethod
@@ -94,34 +120,44 @@ class Snapshot(Mapping[str, TaskResult]):
         _warn(problems)
         return snapshot
 
-    def _write(self) -> tuple[str, list[str]]:
+    def _write(self) -> tuple[bytes, list[str]]:
         entries, problems = Entries(), []
-        written: dict[str, Any] = {}
-        for name, result in self._results.items():
+        lines: list[bytes] = []
+        for name, kept in self._kept.items():
+            if isinstance(kept, SavedLines):
+                lines.append(kept.line(name))
+                continue
             try:
-                written[name] = entries.write(name, result)
+                entry = entries.write(name, kept)
             except EntryError as error:
-                written[name] = entries.write_unsaved(name, result, str(error))
-                if result.ok:
+                entry = entries.write_unsaved(name, kept, str(error))
+                if kept.ok:
                     problems.append(f"the data of task {name!r} cannot be saved ({error}); it runs again on resume")
-        return _text(written), problems
+            lines.append(write_line(name, entry))
+        return write_text(lines), problems
 
     @classmethod
     def _read(cls, text: str | bytes) -> tuple[Self, list[str]]:
-        entries, problems = Entries(), []
-        results: dict[str, TaskResult] = {}
-        for name, entry in _checked(_parsed(text)).items():
-            try:
-                results[name] = entries.read(name, entry)
-            except EntryError as error:
-                problems.append(f"the saved result of task {name!r} cannot be used: {error}; the task runs again")
-        return cls(results), problems
+        untouched = read_lines(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
+        results, bad = untouched or _read_json(text)
+        words = "the saved result of task {!r} cannot be used: {}; the task runs again"
+        return cls(results), [words.format(name, why) for name, why in bad.items()]
 
 
-def _text(entries: Mapping[str, Any]) -> str:
-    """JSON with a line for each entry: short, and still good to read and compare."""
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items())
-    return f'{{"format": "{FORMAT}", "version": {VERSION}, "results": {{\n{lines}\n}}}}\n'
+def _read_json(text: str | bytes) -> tuple[dict[str, Kept], dict[str, str]]:
+    """Results, and why others cannot be used, by name."""
+    data, entries = _parsed(text), Entries()
+    results: dict[str, Kept] = {}
+    problems: dict[str, str] = {}
+    for name, entry in _checked(data).items():
+        try:
+            if isinstance(entry, dict) and not is_intact(name, entry, data["version"]):
+                words = 'it was damaged or changed since it was saved (without its "check" it would be taken as is)'
+                raise EntryError(words)
+            results[name] = entries.read(name, entry)
+        except EntryError as error:
+            problems[name] = str(error)
+    return results, problems
 
 
 def _parsed(text: str | bytes) -> Any:
