@@ -265,6 +265,8 @@ class TaskRunner:
         return targets
 
     def _announce_hydrated(self, targets: Iterable[str]) -> None:
+        if not self._tools.bus.wanted(EventKind.TASK_RESTORED):
+            return  # so that no result is parsed for it
         for name in targets:
             if self.state.is_hydrated(name):
                 result = self.state.result(name)
