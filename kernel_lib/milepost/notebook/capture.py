@@ -1,110 +1,33 @@
 """Recording what a task shows, while showing it, and showing it again.
 
 A `ContextVar` names the recorder, so that output of another thread that happens meanwhile is not taken for the
-task's. Streams, displays, updates by display id, `clear_output` and the value of the last expression are kept as
-nbformat outputs in their final state: what was cleared or updated is not replayed.
+task's. What a task in the background shows goes to its recorder alone.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import io
-import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-Output = dict[str, Any]
-
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+from milepost.notebook.recorder import Output, Recorder
 
 _current: ContextVar[Recorder | None] = ContextVar("milepost_recorder", default=None)
 
 
-class Recorder:
-    """The outputs of one task, in order; what an inner task shows, the outer one shows too."""
-
-    def __init__(self, parent: Recorder | None = None) -> None:
-        self.outputs: list[Output] = []
-        self._parent = parent
-        self._clear_next = False
-
-    def stream(self, name: str, text: str) -> None:
-        """Text written to stdout or stderr."""
-        if self._parent:
-            self._parent.stream(name, text)
-        self._make_room()
-        last = self.outputs[-1] if self.outputs else {}
-        if last.get("output_type") == "stream" and last["name"] == name:
-            last["text"] += text
-        else:
-            self.outputs.append({"output_type": "stream", "name": name, "text": text})
-
-    def display(self, data: Output, metadata: Output | None, transient: Output | None, update: bool) -> None:
-        """A display, or an update of an earlier one with the same display id."""
-        if self._parent:
-            self._parent.display(data, metadata, transient, update)
-        identity = (transient or {}).get("display_id")
-        known = [o for o in self.outputs if identity and o.get("display_id") == identity]
-        for output in known:
-            output.update(data=_plain(data), metadata=metadata or {})
-        if known and update:
-            return
-        self._make_room()
-        kind = "update_display_data" if update else "display_data"
-        output = {"output_type": kind, "data": _plain(data), "metadata": metadata or {}}
-        self.outputs.append({**output, "display_id": identity} if identity else output)
-
-    def result(self, data: Output, metadata: Output | None) -> None:
-        """The value of the last expression."""
-        if self._parent:
-            self._parent.result(data, metadata)
-        self._make_room()
-        self.outputs.append({"output_type": "execute_result", "data": _plain(data), "metadata": metadata or {}})
-
-    def clear(self, wait: bool) -> None:
-        """Forget what was shown: now, or when the next output comes."""
-        if self._parent:
-            self._parent.clear(wait)
-        self._clear_next = wait
-        if not wait:
-            self.outputs.clear()
-
-    def _make_room(self) -> None:
-        if self._clear_next:
-            self._clear_next = False
-            self.outputs.clear()
-
-    def to_bytes(self) -> bytes:
-        """The outputs as JSON; what JSON cannot carry is shown by its text."""
-        return json.dumps(self.outputs, default=str, ensure_ascii=False).encode("utf-8", "surrogatepass")
-
-
-def outputs_from_bytes(data: bytes) -> list[Output]:
-    """What `Recorder.to_bytes` wrote."""
-    outputs = json.loads(data.decode("utf-8", "surrogatepass"))
-    return list(outputs)
-
-
-def _plain(data: Output) -> Output:
-    """A MIME bundle for JSON: bytes as base64, and no live widget where there is something else to show."""
-    bundle = {mime: base64.b64encode(v).decode() if isinstance(v, bytes) else v for mime, v in data.items()}
-    if len(bundle) > 1:
-        bundle.pop(_WIDGET_VIEW, None)
-    return bundle
-
-
 @contextlib.contextmanager
-def recording(shell: Any) -> Iterator[Recorder]:
+def recording(shell: Any, recorder: Recorder | None = None) -> Iterator[Recorder]:
     """Record what the body of the `with` shows, in this context and those copied from it."""
     install(shell)
-    recorder = Recorder(_current.get())
-    token = _current.set(recorder)
+    chosen = recorder or Recorder(_current.get())
+    token = _current.set(chosen)
     try:
-        with _teed("stdout"), _teed("stderr"):
-            yield recorder
+        with _tees:
+            yield chosen
     finally:
         _current.reset(token)
 
@@ -125,11 +48,26 @@ class _Tee(io.TextIOBase):
     def __init__(self, name: str, stream: Any) -> None:
         self.milepost_name = name
         self.milepost_stream = stream
+        self._write: Callable[[str], int] = self._pass_on
 
-    def write(self, text: str) -> int:
+    @property
+    def write(self) -> Callable[[str], int]:  # type: ignore[override]
+        """IPython puts a function of its own in the place of `write` while a cell runs: not for other tasks."""
+        recorder = _current.get()
+        return self._keep if recorder is not None and recorder.quiet else self._write
+
+    @write.setter
+    def write(self, function: Callable[[str], int]) -> None:
+        self._write = function
+
+    def _keep(self, text: str) -> int:
         recorder = _current.get()
         if recorder is not None:
             recorder.stream(self.milepost_name, str(text))
+        return len(text)
+
+    def _pass_on(self, text: str) -> int:
+        self._keep(text)
         self.milepost_stream.write(text)
         return len(text)
 
@@ -149,19 +87,33 @@ class _Tee(io.TextIOBase):
         return getattr(self.milepost_stream, name)
 
 
-@contextlib.contextmanager
-def _teed(name: str) -> Iterator[None]:
-    stream = getattr(sys, name)
-    if isinstance(stream, _Tee):
-        yield
-        return
-    tee = _Tee(name, stream)
-    setattr(sys, name, tee)
-    try:
-        yield
-    finally:
-        if getattr(sys, name) is tee:
-            setattr(sys, name, stream)
+class _Tees:
+    """Keeps stdout and stderr teed as long as anything is recorded, in whichever thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._tees: list[_Tee] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            for name in ("stdout", "stderr"):
+                if not isinstance(getattr(sys, name), _Tee):  # else another task has put it there
+                    self._tees.append(_Tee(name, getattr(sys, name)))
+                    setattr(sys, name, self._tees[-1])
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                for tee in self._tees:
+                    if getattr(sys, tee.milepost_name) is tee:
+                        setattr(sys, tee.milepost_name, tee.milepost_stream)
+                self._tees.clear()
+
+
+_tees = _Tees()
 
 
 def install(shell: Any) -> None:
@@ -188,32 +140,35 @@ def uninstall(shell: Any) -> None:
         undo()
 
 
+def _quiet(tell: Callable[[Recorder], None]) -> bool:
+    """Tell the recorder of this context, if there is one; whether nobody else shall be told."""
+    recorder = _current.get()
+    if recorder is not None:
+        tell(recorder)
+    return recorder is not None and recorder.quiet
+
+
 def _publish(original: Callable[..., Any]) -> Callable[..., Any]:
     def publish(data: Output, metadata: Output | None = None, *args: Any, **options: Any) -> Any:
-        recorder = _current.get()
-        if recorder is not None:
-            recorder.display(data, metadata, options.get("transient"), bool(options.get("update")))
-        return original(data, metadata, *args, **options)
+        transient, update = options.get("transient"), bool(options.get("update"))
+        if not _quiet(lambda recorder: recorder.display(data, metadata, transient, update)):
+            return original(data, metadata, *args, **options)
 
     return publish
 
 
 def _clear(original: Callable[..., Any]) -> Callable[..., Any]:
     def clear_output(wait: bool = False) -> Any:
-        recorder = _current.get()
-        if recorder is not None:
-            recorder.clear(wait)
-        return original(wait)
+        if not _quiet(lambda recorder: recorder.clear(wait)):
+            return original(wait)
 
     return clear_output
 
 
 def _result(original: Callable[..., Any]) -> Callable[..., Any]:
     def write_format_data(format_dict: Output, md_dict: Output | None = None) -> Any:
-        recorder = _current.get()
-        if recorder is not None:
-            recorder.result(format_dict, md_dict)
-        return original(format_dict, md_dict)
+        if not _quiet(lambda recorder: recorder.result(format_dict, md_dict)):
+            return original(format_dict, md_dict)
 
     return write_format_data
 

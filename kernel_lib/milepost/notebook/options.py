@@ -28,6 +28,14 @@ class CellOptions:
     force: bool = False
     save: Literal["auto", "always", "never"] = "auto"
     files: tuple[str, ...] = ()
+    timeout: float | None = None
+    background: bool = False
+    on: str = ""
+
+    @property
+    def place(self) -> str:
+        """The executor that runs the body: "main" is the thread that runs cells."""
+        return self.on or ("threads" if self.background else "main")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,6 +65,25 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _limit(text: str) -> float:
+    value = _seconds(text)
+    if not value:
+        raise argparse.ArgumentTypeError("0 seconds are no time to run in")
+    return value
+
+
+def _place(text: str) -> str:
+    if text == "dask":
+        raise argparse.ArgumentTypeError(f"dask is not there yet; there are {', '.join(PLACES)}")
+    if text not in PLACES:
+        raise argparse.ArgumentTypeError(f"there is no {text!r}; there are {', '.join(PLACES)}")
+    return text
+
+
+PLACES = ("main", "threads", "processes")
+"""Where a body may run."""
+
+
 def _expression(text: str) -> str:
     try:
         ast.parse(text, mode="eval")
@@ -80,6 +107,9 @@ def _cell_parser() -> _Parser:
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--save", choices=["auto", "always", "never"], default="auto")
     parser.add_argument("--files", action="append", default=[], metavar="GLOB")
+    parser.add_argument("--timeout", type=_limit, default=None, metavar="S")
+    parser.add_argument("--bg", dest="background", action="store_true")
+    parser.add_argument("--on", type=_place, default=None, metavar="|".join(PLACES))
     return parser
 
 
@@ -98,6 +128,8 @@ def parse_cell_options(line: str) -> CellOptions:
     known, unknown = CELL_PARSER.parse_known_args(words)
     if unknown:
         raise UsageError(_unknown(unknown))
+    if known.background and known.on == "main":
+        raise UsageError("%%task --bg cannot run --on main, where cells run; leave one out, or say --on threads")
     return CellOptions(
         name=known.name,
         after=known.after,
@@ -110,6 +142,9 @@ def parse_cell_options(line: str) -> CellOptions:
         force=known.force,
         save=cast(Literal["auto", "always", "never"], known.save),
         files=tuple(known.files),
+        timeout=known.timeout,
+        background=known.background,
+        on=known.on or "",
     )
 
 

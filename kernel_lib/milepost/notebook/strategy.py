@@ -14,7 +14,7 @@ from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
 from milepost.notebook.arguments import Arguments
-from milepost.notebook.capture import Recorder, outputs_from_bytes, recording, replay
+from milepost.notebook.capture import recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.describe import age
@@ -23,6 +23,7 @@ from milepost.notebook.inputs import InputResolver
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Before, Namespace
 from milepost.notebook.random_state import read_states, restore_states, state_digests
+from milepost.notebook.recorder import Recorder, outputs_from_bytes
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.stamp import stamp
 from milepost.notebook.validity import UNSEEDED, explain, package_changes, random_mismatch, task_key
