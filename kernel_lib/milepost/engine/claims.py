@@ -9,11 +9,14 @@ from contextvars import ContextVar
 
 from milepost.model.errors import TaskGraphError
 from milepost.model.result import TaskResult
+from milepost.model.states import TaskStatus
 
 ancestors: ContextVar[tuple[str, ...]] = ContextVar("milepost_ancestors", default=())
 """The tasks whose bodies called for what runs in this context, the outermost first."""
 
 _Tell = Callable[[TaskResult], None]
+
+_NEVER = (0, None, None)
 
 
 class Claims:
@@ -27,7 +30,7 @@ class Claims:
         """By task in whose body a run was started: the tasks of other runs that it waits for."""
         self._runs = 0
         self._serial = 0
-        self._ended: dict[str, tuple[int, object, TaskResult]] = {}
+        self._ended: dict[str, tuple[int, object, TaskResult | None]] = {}
         """By task: when it ended, under which run, and how; kept only while runs overlap."""
 
     def enter(self) -> int:
@@ -43,16 +46,20 @@ class Claims:
             if not self._runs:
                 self._ended.clear()
 
-    def claim(self, name: str, run: object) -> bool:
-        """Whether this run may start the task now: false while another has it under way."""
-        return self._running.setdefault(name, run) is run  # atomic, and so without the lock
+    def claim(self, name: str, run: object, moment: int) -> TaskResult | bool:
+        """Whether this run may start the task now: not while another has it under way.
 
-    def ended_since(self, moment: int, name: str, run: object) -> TaskResult | None:
-        """How the task ended under another run after that moment; None when it did not."""
+        A result says how it ended under another run after that moment; one that was cancelled can start.
+        """
+        if self._running.setdefault(name, run) is not run:  # one step, and so without the lock
+            return False
         if not self._ended:
-            return None
-        ended = self._ended.get(name)
-        return ended[2] if ended is not None and ended[0] > moment and ended[1] is not run else None
+            return True
+        since, other, result = self._ended.get(name, _NEVER)
+        if result is None or since <= moment or other is run or result.status is TaskStatus.CANCELLED:
+            return True
+        self.release(name, result)
+        return result
 
     def release(self, name: str, result: TaskResult) -> None:
         """The task has ended, and its result can be seen by all: tell the runs that wait for it."""
@@ -60,9 +67,11 @@ class Claims:
             with self._lock:
                 self._serial += 1
                 self._ended[name] = (self._serial, self._running.get(name), result)
-        self._running.pop(name, None)
-        if not self._waiting:
-            return
+        del self._running[name]
+        if self._waiting:
+            self._tell(name, result)
+
+    def _tell(self, name: str, result: TaskResult) -> None:
         with self._lock:
             waiting = self._waiting.pop(name, [])
             for needed in self._needs.values():

@@ -11,28 +11,23 @@ class PauseGate:
     """Closed by `pause`, opened by `resume`, from any thread; each says whether that changed anything."""
 
     def __init__(self) -> None:
-        self._open = threading.Event()
-        self._open.set()
+        self.paused = False
+        """Whether new starts are held back; a plain attribute, since it is read for every task."""
         self._lock = threading.Lock()
         self._waiting: list[threading.Event] = []
-
-    @property
-    def paused(self) -> bool:
-        """Whether new starts are held back."""
-        return not self._open.is_set()
 
     def pause(self) -> bool:
         """Hold back new starts; what runs goes on."""
         with self._lock:
-            changed = self._open.is_set()
-            self._open.clear()
+            changed = not self.paused
+            self.paused = True
         return changed
 
     def resume(self) -> bool:
         """Let tasks start again."""
         with self._lock:
-            changed = not self._open.is_set()
-            self._open.set()
+            changed = self.paused
+            self.paused = False
             for woken in self._waiting:
                 woken.set()
         return changed

@@ -6,7 +6,7 @@ Tasks are numbers here, their places in the graph: a list look-up costs a fifth 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from milepost.model.graph import TaskGraph
 
@@ -18,99 +18,95 @@ NONE = -1
 
 
 class Schedule:
-    """Not safe for threads: the run that has it holds a lock around it.
+    """Tasks that wait or are ready. `free_dependents` is for one thread at a time; the rest is for any.
+
+    What any thread may do needs no lock, since each step of it is one call into C, and so indivisible: taking a number
+    out of a heap or a set. A task belongs to who takes its place out of the set `open`.
 
     Parameters
     ----------
     graph : TaskGraph
-    chosen : collection of int
-        The places of the tasks to run; the others count as done.
+    chosen : set of int
+        The places of the tasks to run, taken over; the others count as done.
     lanes : sequence of int
         The lane of each task, by its place.
     """
 
-    def __init__(self, graph: TaskGraph, chosen: Collection[int], lanes: Sequence[int]) -> None:
-        edges = graph.edges
-        self._dependents = edges.dependents
-        self._lanes = lanes
+    def __init__(self, graph: TaskGraph, chosen: set[int], lanes: Sequence[int]) -> None:
+        self._dependents = graph.edges.dependents
+        self._starts, self._heads = graph.edges.starts, graph.edges.heads
         self._size = len(graph)
+        self._lanes = lanes
         self._priorities = [task.priority for task in graph.listed] if any(t.priority for t in graph.listed) else None
-        self._waits = bytearray(self._size)
-        """1 for a task that has not started."""
         self._ready: tuple[list[int], list[int]] = ([], [])
-        self.left = len(chosen)
-        """Tasks without an outcome."""
-        if len(chosen) == self._size:
-            self._unmet = list(edges.unmet)
-        else:
-            self._unmet = self._unmet_among(chosen)
-        for place in sorted(chosen):
-            self._waits[place] = 1
+        whole = len(chosen) == self._size
+        self._unmet = list(graph.edges.unmet) if whole else self._unmet_among(chosen)
+        self._open: set[int] = set()
+        for place in range(self._size) if whole else sorted(chosen):
             if not self._unmet[place]:
                 self.make_ready(place)
+        self._open = chosen
 
-    def _unmet_among(self, chosen: Collection[int]) -> list[int]:
+    def _unmet_among(self, chosen: set[int]) -> list[int]:
         unmet = [0] * self._size
         for place in chosen:
-            for dependent in self._dependents[place]:
+            for dependent in self._dependents(place):
                 unmet[dependent] += 1
         return unmet
 
+    def hold(self, place: int) -> None:
+        """Count a task that was taken as not started after all."""
+        self._open.add(place)
+
     def make_ready(self, place: int) -> None:
         """Let a task start when its turn comes: the higher priority first, then the earlier place."""
-        self._waits[place] = 1
+        self._open.add(place)
         rank = place - self._priorities[place] * self._size if self._priorities else place
         heapq.heappush(self._ready[self._lanes[place]], rank)
 
     def has_ready(self, lane: int) -> bool:
-        """Whether a task of this lane could start."""
+        """Whether a task of this lane may be ready."""
         return bool(self._ready[lane])
 
     def take(self, lane: int) -> int:
-        """The next task of a lane, which counts as started; `NONE` when none is ready."""
+        """The next task of a lane, which belongs to the caller then; `NONE` when none is ready."""
         ready = self._ready[lane]
-        if not ready:
-            return NONE
-        place = heapq.heappop(ready) % self._size
-        self._waits[place] = 0
-        return place
+        while ready:
+            try:
+                place = heapq.heappop(ready) % self._size
+            except IndexError:  # another thread was faster
+                break
+            if self.claim(place):
+                return place
+        return NONE
 
-    def hold(self, place: int) -> None:
-        """Count a task that was taken as not started after all; `make_ready` brings it back."""
-        self._waits[place] = 1
-
-    def waits(self, place: int) -> bool:
-        """Whether a task has not started (and was not skipped or cancelled)."""
-        return bool(self._waits[place])
-
-    def settle(self, place: int) -> None:
-        """Take note that a task waits no longer, without having been taken."""
-        self._waits[place] = 0
+    def claim(self, place: int) -> bool:
+        """Whether a task had not started, nor been skipped or cancelled; it belongs to the caller then."""
+        try:
+            self._open.remove(place)
+        except KeyError:
+            return False
+        return True
 
     def free_dependents(self, place: int) -> None:
         """Count a task off for those that wait for it."""
         unmet = self._unmet
-        for dependent in self._dependents[place]:
+        for dependent in self._heads[self._starts[place] : self._starts[place + 1]]:
             unmet[dependent] -= 1
-            if not unmet[dependent] and self._waits[dependent]:
+            if not unmet[dependent] and dependent in self._open:
                 self.make_ready(dependent)
 
-    def doom_dependents(self, place: int) -> list[tuple[int, int]]:
-        """All that can no longer run, each with the task that it waited for; they wait no longer."""
-        doomed: list[tuple[int, int]] = []
+    def claim_dependents(self, place: int) -> list[tuple[int, int]]:
+        """All that can no longer run without this task, each with the one that it waited for."""
+        claimed: list[tuple[int, int]] = []
         blamed = [place]
         for blame in blamed:  # grows while it is read
-            for dependent in self._dependents[blame]:
-                if self._waits[dependent]:
-                    self._waits[dependent] = 0
-                    doomed.append((dependent, blame))
+            for dependent in self._dependents(blame):
+                if self.claim(dependent):
+                    claimed.append((dependent, blame))
                     blamed.append(dependent)
-        return doomed
+        return claimed
 
-    def drain(self) -> list[int]:
-        """Every task that has not started, in the graph's order; they wait no longer."""
-        for ready in self._ready:
-            ready.clear()
-        places = [place for place, waits in enumerate(self._waits) if waits]
-        self._waits = bytearray(self._size)
-        return places
+    def claim_all(self) -> list[int]:
+        """Every task that has not started, in the graph's order."""
+        return [place for place in sorted(self._open.copy()) if self.claim(place)]

@@ -7,10 +7,12 @@ tasks that must run in it, and the end.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import inspect
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -96,24 +98,30 @@ class WorkflowExecutor:
         self._refused: TaskGraphError | None = None
         self._asking = ancestors.get()
         self._context = contextvars.copy_context()
-        self._lock = threading.RLock()
-        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._outcomes: list[TaskResult | None] = [None] * len(graph)
         """By place: the outcomes of this run."""
         self._earlier: dict[str, TaskResult] = {}
         """By name: the successes from before this run that it builds on."""
         self._running: set[int] = set()
         """Places of tasks whose outcome is open. Who takes one out, and no one else, settles that task."""
-        self._workers = 0
-        """Threads at work, or asked for."""
         chosen = self._chosen(targets)
         state.drop(graph.listed[place].name for place in chosen)
-        executors = tools.executors
-        lanes = bytes(HERE if executors[task.on].inline else THERE for task in graph.listed)
+        lanes = bytes(HERE if tools.executors[task.on].inline else THERE for task in graph.listed)
         self._mixed = HERE in lanes and THERE in lanes
         self._limits = (concurrency, max(1, concurrency - self._mixed))
         """Threads at work at most, by lane: where there is work for the calling thread, a place is kept for it."""
+        self._everything = range(len(graph)) if len(chosen) == len(graph) else tuple(chosen)
         self._schedule = Schedule(graph, chosen, lanes)
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # The books: changed by `_post` only.
+        self._desk = threading.Lock()
+        self._news: deque[int | Callable[[], object]] = deque()
+        self._left = len(self._everything)
+        self._workers = 0
+        """Threads at work, or asked for."""
+        self._asked = False
+        self._here = False
+        """Whether the calling thread is at work, or asked for."""
 
     def wake(self) -> None:
         """Have the run look again: the gate or the signal changed. Any thread."""
@@ -135,7 +143,7 @@ class WorkflowExecutor:
             self._watch()
         except KeyboardInterrupt:
             self._signal.cancel("interrupted")
-            self._watch()
+            self._end_interrupted()
             raise
         finally:
             unsubscribe()
@@ -167,14 +175,14 @@ class WorkflowExecutor:
     # the thread that called for the run
 
     def _watch(self) -> None:
-        while self._schedule.left:
+        while self._left:
             if self._signal.cancelled:
                 self._cancel_waiting()
             else:
-                self._ask_for_worker()
-                if self._needs(HERE):
-                    self._work(HERE)
-            if self._schedule.left:
+                self._post(self._look)
+            if self._here:
+                self._work(HERE)
+            if self._left:
                 try:
                     self._woken.get(timeout=self._patience())
                 except queue.Empty:
@@ -190,12 +198,10 @@ class WorkflowExecutor:
         return max(0.0, self._give_up_at - now)
 
     def _cancel_waiting(self) -> None:
-        with self._lock:
-            places = self._schedule.drain()
+        places = self._schedule.claim_all()
         for place in places:
             self._note(place, TaskResult(TaskStatus.CANCELLED, f"not started: {self._signal.reason}"))
-        with self._lock:
-            self._schedule.left -= len(places)
+        self._post(partial(self._count_off, len(places)))
 
     def _give_up(self) -> None:
         """Leave behind the bodies that did not heed the signal: nothing can end a thread from outside."""
@@ -205,30 +211,74 @@ class WorkflowExecutor:
 
     def _settle_from_outside(self, place: int, result: TaskResult) -> None:
         """Settle a task whose body goes on for now; its thread counts no more, and is let go when it comes back."""
-        try:
-            self._running.remove(place)
-        except KeyError:
+        if self._done_with(place):
+            self._record(place, result)
+            self._go_on(place, result)
+            self._post(self._leave)
+            self.wake()
+
+    def _end_interrupted(self) -> None:
+        """End a run whose bookkeeping an interrupt may have torn: by the outcomes, not by counting."""
+        self._cancel_waiting()
+        while self._running and (patience := self._patience()):
+            with contextlib.suppress(queue.Empty):
+                self._woken.get(timeout=patience)
+        self._give_up()
+        for place in self._everything:
+            if self._outcomes[place] is None:
+                self._record(place, TaskResult(TaskStatus.CANCELLED, self._signal.reason))
+
+    # the books
+
+    def _post(self, item: int | Callable[[], object]) -> None:
+        """Have a success (by its place) or a change entered in the books: here, or by the thread that is at them now.
+
+        No thread ever waits here. Threads that queue for a lock take turns at every task, which costs more than the
+        task: so who finds the desk taken leaves its item to who sits there ("flat combining", Hendler et al., 2010).
+        """
+        news, desk = self._news, self._desk
+        news.append(item)
+        while news and desk.acquire(blocking=False):
+            try:
+                while news:
+                    entry = news.popleft()
+                    if isinstance(entry, int):
+                        self._schedule.free_dependents(entry)
+                        self._count_off(1)
+                    else:
+                        entry()
+                asked, self._asked = self._asked, False
+            finally:
+                desk.release()
+            if asked:
+                self._tools.workers.submit(partial(self._work, THERE))
+
+    def _count_off(self, number: int) -> None:
+        self._left -= number
+        if not self._left:
+            self.wake()
+
+    def _look(self) -> None:
+        """Ask for one more thread, where there is work and room for it; it will have the books looked at again."""
+        if self._held:
             return
-        self._record(place, result)
-        self._go_on(place, result)
-        with self._lock:
-            self._workers -= 1
-        self._ask_for_worker()
-        self.wake()
+        if self._schedule.has_ready(HERE) and not self._here and self._workers < self._limits[HERE]:
+            self._here = True
+            self._workers += 1
+            self.wake()
+        if self._schedule.has_ready(THERE) and not self._asked and self._workers < self._limits[THERE]:
+            self._asked = True
+            self._workers += 1
+
+    def _leave(self) -> None:
+        self._workers -= 1
+        self._look()
+
+    def _leave_here(self) -> None:
+        self._here = False
+        self._look()
 
     # threads at work
-
-    def _ask_for_worker(self) -> None:
-        """Have one more thread work, where there is work and room for it; it will ask for the next."""
-        if self._needs(THERE):
-            self._tools.workers.submit(partial(self._work, THERE))
-
-    def _needs(self, lane: int) -> bool:
-        """Whether one more thread is needed for a lane; it counts from then on."""
-        with self._lock:
-            needed = self._workers < self._limits[lane] and self._schedule.has_ready(lane) and not self._held
-            self._workers += needed
-            return needed
 
     @property
     def _held(self) -> bool:
@@ -237,52 +287,52 @@ class WorkflowExecutor:
 
     def _work(self, lane: int) -> None:
         """Run ready tasks, one after another, until there is none."""
-        with self._lock:
-            place = self._next(lane)
-        while place != NONE:
-            self._ask_for_worker()
-            place = self._run(place, lane)
-        if self._schedule.has_ready(HERE) or not self._schedule.left:
-            self.wake()
-
-    def _next(self, lane: int) -> int:
-        """Under the lock: begin the next task of a lane; `NONE`, and the thread counts no more, where there is none."""
-        while not self._held:
-            place = self._schedule.take(lane)
-            if place == NONE:
+        schedule, other = self._schedule, self._mixed and lane == THERE
+        while (place := self._take(lane)) != NONE:
+            if (schedule.has_ready(THERE) and self._workers < self._limits[THERE]) or (
+                other and schedule.has_ready(HERE) and not self._here
+            ):
+                self._post(self._look)
+            if not self._run(place, lane):
                 break
-            if self._claim(place):
-                self._running.add(place)
+        else:
+            self._post(self._leave)
+        if lane == HERE:
+            self._post(self._leave_here)
+
+    def _take(self, lane: int) -> int:
+        """Begin the next task of a lane."""
+        signal, gate = self._signal, self._tools.gate
+        while not signal.cancelled and not gate.paused:
+            place = self._schedule.take(lane)
+            if place == NONE or self._claim(place):
                 return place
-        self._workers -= 1
         return NONE
 
-    def _run(self, place: int, lane: int) -> int:
-        """Run and settle a task, and begin the next."""
+    def _run(self, place: int, lane: int) -> bool:
+        """Run and settle a task; whether it was still to be settled, or else the thread counts no more."""
+        self._running.add(place)
         task = self._graph.listed[place]
-        result = self._result(place, task, lane)
+        limited = task.timeout is not None
+        result = self._limited(place, task, lane) if limited else self._in_context(task, self._signal, lane)
+        if not self._done_with(place):
+            return False
+        self._record(place, result)
+        self._go_on(place, result)
+        return True
+
+    def _done_with(self, place: int) -> bool:
+        """Whether the caller is the one to settle a task."""
         try:
             self._running.remove(place)
-        except KeyError:  # settled from outside
-            return NONE
-        self._record(place, result)
-        if not result.ok:
-            self._go_on(place, result)
-            with self._lock:
-                return self._next(lane)
-        with self._lock:  # what `_go_on` does, with one lock less
-            self._schedule.free_dependents(place)
-            self._schedule.left -= 1
-            if self._mixed and self._schedule.has_ready(HERE):
-                self.wake()
-            return self._next(lane)
+        except KeyError:
+            return False
+        return True
 
     # one task
 
-    def _result(self, place: int, task: Task, lane: int) -> TaskResult:
-        """What the task comes to; in a thread of an executor, in a copy of the context in which the run was called."""
-        if task.timeout is None:
-            return self._in_context(task, self._signal, lane)
+    def _limited(self, place: int, task: Task, lane: int) -> TaskResult:
+        """What a task comes to that has a time limit."""
         signal, unlink = _linked(self._signal)
         timer = _timer(task.timeout, lambda: self._expire(place, task, signal))
         try:
@@ -299,6 +349,7 @@ class WorkflowExecutor:
         signal.cancel(str(error))
 
     def _in_context(self, task: Task, signal: CancelSignal, lane: int) -> TaskResult:
+        """What a task comes to; in an executor's thread in a copy of the context in which the run was called for."""
         if lane == THERE:
             return self._context.copy().run(self._attempt, task, signal)
         token = ancestors.set(self._asking)
@@ -362,16 +413,14 @@ class WorkflowExecutor:
             bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message))
 
     def _go_on(self, place: int, result: TaskResult) -> None:
-        """Free the task's dependents, or skip all that hang on it."""
-        passes = result.ok or (result.status is TaskStatus.FAILURE and self._graph.listed[place].continue_on_error)
-        with self._lock:
-            if passes:
-                self._schedule.free_dependents(place)
-            doomed = [] if passes else self._schedule.doom_dependents(place)
-        for dependent, blamed in doomed:
+        """Free the task's dependents, or skip all that hang on it; in a cancelled run they are cancelled soon."""
+        if result.ok or (result.status is TaskStatus.FAILURE and self._graph.listed[place].continue_on_error):
+            self._post(place)
+            return
+        skipped = [] if self._signal.cancelled else self._schedule.claim_dependents(place)
+        for dependent, blamed in skipped:
             self._note(dependent, TaskResult(TaskStatus.SKIPPED, f"skipped, since {self._words(blamed)}"))
-        with self._lock:
-            self._schedule.left -= 1 + len(doomed)
+        self._post(partial(self._count_off, 1 + len(skipped)))
         if isinstance(result.exception, KeyboardInterrupt):  # the user's stop button means the run
             self._signal.cancel("interrupted")
 
@@ -383,17 +432,15 @@ class WorkflowExecutor:
     # other runs of the same runner
 
     def _claim(self, place: int) -> bool:
-        """Under the lock: whether this run may run a task; else it takes over what the other run makes of it."""
+        """Whether this run is the one to run a task; if not, it takes over what another run makes of it."""
         name, claims = self._graph.listed[place].name, self._tools.claims
-        if claims.claim(name, self):
-            earlier = claims.ended_since(self._moment, name, self)
-            if earlier is None or earlier.status is TaskStatus.CANCELLED:
-                return True
-            claims.release(name, earlier)
-            self._schedule.hold(place)
-            self._take_over(place, earlier)
-            return False
+        claimed = claims.claim(name, self, self._moment)
+        if claimed is True:
+            return True
         self._schedule.hold(place)
+        if claimed:
+            self._take_over(place, claimed)
+            return False
         try:
             if not claims.wait(name, self._asking, partial(self._take_over, place)):
                 self._schedule.make_ready(place)
@@ -404,17 +451,13 @@ class WorkflowExecutor:
 
     def _take_over(self, place: int, result: TaskResult) -> None:
         """Settle a task by its outcome in another run; where that one was cancelled, it can run here."""
-        with self._lock:
-            if not self._schedule.waits(place):  # cancelled meanwhile
-                return
-            if result.status is TaskStatus.CANCELLED:
+        if result.status is TaskStatus.CANCELLED:
+            if self._schedule.claim(place):
                 self._schedule.make_ready(place)
-            else:
-                self._schedule.settle(place)
-                self._outcomes[place] = result
-                self._go_on(place, result)
-        self._ask_for_worker()
-        self.wake()
+        elif self._schedule.claim(place):
+            self._outcomes[place] = result
+            self._go_on(place, result)
+        self._post(self._look)
 
 
 _NO_INPUTS: Mapping[str, Any] = MappingProxyType({})

@@ -12,22 +12,20 @@ class CancelSignal:
     """Set once, seen everywhere; `reason` says why."""
 
     def __init__(self) -> None:
+        self.cancelled = False
+        """Whether cancel was asked for; a plain attribute, since it is read for every task. `cancel` sets it."""
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], object]] = []
         self.reason = ""
 
-    @property
-    def cancelled(self) -> bool:
-        """Whether cancel was asked for."""
-        return self._event.is_set()
-
     def cancel(self, reason: str = "cancelled") -> None:
         """Ask for a stop; the first reason stands."""
         with self._lock:
-            if self._event.is_set():
+            if self.cancelled:
                 return
             self.reason = reason
+            self.cancelled = True
             self._event.set()
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -36,7 +34,7 @@ class CancelSignal:
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call `callback` once on cancel (now, if it was); the returned function unsubscribes it."""
         with self._lock:
-            if not self._event.is_set():
+            if not self.cancelled:
                 self._callbacks.append(callback)
                 return lambda: self._drop(callback)
         callback()
@@ -53,5 +51,5 @@ class CancelSignal:
 
     def raise_if_cancelled(self) -> None:
         """Raise `TaskCancelled` once cancel was asked for: a safe point for long bodies."""
-        if self._event.is_set():
+        if self.cancelled:
             raise TaskCancelled(self.reason)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import heapq
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
 from functools import cached_property
 
 from milepost.model.cycles import find_cycles
+from milepost.model.edges import Edges
 from milepost.model.errors import TaskGraphError
 from milepost.model.task import Task
 
@@ -24,18 +24,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint at the most similar known name, to end a sentence with; empty when none is near."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Edges:
-    """A graph by numbers, the places of its tasks: who depends on each (each once), and on how many it depends."""
-
-    dependents: Sequence[Sequence[int]]
-    unmet: Sequence[int]
-    forwards: bool
-    """Whether every task stands after all it depends on: then there can be no circle."""
-    missing: Sequence[tuple[int, str]]
-    """Dependencies that are no task of the graph, with the place of the task that has them."""
 
 
 class TaskGraph:
@@ -75,23 +63,7 @@ class TaskGraph:
     @cached_property
     def edges(self) -> Edges:
         """The graph by numbers."""
-        places, size = self.places, len(self.listed)
-        dependents: list[list[int] | tuple[()]] = [()] * size
-        unmet, forwards, missing = [0] * size, True, []
-        for place, task in enumerate(self.listed):
-            for name in dict.fromkeys(task.dependencies) if task.dependencies else ():
-                source = places.get(name, -1)
-                if source < 0:
-                    missing.append((place, name))
-                    continue
-                unmet[place] += 1
-                forwards = forwards and source < place
-                following = dependents[source]
-                if following:
-                    following.append(place)
-                else:
-                    dependents[source] = [place]
-        return Edges(dependents, unmet, forwards, missing)
+        return Edges.of(self.listed, self.places)
 
     def validate(self, more: Iterable[str] = ()) -> None:
         """Raise one `TaskGraphError` with every problem: duplicate names, missing dependencies, cycles, and `more`."""
@@ -105,7 +77,7 @@ class TaskGraph:
 
     def dependents(self, name: str) -> tuple[str, ...]:
         """The tasks that depend on `name` directly, in the order of the graph."""
-        return tuple(self.listed[place].name for place in self.edges.dependents[self.places[name]])
+        return tuple(self.listed[place].name for place in self.edges.dependents(self.places[name]))
 
     def order(self) -> tuple[str, ...]:
         """Every name after all it depends on; among those that could come next the highest priority, then the first."""
@@ -142,7 +114,7 @@ class TaskGraph:
 
     def _freed(self, done: int, unmet: list[int]) -> Iterator[int]:
         """Count `done` off in `unmet`; the tasks that wait for nothing more."""
-        for dependent in self.edges.dependents[done]:
+        for dependent in self.edges.dependents(done):
             unmet[dependent] -= 1
             if not unmet[dependent]:
                 yield dependent
