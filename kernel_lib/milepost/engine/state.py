@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from milepost.model.lines import Kept, SavedLines, opened
+from milepost.model.kept import Kept, given_back, has_succeeded, opened
 from milepost.model.result import TaskResult
 from milepost.model.snapshot import Snapshot
 
@@ -27,14 +27,12 @@ class TaskStateManager:
 
     def hydrate(self, snapshot: Snapshot) -> None:
         """Take over the results of a snapshot."""
-        kept, ok = snapshot.kept(), snapshot.succeeded()
-        given = {name: result.given_back() for name, result in kept.items() if isinstance(result, TaskResult)}
+        kept, ok = given_back(snapshot.kept()), snapshot.succeeded()
         with self._lock:
             self._brought |= kept.keys()
             self._hydrated -= kept.keys()
             self._hydrated |= ok
             self._results.update(kept)
-            self._results.update(given)
 
     def copy(self) -> TaskStateManager:
         """The same results, for a run that must leave these alone; what was hydrated, and only that, still is."""
@@ -47,7 +45,7 @@ class TaskStateManager:
     def __contains__(self, name: object) -> bool:
         """Whether a task has a success."""
         kept = self._results.get(name) if isinstance(name, str) else None
-        return name in kept.succeeded if isinstance(kept, SavedLines) else kept is not None and kept.ok
+        return kept is not None and has_succeeded(kept, str(name))
 
     def snapshot(self) -> Snapshot:
         """The results as they are now."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from milepost.model.entry import PICKLED, Entries, EntryError
 from milepost.model.errors import SnapshotError
+from milepost.model.kept import Kept, Unopened
 from milepost.model.plain import plain_text
 from milepost.model.result import TaskResult
 
@@ -27,17 +28,15 @@ _CHECK = b', "check": "%s"}'
 _CHECK_LENGTH = len(_CHECK % (b"0" * 16))
 
 
-class SavedLines:
+class SavedLines(Unopened):
     """Lines of a text that is known to be whole, by name; the results in them hold no pickle."""
 
-    __slots__ = ("_lines", "_opened", "succeeded")
+    __slots__ = ("_lines",)
 
-    def __init__(self, lines: dict[str, bytes]) -> None:
-        self._lines = lines
-        self._opened: dict[str, TaskResult] = {}
+    def __init__(self, lines: Mapping[str, bytes]) -> None:
         end = -_CHECK_LENGTH
-        self.succeeded = frozenset([name for name, line in lines.items() if line.endswith(_SUCCESS, 0, end)])
-        """The tasks that succeeded."""
+        super().__init__([name for name, line in lines.items() if line.endswith(_SUCCESS, 0, end)])
+        self._lines = lines
 
     def __repr__(self) -> str:
         return f"<{len(self._lines)} saved lines>"
@@ -46,38 +45,11 @@ class SavedLines:
         """As it was written."""
         return self._lines[name]
 
-    def result(self, name: str) -> TaskResult:
-        """The result; the same object each time.
-
-        Raises
-        ------
-        SnapshotError
-            When someone wrote nonsense and its right checksum.
-        """
-        known = self._opened.get(name)
-        if known is not None:
-            return known
+    def _open(self, name: str) -> TaskResult:
         try:
-            result = _read(name, self._lines[name], Entries())
-        except EntryError as error:
+            return _read(name, self._lines[name], Entries())
+        except EntryError as error:  # only where someone wrote nonsense and its right checksum
             raise SnapshotError(f"the saved result of task {name!r} cannot be used: {error}") from error
-        return self._opened.setdefault(name, result)
-
-
-Kept = TaskResult | SavedLines
-"""What a mapping by name holds for a task: its result, or the lines among which its own is."""
-
-
-def opened(kept: Kept, name: str) -> TaskResult:
-    """The result itself."""
-    return kept if isinstance(kept, TaskResult) else kept.result(name)
-
-
-def names_of_successes(results: Mapping[str, Kept]) -> set[str]:
-    """The tasks that succeeded; nothing is parsed for it."""
-    return {
-        name for name, kept in results.items() if (kept.ok if isinstance(kept, TaskResult) else name in kept.succeeded)
-    }
 
 
 def write_line(name: str, entry: str) -> bytes:

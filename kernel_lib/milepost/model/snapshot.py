@@ -13,18 +13,8 @@ from typing import Any, Self
 
 from milepost.model.entry import Entries, EntryError
 from milepost.model.errors import SnapshotError, SnapshotWarning
-from milepost.model.lines import (
-    FORMAT,
-    VERSION,
-    Kept,
-    SavedLines,
-    is_intact,
-    names_of_successes,
-    opened,
-    read_lines,
-    write_line,
-    write_text,
-)
+from milepost.model.kept import Kept, Unopened, has_succeeded, opened
+from milepost.model.lines import FORMAT, VERSION, SavedLines, is_intact, read_lines, write_line, write_text
 from milepost.model.result import TaskResult
 
 _INSTEAD = "use another copy of it, or start without a snapshot"
@@ -43,14 +33,15 @@ class Snapshot(Mapping[str, TaskResult]):
 
     def __init__(self, results: Mapping[str, Kept] | None = None) -> None:
         self._kept = results.kept() if isinstance(results, Snapshot) else dict(results or {})
-        if {*map(type, self._kept)} <= {str} and {*map(type, self._kept.values())} <= {TaskResult, SavedLines}:
-            return  # without a step for each result
+        kinds = {*map(type, self._kept.values())}  # quick: no step for each result
+        if {*map(type, self._kept)} <= {str} and all(issubclass(kind, TaskResult | Unopened) for kind in kinds):
+            return
         for name, result in self._kept.items():
-            if not isinstance(name, str) or not isinstance(result, TaskResult | SavedLines):
+            if not isinstance(name, str) or not isinstance(result, TaskResult | Unopened):
                 raise TypeError(f"a snapshot maps names to TaskResults, not {name!r} to {type(result).__name__}")
 
     def kept(self) -> dict[str, Kept]:
-        """A copy of what it holds, some of it still text."""
+        """A copy of what it holds, some of it still to be opened."""
         return dict(self._kept)
 
     def __getitem__(self, name: str) -> TaskResult:
@@ -75,7 +66,7 @@ class Snapshot(Mapping[str, TaskResult]):
 
     def succeeded(self) -> set[str]:
         """The names of the tasks that succeeded."""
-        return names_of_successes(self._kept)
+        return {name for name, kept in self._kept.items() if has_succeeded(kept, name)}
 
     def to_json(self) -> str:
         """The snapshot as JSON text.
@@ -127,11 +118,12 @@ class Snapshot(Mapping[str, TaskResult]):
             if isinstance(kept, SavedLines):
                 lines.append(kept.line(name))
                 continue
+            result = opened(kept, name)
             try:
-                entry = entries.write(name, kept)
+                entry = entries.write(name, result)
             except EntryError as error:
-                entry = entries.write_unsaved(name, kept, str(error))
-                if kept.ok:
+                entry = entries.write_unsaved(name, result, str(error))
+                if result.ok:
                     problems.append(f"the data of task {name!r} cannot be saved ({error}); it runs again on resume")
             lines.append(write_line(name, entry))
         return write_text(lines), problems
