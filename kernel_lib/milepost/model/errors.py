@@ -34,6 +34,18 @@ class TaskTimeout(MilepostError):
     """A task, or a whole run, took longer than its limit (seconds)."""
 
 
+class WorkerDied(MilepostError):
+    """The worker process of a task ended while it ran: killed, crashed, or by its own doing."""
+
+
+class TransferError(MilepostError):
+    """A value that cannot travel to a worker process, or back from it."""
+
+
+class RemoteError(MilepostError):
+    """An exception of a worker process that cannot be built again here; its class has the name of the original's."""
+
+
 class UsageError(MilepostError):
     """A command, option or argument that Milepost does not know or cannot use."""
 
