@@ -18,7 +18,7 @@ from milepost.engine.strategies.looping import LoopingStrategy
 from milepost.engine.strategies.retrying import RetryingStrategy
 from milepost.engine.strategies.standard import StandardStrategy
 from milepost.engine.strategies.starting import StartingStrategy
-from milepost.engine.workflow import Tools
+from milepost.engine.tools import Tools
 from milepost.executors.loop import LoopThread
 from milepost.executors.main import MainExecutor
 from milepost.executors.threads import ThreadsExecutor

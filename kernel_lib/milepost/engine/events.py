@@ -18,12 +18,15 @@ class EventBus:
 
     def __init__(self) -> None:
         self._listeners: dict[EventKind, list[Listener]] = {kind: [] for kind in EventKind}
+        self.heard = False
+        """Whether anyone has ever listened: until then no event need be made. A plain attribute, as tasks read it."""
 
     def on(self, event: str, callback: Listener) -> Callable[[], None]:
         """Subscribe to one kind of event, or to "*" for all; the returned function unsubscribes."""
         if event != "*" and event not in set(EventKind):
             raise UsageError(f"there is no event {event!r}; events are {', '.join(EventKind)}, or * for all")
         kinds = list(EventKind) if event == "*" else [EventKind(event)]
+        self.heard = True
         for kind in kinds:
             self._listeners[kind].append(callback)
         return lambda: self._off(kinds, callback)
@@ -35,7 +38,7 @@ class EventBus:
 
     def wanted(self, kind: EventKind) -> bool:
         """Whether anyone listens: an event nobody wants need not be made."""
-        return bool(self._listeners[kind])
+        return self.heard and bool(self._listeners[kind])
 
     def emit(self, event: Event) -> None:
         """Call every listener; what one raises is logged."""

@@ -15,7 +15,8 @@ from milepost.engine.events import Listener
 from milepost.engine.state import TaskStateManager
 from milepost.engine.strategies.dry_run import DryRunStrategy
 from milepost.engine.strategies.standard import parameter_names
-from milepost.engine.workflow import Tools, WorkflowExecutor
+from milepost.engine.tools import Tools
+from milepost.engine.workflow import WorkflowExecutor
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import SnapshotWarning, TaskGraphError, UsageError
 from milepost.model.events import Event, EventKind

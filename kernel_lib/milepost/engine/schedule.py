@@ -76,8 +76,11 @@ class Schedule:
                 place = heapq.heappop(ready) % self._size
             except IndexError:  # another thread was faster
                 break
-            if self.claim(place):
-                return place
+            try:  # `claim`, without a call for every task
+                self._open.remove(place)
+            except KeyError:
+                continue
+            return place
         return NONE
 
     def claim(self, place: int) -> bool:

@@ -1,0 +1,74 @@
+"""One task, once its turn has come: its context, its condition, then the strategy."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
+from functools import partial
+from typing import Any
+
+from milepost.engine.claims import ancestors
+from milepost.engine.tools import Tools
+from milepost.model.cancel import CancelSignal
+from milepost.model.errors import TaskCancelled
+from milepost.model.events import Event, EventKind
+from milepost.model.result import TaskError, TaskResult
+from milepost.model.states import TaskStatus
+from milepost.model.task import Task
+from milepost.ports import TaskCall
+
+
+class Attempts:
+    """Made in the context in which the run was called for; tasks that run in other threads get copies of it."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._own = tools.executors[""]
+        self._context = contextvars.copy_context()
+        self.asking = ancestors.get()
+        """The tasks in whose bodies the run was called for."""
+
+    def there(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal) -> TaskResult:
+        """What the task comes to, in an executor's thread."""
+        return self._context.copy().run(self._attempt, task, inputs, signal)
+
+    def here(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal) -> TaskResult:
+        """What the task comes to, in the caller's own context."""
+        asking = ancestors.set(self.asking)
+        try:
+            return self._attempt(task, inputs, signal)
+        finally:
+            ancestors.reset(asking)
+
+    def _attempt(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal) -> TaskResult:
+        tools = self._tools
+        ancestors.set((*self.asking, task.name))
+        try:
+            if task.condition is not None and not self._holds(task.condition, signal):
+                return TaskResult(TaskStatus.SKIPPED, "its condition does not hold")
+            signal.raise_if_cancelled()
+            started = partial(self._tell, EventKind.TASK_START, task) if tools.bus.heard else _nothing
+            progress = partial(self._tell, EventKind.TASK_PROGRESS, task)
+            executor = tools.executors[task.on] if task.on else self._own
+            call = TaskCall(task, tools.context, inputs, signal, tools.clock, executor, started, progress)
+            return tools.strategy.execute(call)
+        except (KeyboardInterrupt, TaskCancelled, CancelledError) as error:
+            reason = signal.reason or str(error) or "interrupted"
+            return TaskResult(TaskStatus.CANCELLED, reason, TaskError.of(error), exception=error)
+        except BaseException as error:  # also a SystemExit: a thread that ended here would never settle its task
+            return TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
+
+    def _holds(self, condition: Callable[[Any], Any], signal: CancelSignal) -> bool:
+        answer = condition(self._tools.context)
+        return bool(self._tools.run_coroutine(answer, signal) if inspect.iscoroutine(answer) else answer)
+
+    def _tell(self, kind: EventKind, task: Task, message: str = "") -> None:
+        bus = self._tools.bus
+        if bus.wanted(kind):
+            bus.emit(Event(kind, self._tools.clock.time(), task.name, message=str(message)))
+
+
+def _nothing() -> None:
+    """Nobody listens."""

@@ -1,0 +1,113 @@
+"""The bookkeeping of a run that several threads work on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from milepost.engine.schedule import HERE, THERE, Schedule
+
+Entry = int | Callable[[], object]
+
+
+class Books:
+    """Counts what is left, frees dependents, and asks for threads while there is work for them.
+
+    No thread ever waits here. Threads that queue for a lock take turns at every task, which costs more than the task:
+    so who finds the desk taken leaves its entry to who sits there ("flat combining", Hendler et al., 2010).
+
+    Parameters
+    ----------
+    schedule : Schedule
+    left : int
+        Tasks without an outcome.
+    limits : (int, int)
+        Threads at work at most, by lane.
+    held : callable
+        Whether no task may start now.
+    ask : callable
+        Have one more thread work.
+    wake : callable
+        Tell the thread that called for the run: it has work, or nothing is left.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        left: int,
+        limits: tuple[int, int],
+        *,
+        held: Callable[[], bool],
+        ask: Callable[[], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._schedule = schedule
+        self._limits = limits
+        self._held = held
+        self._ask = ask
+        self._wake = wake
+        self._desk = threading.Lock()
+        self._news: deque[Entry] = deque()
+        self._asked = False
+        self.left = left
+        """Tasks without an outcome."""
+        self.threads = 0
+        """Threads at work, or asked for."""
+        self.here = False
+        """Whether the thread that called for the run is at work, or asked for."""
+
+    def post(self, entry: Entry) -> None:
+        """Have a success (by its place) or a change entered: here, or by the thread that is at the desk now."""
+        news, desk = self._news, self._desk
+        news.append(entry)
+        while news and desk.acquire(blocking=False):
+            try:
+                while news:
+                    self._enter(news.popleft())
+                asked, self._asked = self._asked, False
+            finally:
+                desk.release()
+            if asked:
+                self._ask()
+
+    def _enter(self, entry: Entry) -> None:
+        if isinstance(entry, int):
+            self._schedule.free_dependents(entry)
+            self.count_off(1)
+        else:
+            entry()
+
+    def wants_thread(self, lane: int) -> bool:
+        """Whether one more thread could work on a lane; a guess, to be settled by `look`."""
+        return self.threads < self._limits[lane] and self._schedule.has_ready(lane)
+
+    # entries
+
+    def count_off(self, number: int) -> None:
+        """So many tasks more have an outcome."""
+        self.left -= number
+        if not self.left:
+            self._wake()
+
+    def look(self) -> None:
+        """Ask for one more thread, where there is work and room for it; it will have the books looked at again."""
+        if self._held():
+            return
+        if self.wants_thread(HERE) and not self.here:
+            self.here = True
+            self.threads += 1
+            self._wake()
+        if self.wants_thread(THERE) and not self._asked:
+            self._asked = True
+            self.threads += 1
+
+    def leave(self) -> None:
+        """A thread counts no more."""
+        self.threads -= 1
+        self.look()
+
+    def leave_here(self) -> None:
+        """The thread that called for the run is back at its watch."""
+        self.here = False
+        self.look()
