@@ -78,12 +78,12 @@ class Arguments:
         """A function's parameters as inputs: upstream data by content, defaults and closure by value."""
         if definition.function is None:
             return {}
-        found = fixed_inputs(definition.function.function, self._namespace.data)
+        found = fixed_inputs(definition.function.function, self._namespace.home)
         return {**found, **{name: self._input(name) for name in definition.upstream}}
 
     def _input(self, name: str) -> Input:
         argument = self._argument(name)
-        content, known = digest(argument.value, self._namespace.data), argument.known
+        content, known = digest(argument.value, self._namespace.home), argument.known
         stands = known is not None and (not content.hex or self._stands(known, argument.output, content.hex))
         counts = known.digest if known is not None and stands else content.hex
         kind, text = ("task", "") if counts else ("opaque", content.opaque)
@@ -111,4 +111,4 @@ class Arguments:
         return {name: self._state(value) for name, value in given.items()}
 
     def _state(self, value: Any) -> str:
-        return digest(value, self._namespace.data).hex
+        return digest(value, self._namespace.home).hex

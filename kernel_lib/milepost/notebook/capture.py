@@ -51,7 +51,7 @@ class _Tee(io.TextIOBase):
         self._write: Callable[[str], int] = self._pass_on
 
     @property
-    def write(self) -> Callable[[str], int]:  # type: ignore[override]
+    def write(self) -> Callable[[str], int]:
         """IPython puts a function of its own in the place of `write` while a cell runs: not for other tasks."""
         recorder = _current.get()
         return self._keep if recorder is not None and recorder.quiet else self._write

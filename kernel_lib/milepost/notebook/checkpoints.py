@@ -43,7 +43,7 @@ class Outcome:
     peak_bytes: int
     why: Reason
     after: tuple[str, ...]
-    argument_changed: str
+    obstacle: str
     random_before: Mapping[str, str]
     random_after: Mapping[str, Any]
 
@@ -72,9 +72,8 @@ class Checkpoints:
         outputs = self._outputs(outcome)
         if outcome.definition.options.save == "never":
             return Saved(outputs, unsaved="--save never")
-        if outcome.argument_changed:
-            words = f"it changed its argument {outcome.argument_changed}; have it return a new value instead"
-            return Saved(outputs, unsaved=words)
+        if outcome.obstacle:
+            return Saved(outputs, unsaved=outcome.obstacle)
         try:
             return self._save(outcome, outputs)
         except StoreError as error:
@@ -84,7 +83,7 @@ class Checkpoints:
         return tuple(
             Output(
                 name=name,
-                digest=digest(value, self._namespace.data).hex or lineage(outcome.key, name),
+                digest=digest(value, self._namespace.home).hex or lineage(outcome.key, name),
                 type=type(value).__name__,
                 mutated=name in outcome.mutated,
             )

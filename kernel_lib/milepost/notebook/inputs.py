@@ -48,7 +48,7 @@ class Stands:
         if local == known.digest:
             return True
         restored = self._reload(known, output) if known.record is not None else None
-        return restored is not None and digest(restored, self._namespace.data).hex == local
+        return restored is not None and digest(restored, self._namespace.home).hex == local
 
 
 class InputResolver:
@@ -60,8 +60,8 @@ class InputResolver:
         self._provider = provider
         self._stands = stands
 
-    def resolve(self, definition: Definition) -> Resolution:
-        """All inputs of a task; restores what is missing and saved."""
+    def resolve(self, definition: Definition, without: Iterable[str] = ()) -> Resolution:
+        """All inputs of a task, or all but some; restores what is missing and saved."""
         found = Resolution()
         words = [name for name in definition.names.maybe if name in self._namespace.data]
         waiting = [*definition.reads, *(word for word in words if self._namespace.is_user(word))]
@@ -71,7 +71,7 @@ class InputResolver:
         code = _compiled(definition.code)
         waiting += [name for name in quoted_names(code) if name in self._namespace.data]
         self._imports(imported_names(code), found)
-        seen: set[str] = set(definition.upstream)
+        seen: set[str] = {*definition.upstream, *without}
         while waiting:
             name = waiting.pop(0)
             if name not in seen:
@@ -125,7 +125,7 @@ class InputResolver:
         found.inputs[name] = Input(
             name=name,
             kind="lineage",
-            digest=digest_text(made_by, outline(self._namespace.data[name], self._namespace.data)),
+            digest=digest_text(made_by, outline(self._namespace.data[name], self._namespace.home)),
             text=result.opaque,
             source=source,
         )
@@ -133,7 +133,7 @@ class InputResolver:
         return (*result.globals, *(origin.reads if origin else ()))
 
     def _task_function(self, name: str, function: TaskFunction[..., Any], found: Resolution) -> Iterable[str]:
-        result = digest(function.function, self._namespace.data)
+        result = digest(function.function, self._namespace.home)
         self._imports(result.imports, found)
         text = source_of(function.function)
         found.inputs[name] = Input(name=name, kind="function", digest=result.hex, text=text, source=function.name)

@@ -27,14 +27,35 @@ class Origin:
 
 @dataclass(slots=True)
 class Ledger:
-    """By name: what a task left (`known`), which tasks ever left it (`producers`), which plain cell bound it."""
+    """By name: what a task left (`known`), which tasks ever left it (`producers`), which plain cell bound it.
+
+    `moments` tells when a name was bound last, by a clock that `tick` moves on: a task in the background counts from
+    the moment at which its cell was run, however long it takes.
+    """
 
     known: dict[str, Known] = field(default_factory=dict)
     producers: dict[str, list[str]] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
+    moments: dict[str, int] = field(default_factory=dict)
+    now: int = 0
 
-    def produced(self, name: str, known: Known) -> None:
-        """A task bound or changed a name."""
+    def tick(self) -> int:
+        """The next moment."""
+        self.now += 1
+        return self.now
+
+    def bound_after(self, name: str, moment: int) -> bool:
+        """Whether anything bound a name after that moment."""
+        return self.moments.get(name, 0) > moment
+
+    def copy(self) -> Ledger:
+        """The ledger as it is now."""
+        producers = {name: list(tasks) for name, tasks in self.producers.items()}
+        return Ledger(dict(self.known), producers, dict(self.origins), dict(self.moments), self.now)
+
+    def produced(self, name: str, known: Known, moment: int | None = None) -> None:
+        """A task bound or changed a name: now, or as of an earlier moment."""
+        self.moments[name] = self.tick() if moment is None else moment
         self.known[name] = known
         self.origins.pop(name, None)
         tasks = self.producers.setdefault(name, [])
@@ -46,6 +67,7 @@ class Ledger:
         """A plain cell bound names."""
         origin = Origin(digest_text(code), reads)
         for name in names:
+            self.moments[name] = self.tick()
             self.known.pop(name, None)
             self.producers.pop(name, None)
             self.origins[name] = origin

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from milepost.analysis.code import global_names
 from milepost.analysis.digest import ATOMS, Digest, digest, outline
 
 _HISTORY = re.compile(r"_+|_i+\d*|_\d+|_dh|_ih|_oh|_exit_code|In|Out")
@@ -24,10 +25,14 @@ class Changes:
 
 
 class Namespace:
-    """A view of `shell.user_ns` without what IPython put there."""
+    """A view of `shell.user_ns` without what IPython put there, or of `data`, names of it as they once were.
 
-    def __init__(self, shell: Any) -> None:
-        self.data: dict[str, Any] = shell.user_ns
+    `home` is `shell.user_ns` in both cases: what the notebook's functions have as their globals.
+    """
+
+    def __init__(self, shell: Any, data: dict[str, Any] | None = None) -> None:
+        self.home: dict[str, Any] = shell.user_ns
+        self.data: dict[str, Any] = self.home if data is None else data
         self._hidden: Mapping[str, Any] = shell.user_ns_hidden
 
     def names(self) -> list[str]:
@@ -42,11 +47,27 @@ class Namespace:
 
     def digest(self, name: str) -> Digest:
         """The content digest of what a name is bound to."""
-        return digest(self.data[name], self.data)
+        return digest(self.data[name], self.home)
 
     def state(self, name: str) -> str:
         """What tells whether a name's value changed in place: its content, as far as it has any."""
-        return self.digest(name).hex or outline(self.data[name], self.data)
+        return self.digest(name).hex or outline(self.data[name], self.home)
+
+    def reach(self, names: Iterable[str]) -> list[str]:
+        """These names, and those that the notebook's functions and classes among them read, and so on."""
+        seen: dict[str, None] = {}
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop(0)
+            if name not in seen:
+                seen[name] = None
+                waiting += self._read_by(self.data.get(name))
+        return list(seen)
+
+    def _read_by(self, value: Any) -> Iterable[str]:
+        members = vars(value).values() if isinstance(value, type) and value.__module__ == "__main__" else (value,)
+        functions = [item for item in members if isinstance(item, types.FunctionType) and item.__globals__ is self.home]
+        return [name for function in functions for name in global_names(function.__code__)]
 
     def fix(self) -> Before:
         """Remember what every name holds, to tell afterwards what changed."""

@@ -6,7 +6,6 @@ import builtins
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from milepost.analysis.code import global_names
 from milepost.model.errors import StoreError
 from milepost.model.record import Record
 from milepost.notebook.checkpoints import Checkpoints
@@ -47,19 +46,9 @@ class Provider:
 
     def needed(self, names: Iterable[str]) -> list[str]:
         """Those of `names`, and of what the notebook's functions among them read, that are not bound."""
-        data, found, waiting = self._desk.namespace.data, [], list(names)
-        seen: set[str] = set()
-        while waiting:
-            name = waiting.pop(0)
-            if name in seen:
-                continue
-            seen.add(name)
-            value = data.get(name)
-            if name not in data and (not hasattr(builtins, name) or self.record_for(name)):
-                found.append(name)
-            elif getattr(value, "__globals__", None) is data:
-                waiting += global_names(value.__code__)  # type: ignore[union-attr]
-        return found
+        namespace = self._desk.namespace
+        unbound = [name for name in namespace.reach(names) if name not in namespace.data]
+        return [name for name in unbound if not hasattr(builtins, name) or self.record_for(name)]
 
     def record_for(self, name: str) -> Record | None:
         """The newest record that provides a name, of a task that this session has not settled otherwise."""

@@ -15,6 +15,9 @@ from typing import Any
 
 from milepost.analysis.digest import digest
 
+UNSEEDED = "unseeded"
+"""What stands for the state of a generator that nobody seeded."""
+
 _SEEDS = re.compile(r"\b(seed|seed_all|seed_everything|set_seed|set_state|setstate|manual_seed\w*|set_rng_state)\s*\(")
 
 
@@ -38,6 +41,13 @@ def restore_states(states: Mapping[str, Any]) -> None:
 def state_digests(states: Mapping[str, Any]) -> dict[str, str]:
     """A digest of each state."""
     return {name: digest(state).hex for name, state in states.items()}
+
+
+def drawn(before: Mapping[str, str], *, seeded: bool) -> tuple[dict[str, str], dict[str, Any]]:
+    """The generators that moved since these digests were taken: where they were (if that says anything), and are."""
+    states = read_states()
+    moved = [name for name, after in state_digests(states).items() if before.get(name, after) != after]
+    return {name: before[name] if seeded else UNSEEDED for name in moved}, {name: states[name] for name in moved}
 
 
 def _loaded(name: str) -> bool:

@@ -30,12 +30,14 @@ from milepost.notebook.body import cell_trace, run_coroutine
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import RETURN, Definition, function_definition
 from milepost.notebook.facts import Facts, view_of_facts, view_of_record
+from milepost.notebook.foreground import Foreground
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.location import notebook_path, store_path
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.provider import Provider
 from milepost.notebook.registration import Registration
+from milepost.notebook.stage import Stage
 from milepost.notebook.stamp import stamp
 from milepost.notebook.strategy import CheckpointStrategy
 
@@ -113,6 +115,10 @@ class Session:
     def facts(self, name: str) -> Facts:
         """What is known of a task that this session defined."""
         return self._facts[name]
+
+    def stage(self, name: str) -> Stage:
+        """Where a task runs."""
+        return Foreground(self, self._facts[name])
 
     def all_facts(self) -> list[Facts]:
         """All tasks that this session defined, in order."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from milepost.model.errors import CorruptCheckpointError, StoreError, UntrustedError
@@ -14,19 +13,14 @@ from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
 from milepost.notebook.arguments import Arguments
-from milepost.notebook.capture import recording, replay
-from milepost.notebook.checkpoints import Checkpoints, Outcome, Saved, unsaved_names
+from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.describe import age
-from milepost.notebook.facts import Facts
-from milepost.notebook.inputs import InputResolver
-from milepost.notebook.ledger import Known, Ledger
-from milepost.notebook.namespace import Before, Namespace
-from milepost.notebook.random_state import read_states, restore_states, state_digests
-from milepost.notebook.recorder import Recorder, outputs_from_bytes
+from milepost.notebook.random_state import read_states, state_digests
+from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
-from milepost.notebook.stamp import stamp
-from milepost.notebook.validity import UNSEEDED, explain, package_changes, random_mismatch, task_key
+from milepost.notebook.stage import Left, Plan, Restored, Stage
+from milepost.notebook.validity import explain, package_changes, random_mismatch, task_key
 from milepost.ports import ExecutionStrategy, Store, TaskCall
 from milepost.widget.words import duration
 
@@ -34,32 +28,14 @@ from milepost.widget.words import duration
 class Desk(Protocol):
     """What the strategy needs of the session."""
 
-    shell: Any
-    namespace: Namespace
-    ledger: Ledger
-    resolver: InputResolver
     arguments: Arguments
     seeded: bool
 
     @property
     def store(self) -> Store: ...
-    @property
-    def checkpoints(self) -> Checkpoints: ...
-    def facts(self, name: str) -> Facts: ...
+    def stage(self, name: str) -> Stage: ...
     def ran(self) -> Iterable[str]: ...
     def key_of(self, name: str) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What was found out before anything runs."""
-
-    definition: Definition
-    facts: Facts
-    resolution: Resolution
-    key: str
-    why: Reason
-    record: Record | None
 
 
 class CheckpointStrategy:
@@ -71,20 +47,14 @@ class CheckpointStrategy:
 
     def execute(self, call: TaskCall) -> TaskResult:
         """The task's result, restored or computed."""
-        plan = self._plan(call.task.name)
-        facts = plan.facts
-        if self._in_memory(plan) and facts.result is not None:
-            return facts.result
-        facts.key, facts.why, facts.unsaved = plan.key, plan.why, ""
-        facts.after = tuple(dict.fromkeys((*call.task.dependencies, *plan.resolution.sources(call.task.name))))
-        if plan.record is not None:
-            restored = self._try_restore(plan, plan.record)
-            if restored is not None:
-                return restored
-        return self._run(call, plan)
+        stage = self._desk.stage(call.task.name)
+        plan = stage.plan() or self.plan(stage)
+        if self._in_memory(plan) and plan.facts.result is not None:
+            return plan.facts.result
+        return self.restore(stage, plan) or self._run(stage, call, plan)
 
     @staticmethod
-    def _in_memory(plan: _Plan) -> bool:
+    def _in_memory(plan: Plan) -> bool:
         """Whether this session has a function's data at hand: asking twice gives the same object."""
         facts, definition = plan.facts, plan.definition
         known = facts.result is not None and facts.result.ok and facts.key == plan.key
@@ -92,18 +62,18 @@ class CheckpointStrategy:
 
     # looking up
 
-    def _plan(self, name: str) -> _Plan:
-        desk = self._desk
-        facts = desk.facts(name)
+    def plan(self, stage: Stage) -> Plan:
+        """The task's inputs as they are now, its key, and its valid record if there is one."""
+        desk, facts = self._desk, stage.facts
         definition = facts.definition
-        resolution = desk.resolver.resolve(definition)
+        resolution = stage.resolver.resolve(definition)
         arguments = desk.arguments.inputs(definition)
         resolution.inputs.update(arguments)
         resolution.inputs.update(self._after(definition))
         resolution.blockers.update({name: item.text for name, item in arguments.items() if item.kind == "opaque"})
         key = task_key(definition, resolution.inputs)
         why, record = self._look_up(definition, key, resolution)
-        return _Plan(definition, facts, resolution, key, why, record)
+        return Plan(definition, facts, resolution, key, why, record)
 
     def _after(self, definition: Definition) -> dict[str, Input]:
         """Tasks named by `--after` count by their key: what they do besides binding names is not to be seen."""
@@ -145,120 +115,87 @@ class CheckpointStrategy:
 
     # restoring
 
-    def _try_restore(self, plan: _Plan, record: Record) -> TaskResult | None:
+    def restore(self, stage: Stage, plan: Plan) -> TaskResult | None:
+        """What is saved and valid, put in place; None where there is nothing, or it cannot be read."""
+        facts = plan.facts
+        facts.key, facts.why, facts.unsaved = plan.key, plan.why, ""
+        facts.after = tuple(dict.fromkeys((*facts.after, *plan.resolution.sources(plan.definition.name))))
+        if plan.record is None:
+            return None
         try:
-            return self._restore(plan, record)
+            return self._restore(stage, plan, plan.record)
         except UntrustedError as error:
-            plan.facts.why = Reason(ReasonKind.UNTRUSTED, str(error))
+            facts.why = Reason(ReasonKind.UNTRUSTED, str(error))
         except CorruptCheckpointError as error:
-            plan.facts.why = Reason(ReasonKind.CORRUPT, f"its checkpoint is damaged: {error}")
+            facts.why = Reason(ReasonKind.CORRUPT, f"its checkpoint is damaged: {error}")
         except StoreError as error:
-            plan.facts.why = Reason(ReasonKind.NOT_RESTORABLE, str(error))
-        stamp(self._desk.shell, f"runs again: {plan.facts.why.text}", symbol="⚠", warning=True)
+            facts.why = Reason(ReasonKind.NOT_RESTORABLE, str(error))
+        stage.note(f"runs again: {facts.why.text}", symbol="⚠", warning=True)
         return None
 
-    def _restore(self, plan: _Plan, record: Record) -> TaskResult:
+    def _restore(self, stage: Stage, plan: Plan, record: Record) -> TaskResult:
         """Read everything first, so that a damaged part changes nothing."""
-        desk, checkpoints = self._desk, self._desk.checkpoints
-        values = checkpoints.values(record, desk.namespace.data.get)
+        checkpoints, facts = stage.checkpoints, plan.facts
+        values = checkpoints.values(record, stage.live)
         shown = outputs_from_bytes(checkpoints.display(record))
-        states = checkpoints.random(record)
-        self._bind(record, values)
-        restore_states(states)
-        facts = plan.facts
+        restored = Restored(values, shown, checkpoints.random(record))
         facts.record, facts.outputs, facts.seconds = record, record.outputs, record.seconds
-        self._say_restored(record, plan.resolution)
-        replay(desk.shell, shown)
+        self._say_restored(stage, record, plan.resolution)
+        stage.give_back(plan, record, restored)
         return TaskResult(TaskStatus.SUCCESS, data=task_data(plan.definition, values), restored=True)
 
-    def _bind(self, record: Record, values: dict[str, Any]) -> None:
-        data, ledger = self._desk.namespace.data, self._desk.ledger
-        for name in record.deleted:
-            data.pop(name, None)
-        for output in record.outputs:
-            if output.unsaved:
-                data.pop(output.name, None)
-            elif output.name != RETURN:
-                data[output.name] = values[output.name]
-            if output.name != RETURN:
-                ledger.produced(output.name, Known(record.task, output.digest, record))
-
-    def _say_restored(self, record: Record, resolution: Resolution) -> None:
+    def _say_restored(self, stage: Stage, record: Record, resolution: Resolution) -> None:
         words = f"restored: saved {duration(record.seconds)} of work, {age(record.saved_at)}"
         for name, reason in unsaved_names(record.outputs).items():
             words += f"; {name!r} is not there ({reason}): it is computed again when something needs it"
-        stamp(self._desk.shell, words)
+        stage.note(words)
         if changes := package_changes(record, resolution.inputs):
             text = f"saved with another version of {', '.join(changes)}; --force computes it anew"
-            stamp(self._desk.shell, text, symbol="⚠", warning=True)
+            stage.note(text, symbol="⚠", warning=True)
 
     # running
 
-    def _run(self, call: TaskCall, plan: _Plan) -> TaskResult:
-        desk = self._desk
-        before, states = desk.namespace.fix(), read_states()
-        digests = state_digests(states)
+    def _run(self, stage: Stage, call: TaskCall, plan: Plan) -> TaskResult:
         begin = time.perf_counter()
-        with recording(desk.shell) as recorder:
-            result = self._inner.execute(call)
+        result, left = stage.run(self._inner, call, plan)
         plan.facts.seconds = seconds = time.perf_counter() - begin
-        if not result.ok:
-            names = desk.namespace.changes(before).bound
-            desk.ledger.bound(names, plan.definition.code, plan.definition.reads)
+        if left is None:
             return result
-        outcome = self._outcome(plan, result, before, recorder, digests, seconds)
-        saved = desk.checkpoints.save(outcome)
-        self._keep(plan, outcome, saved)
+        saved = stage.checkpoints.save(_outcome(plan, left, seconds))
+        self._note_saved(stage, plan, saved)
+        stage.keep(plan, left, saved)
         return TaskResult(
-            result.status, result.message, data=task_data(plan.definition, outcome.values), metrics=result.metrics
+            result.status, result.message, data=task_data(plan.definition, left.values), metrics=result.metrics
         )
 
-    def _outcome(
-        self,
-        plan: _Plan,
-        result: TaskResult,
-        before: Before,
-        recorder: Recorder,
-        digests: dict[str, str],
-        seconds: float,
-    ) -> Outcome:
-        namespace, definition = self._desk.namespace, plan.definition
-        assigned = () if definition.function else definition.outputs
-        changes = namespace.changes(before, [name for name in assigned if name in namespace.data])
-        names = dict.fromkeys((*changes.bound, *changes.mutated))
-        values = {name: namespace.data[name] for name in names}
-        if definition.function:
-            values[RETURN] = result.data
-        states = read_states()
-        drawn = {name for name, after in state_digests(states).items() if digests.get(name, after) != after}
-        return Outcome(
-            definition=definition,
-            key=plan.key,
-            resolution=plan.resolution,
-            values=values,
-            mutated=changes.mutated,
-            deleted=changes.deleted,
-            display=recorder.to_bytes(),
-            seconds=seconds,
-            peak_bytes=_peak_bytes(),
-            why=plan.facts.why or plan.why,
-            after=plan.facts.after,
-            argument_changed=", ".join(repr(name) for name in plan.facts.changed),
-            random_before={name: digests[name] if self._desk.seeded else UNSEEDED for name in drawn},
-            random_after={name: states[name] for name in drawn},
-        )
-
-    def _keep(self, plan: _Plan, outcome: Outcome, saved: Saved) -> None:
+    @staticmethod
+    def _note_saved(stage: Stage, plan: Plan, saved: Saved) -> None:
         facts = plan.facts
         facts.record, facts.outputs, facts.unsaved = saved.record, saved.outputs, saved.unsaved
-        for output in saved.outputs:
-            if output.name != RETURN:
-                self._desk.ledger.produced(output.name, Known(plan.definition.name, output.digest, saved.record))
         left_out = unsaved_names(saved.outputs)
         if left_out:
             facts.unsaved = "; ".join(f"{name!r}: {reason}" for name, reason in left_out.items())
         if facts.unsaved and plan.definition.options.save != "never":
-            stamp(self._desk.shell, f"not saved: {facts.unsaved}", symbol="⚠", warning=True)
+            stage.note(f"not saved: {facts.unsaved}", symbol="⚠", warning=True)
+
+
+def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:
+    return Outcome(
+        definition=plan.definition,
+        key=plan.key,
+        resolution=plan.resolution,
+        values=left.values,
+        mutated=left.mutated,
+        deleted=left.deleted,
+        display=left.display,
+        seconds=seconds,
+        peak_bytes=left.peak_bytes or _peak_bytes(),
+        why=plan.facts.why or plan.why,
+        after=plan.facts.after,
+        obstacle=left.obstacle,
+        random_before=left.random_before,
+        random_after=left.random_after,
+    )
 
 
 def task_data(definition: Definition, values: dict[str, Any] | Any) -> Any:

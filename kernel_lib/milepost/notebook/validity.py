@@ -10,13 +10,12 @@ from milepost.analysis.code import digest_text
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Record
 from milepost.notebook.definition import Definition
+from milepost.notebook.random_state import UNSEEDED
 
 KEY_FORMAT = "1"
 """Raised when what a key is made of changes, so that older results do not count as valid."""
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-
-UNSEEDED = "unseeded"
 
 
 def task_key(definition: Definition, inputs: Mapping[str, Input]) -> str:

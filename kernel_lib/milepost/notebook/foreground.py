@@ -1,0 +1,120 @@
+"""A task in the main thread, in the user's namespace, like any cell."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from milepost.model.record import Record
+from milepost.model.result import TaskResult
+from milepost.notebook.capture import recording, replay
+from milepost.notebook.checkpoints import Checkpoints, Saved
+from milepost.notebook.definition import RETURN
+from milepost.notebook.facts import Facts
+from milepost.notebook.inputs import InputResolver
+from milepost.notebook.ledger import Known, Ledger
+from milepost.notebook.namespace import Before, Namespace
+from milepost.notebook.random_state import drawn, read_states, restore_states, state_digests
+from milepost.notebook.recorder import Recorder
+from milepost.notebook.stage import Left, Plan, Restored
+from milepost.notebook.stamp import stamp
+from milepost.ports import ExecutionStrategy, TaskCall
+
+
+class Desk(Protocol):
+    """What the foreground needs of the session."""
+
+    shell: Any
+    namespace: Namespace
+    ledger: Ledger
+    resolver: InputResolver
+    seeded: bool
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
+
+
+class Foreground:
+    """The stage of a cell, or of a function, that runs here and now."""
+
+    def __init__(self, desk: Desk, facts: Facts) -> None:
+        self._desk = desk
+        self.facts = facts
+        self.resolver = desk.resolver
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Saving and restoring the user's own variables."""
+        return self._desk.checkpoints
+
+    def plan(self) -> Plan | None:
+        """Nothing is known beforehand."""
+        return None
+
+    def live(self, name: str) -> Any:
+        """A variable of the user."""
+        return self._desk.namespace.data.get(name)
+
+    def note(self, text: str, *, symbol: str = "↺", warning: bool = False) -> None:
+        """A stamp in the cell."""
+        stamp(self._desk.shell, text, symbol=symbol, warning=warning)
+
+    def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
+        """Bind what was saved, put generators where they were left, and show the outputs again."""
+        data, ledger = self._desk.namespace.data, self._desk.ledger
+        for name in record.deleted:
+            data.pop(name, None)
+        for output in record.outputs:
+            if output.unsaved:
+                data.pop(output.name, None)
+            elif output.name != RETURN:
+                data[output.name] = restored.values[output.name]
+            if output.name != RETURN:
+                ledger.produced(output.name, Known(record.task, output.digest, record))
+        restore_states(restored.states)
+        replay(self._desk.shell, restored.shown)
+
+    def run(self, inner: ExecutionStrategy, call: TaskCall, plan: Plan) -> tuple[TaskResult, Left | None]:
+        """Every variable is compared before and after: real mutations hit names that no code shows."""
+        desk = self._desk
+        before, states = desk.namespace.fix(), read_states()
+        digests = state_digests(states)
+        with recording(desk.shell) as recorder:
+            result = inner.execute(call)
+        if result.ok:
+            return result, self._left(plan, result, before, recorder, digests)
+        names = desk.namespace.changes(before).bound
+        desk.ledger.bound(names, plan.definition.code, plan.definition.reads)
+        return result, None
+
+    def _left(
+        self, plan: Plan, result: TaskResult, before: Before, recorder: Recorder, digests: dict[str, str]
+    ) -> Left:
+        namespace, definition = self._desk.namespace, plan.definition
+        assigned = () if definition.function else definition.outputs
+        changes = namespace.changes(before, [name for name in assigned if name in namespace.data])
+        names = dict.fromkeys((*changes.bound, *changes.mutated))
+        values = {name: namespace.data[name] for name in names}
+        if definition.function:
+            values[RETURN] = result.data
+        random_before, random_after = drawn(digests, seeded=self._desk.seeded)
+        return Left(
+            values=values,
+            mutated=changes.mutated,
+            deleted=changes.deleted,
+            display=recorder.to_bytes(),
+            obstacle=_argument(plan),
+            random_before=random_before,
+            random_after=random_after,
+        )
+
+    def keep(self, plan: Plan, left: Left, saved: Saved) -> None:
+        """The values are in place; remember where they came from."""
+        for output in saved.outputs:
+            if output.name != RETURN:
+                self._desk.ledger.produced(output.name, Known(plan.definition.name, output.digest, saved.record))
+
+
+def _argument(plan: Plan) -> str:
+    """Why the result of a function that changed an argument must not be saved."""
+    changed = ", ".join(repr(name) for name in plan.facts.changed)
+    return f"it changed its argument {changed}; have it return a new value instead" if changed else ""

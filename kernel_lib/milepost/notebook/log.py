@@ -1,0 +1,139 @@
+"""What a task in the background shows: kept for the checkpoint, for who follows it, for the widget and in a file."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any, TextIO
+
+from milepost.notebook.recorder import Output, Recorder
+
+TAIL = 65_536
+"""Characters that the widget can see of one task."""
+
+FILE_BYTES = 10_000_000
+"""Size at which a log file is cut."""
+
+Event = tuple[str, tuple[Any, ...]]
+"""The name of a method of `Recorder`, and its arguments."""
+
+
+class Log(Recorder):
+    """Records one task that shows nothing by itself. Written by the threads of the task, read by any."""
+
+    quiet = True
+
+    def __init__(self, path: Path | None = None) -> None:
+        super().__init__()
+        self._lock = threading.RLock()
+        self._events: list[Event] = []
+        self._tail: deque[str] = deque()
+        self._end = 0
+        self._kept = 0
+        self._file = _LogFile(path) if path is not None else None
+
+    # written
+
+    def stream(self, name: str, text: str) -> None:
+        """Text written to stdout or stderr."""
+        with self._lock:
+            super().stream(name, text)
+            self._events.append(("stream", (name, text)))
+            self._write(text)
+
+    def display(self, data: Output, metadata: Output | None, transient: Output | None, update: bool) -> None:
+        """A display, or an update of an earlier one with the same display id."""
+        with self._lock:
+            super().display(data, metadata, transient, update)
+            self._events.append(("display", (data, metadata, transient, update)))
+            self._write(_text(data))
+
+    def result(self, data: Output, metadata: Output | None) -> None:
+        """The value of the last expression."""
+        with self._lock:
+            super().result(data, metadata)
+            self._events.append(("result", (data, metadata)))
+            self._write(_text(data))
+
+    def clear(self, wait: bool) -> None:
+        """Forget what was shown; the log keeps it."""
+        with self._lock:
+            super().clear(wait)
+            self._events.append(("clear", (wait,)))
+
+    def note(self, text: str) -> None:
+        """A line that is not the task's own, such as its traceback: in the log, not in its outputs."""
+        with self._lock:
+            self._write(text.rstrip("\n") + "\n")
+
+    def _write(self, text: str) -> None:
+        self._tail.append(text)
+        self._end += len(text)
+        self._kept += len(text)
+        while self._kept - len(self._tail[0]) >= TAIL:
+            self._kept -= len(self._tail.popleft())
+        if self._file is not None:
+            self._file.write(text)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+
+    # read
+
+    def since(self, position: int) -> list[Event]:
+        """What was shown after so many events."""
+        with self._lock:
+            return self._events[position:]
+
+    def text(self, start: int = 0) -> tuple[int, str]:
+        """The log from a character on, as far as it is kept: the number of the first one given, and the text."""
+        with self._lock:
+            kept = "".join(self._tail)[-TAIL:]
+            first = self._end - len(kept)
+            return max(start, first), kept[max(0, start - first) :]
+
+
+class _LogFile:
+    """A text file that is made with its first text and ends at a fixed size; one that cannot be written is let be."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+        self._left = FILE_BYTES
+        path.unlink(missing_ok=True)
+
+    def write(self, text: str) -> None:
+        if self._left <= 0:
+            return
+        try:
+            self._open().write(self._cut(text))
+            self._open().flush()
+        except OSError:
+            self._left = 0
+
+    def _open(self) -> TextIO:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("w", encoding="utf-8", errors="replace")
+        return self._file
+
+    def _cut(self, text: str) -> str:
+        data = text.encode("utf-8", "replace")
+        self._left -= len(data)
+        if self._left > 0:
+            return text
+        return data[: self._left or None].decode("utf-8", "ignore") + f"\n… cut here, at {FILE_BYTES:,} bytes\n"
+
+    def close(self) -> None:
+        self._left = 0
+        if self._file is not None:
+            self._file.close()
+
+
+def _text(data: Output) -> str:
+    """What a display says where there is only text."""
+    return f"{data.get('text/plain', '')}\n" if data else ""

@@ -1,0 +1,86 @@
+"""Where a task runs: what it reads is found there, and what it leaves is put there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from milepost.model.reasons import Reason
+from milepost.model.record import Record
+from milepost.model.result import TaskResult
+from milepost.notebook.checkpoints import Checkpoints, Saved
+from milepost.notebook.definition import Definition
+from milepost.notebook.facts import Facts
+from milepost.notebook.inputs import InputResolver
+from milepost.notebook.recorder import Output
+from milepost.notebook.resolution import Resolution
+from milepost.ports import ExecutionStrategy, TaskCall
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was found out about a task before anything runs: its inputs, its key, and a valid record if there is one."""
+
+    definition: Definition
+    facts: Facts
+    resolution: Resolution
+    key: str
+    why: Reason
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a body left.
+
+    `obstacle` says why that must not be saved, if it must not; `random_before` and `random_after` are the digests
+    before and the states after of the random generators that it drew from.
+    """
+
+    values: Mapping[str, Any]
+    mutated: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    display: bytes = b"[]"
+    obstacle: str = ""
+    random_before: Mapping[str, str] = field(default_factory=dict)
+    random_after: Mapping[str, Any] = field(default_factory=dict)
+    peak_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a record gave back: values, what the task showed, and the states of random generators."""
+
+    values: dict[str, Any]
+    shown: list[Output]
+    states: dict[str, Any]
+
+
+class Stage(Protocol):
+    """One task's place: the notebook itself, or a namespace of its own in the background."""
+
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def resolver(self) -> InputResolver: ...
+    @property
+    def checkpoints(self) -> Checkpoints: ...
+
+    def plan(self) -> Plan | None:
+        """What was found out already, and still holds."""
+
+    def live(self, name: str) -> Any:
+        """The value of an input now, None where there is none."""
+
+    def note(self, text: str, *, symbol: str = "↺", warning: bool = False) -> None:
+        """Say something of the task that is not its own output."""
+
+    def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
+        """Put what a record holds in place, and show what the task showed."""
+
+    def run(self, inner: ExecutionStrategy, call: TaskCall, plan: Plan) -> tuple[TaskResult, Left | None]:
+        """Have the body run; what it left is None where it did not succeed."""
+
+    def keep(self, plan: Plan, left: Left, saved: Saved) -> None:
+        """Put in place what the body left, now that it is saved."""
