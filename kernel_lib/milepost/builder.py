@@ -28,7 +28,18 @@ from milepost.ports import Clock, ExecutionStrategy, Executor, Plugin
 
 Wrap = Callable[[ExecutionStrategy], ExecutionStrategy]
 
-EXECUTORS: dict[str, Callable[[], Executor]] = {"main": MainExecutor, "threads": ThreadsExecutor}
+
+def _processes() -> Executor:
+    from milepost.executors.processes import ProcessesExecutor  # cloudpickle and multiprocessing, where they are needed
+
+    return ProcessesExecutor()
+
+
+EXECUTORS: dict[str, Callable[[], Executor]] = {
+    "main": MainExecutor,
+    "threads": ThreadsExecutor,
+    "processes": _processes,
+}
 
 
 class TaskRunnerBuilder:

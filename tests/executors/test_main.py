@@ -1,0 +1,52 @@
+"""The main executor: what reaches a body that runs in the main thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from milepost import Task, TaskRunnerBuilder, TaskStatus
+
+LONG = 60.0
+
+
+def test_a_cancel_from_another_thread_interrupts_the_body() -> None:
+    runner = TaskRunnerBuilder().with_executor("main").build()
+    running = threading.Event()
+
+    def body() -> None:
+        running.set()
+        time.sleep(LONG)
+
+    def cancel() -> None:
+        running.wait(LONG)
+        runner.cancel("enough")
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    results = runner.run([Task("a", body), Task("b", lambda: 1)])
+    thread.join()
+    assert results["a"].status is TaskStatus.CANCELLED
+    assert results["a"].message == "enough"
+    assert isinstance(results["a"].exception, KeyboardInterrupt)
+    assert results["b"].status is TaskStatus.CANCELLED
+
+
+def test_a_timeout_interrupts_the_body_and_only_that() -> None:
+    runner = TaskRunnerBuilder().with_executor("main").build()
+    results = runner.run([Task("slow", lambda: time.sleep(LONG), timeout=0.05), Task("next", lambda: 1)])
+    assert results["slow"].error is not None
+    assert results["slow"].error.type == "TaskTimeout"
+    assert results["next"].data == 1
+
+
+def test_a_body_that_cancels_its_own_run_is_not_interrupted() -> None:
+    runner = TaskRunnerBuilder().with_executor("main").build()
+
+    def body() -> str:
+        runner.cancel()
+        return "to the end"
+
+    results = runner.run([Task("a", body), Task("b", lambda: 1, ("a",))])
+    assert results["a"].data == "to the end"
+    assert results["b"].status is TaskStatus.CANCELLED
