@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -14,8 +15,8 @@ Entry = int | Callable[[], object]
 class Books:
     """Counts what is left, frees dependents, and asks for threads while there is work for them.
 
-    No thread ever waits here. Threads that queue for a lock take turns at every task, which costs more than the task:
-    so who finds the desk taken leaves its entry to who sits there ("flat combining", Hendler et al., 2010).
+    No thread queues for a lock here: those that do take turns at every task, which costs more than the task. Who finds
+    the desk taken leaves its entry to who sits there ("flat combining", Hendler et al., 2010).
 
     Parameters
     ----------
@@ -59,9 +60,10 @@ class Books:
 
     def post(self, entry: Entry) -> None:
         """Have a success (by its place) or a change entered: here, or by the thread that is at the desk now."""
-        news, desk = self._news, self._desk
+        news, desk, entered = self._news, self._desk, False
         news.append(entry)
         while news and desk.acquire(blocking=False):
+            entered = True
             try:
                 while news:
                     self._enter(news.popleft())
@@ -70,6 +72,8 @@ class Books:
                 desk.release()
             if asked:
                 self._ask()
+        while not entered and desk.locked():
+            time.sleep(0)  # what this thread takes next depends on it: a freed task may have a higher priority
 
     def _enter(self, entry: Entry) -> None:
         if isinstance(entry, int):
