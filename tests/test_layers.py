@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ports": {"model"},
     "analysis": set(),
     "engine": {"model", "ports"},
-    "executors": {"model", "ports"},
+    "executors": {"model", "ports", "analysis"},
     "functions": {"model"},
     "checkpoint": {"model", "ports"},
     "builder": {"model", "ports", "engine", "executors"},
