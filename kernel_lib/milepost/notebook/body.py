@@ -8,17 +8,15 @@ body counts as ended, so that they are recorded with it.
 from __future__ import annotations
 
 import ast
-import asyncio
-import contextvars
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from inspect import CO_COROUTINE
 from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
+
+from milepost.notebook.steps import Step, run_code
 
 MAGIC_LINES = 1
 """Lines of the cell above its body: the `%%task` line."""
@@ -76,14 +74,20 @@ def _ends_quietly(shell: Any, source: str) -> bool:
 
 def run_body(shell: Any, body: Body) -> None:
     """Run a parsed body in the user's namespace; its errors come out with a traceback that starts in the cell."""
-    tree = shell.transform_ast(ast.parse(ast.unparse(body.tree))) if shell.ast_transformers else body.tree
+    tree = _transformed(shell, body)
     try:
         for code in _compiled(shell, tree, body):
-            _run_code(code, shell.user_global_ns, shell.user_ns)
-        _show_figures()
+            run_code(code, shell.user_global_ns, shell.user_ns)
+        show_figures()
     except BaseException as error:
         error.__traceback__ = cell_trace(shell, error.__traceback__)
         raise
+
+
+def _transformed(shell: Any, body: Body) -> ast.Module:
+    tree = shell.transform_ast(ast.parse(ast.unparse(body.tree))) if shell.ast_transformers else body.tree
+    assert isinstance(tree, ast.Module)
+    return tree
 
 
 def _compiled(shell: Any, tree: ast.Module, body: Body) -> Iterator[CodeType]:
@@ -91,6 +95,20 @@ def _compiled(shell: Any, tree: ast.Module, body: Body) -> Iterator[CodeType]:
         for nodes, shown in _steps(tree.body, shell.ast_node_interactivity, body.quiet):
             node: ast.AST = ast.Interactive(nodes) if shown else ast.Module(nodes, [])
             yield shell.compile(node, body.filename, "single" if shown else "exec")
+
+
+def compiled_steps(shell: Any, body: Body) -> tuple[Step, ...]:
+    """A parsed body for a namespace of its own, in any thread: there is no hook that shows values."""
+    tree = _transformed(shell, body)
+    with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+        return tuple(
+            Step(shell.compile(_node(nodes, shown), body.filename, "eval" if shown else "exec"), shown)
+            for nodes, shown in _steps(tree.body, shell.ast_node_interactivity, body.quiet)
+        )
+
+
+def _node(nodes: list[ast.stmt], shown: bool) -> ast.AST:
+    return ast.Expression(nodes[0].value) if shown and isinstance(nodes[0], ast.Expr) else ast.Module(nodes, [])
 
 
 def _steps(nodes: list[ast.stmt], interactivity: str, quiet: bool) -> list[tuple[list[ast.stmt], bool]]:
@@ -102,75 +120,7 @@ def _steps(nodes: list[ast.stmt], interactivity: str, quiet: bool) -> list[tuple
     return [(part, shown) for part, shown in steps if part]
 
 
-def _run_code(code: CodeType, global_ns: dict[str, Any], local_ns: dict[str, Any]) -> None:
-    if code.co_flags & CO_COROUTINE:
-        run_coroutine(lambda: eval(code, global_ns, local_ns))
-    else:
-        exec(code, global_ns, local_ns)
-
-
-def run_coroutine(make: Callable[[], Any]) -> Any:
-    """Run a coroutine to its end in a thread with a loop of its own; an interrupt here cancels it there."""
-    runner = _CoroutineThread(make)
-    runner.start()
-    try:
-        runner.wait()
-    except BaseException:
-        runner.cancel()
-        raise
-    return runner.outcome()
-
-
-class _CoroutineThread:
-    """One coroutine, one thread, one loop, in a copy of the caller's context (so that its output is recorded)."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._loop = asyncio.new_event_loop()
-        self._task: asyncio.Task[Any] | None = None
-        self._value: Any = None
-        self._error: BaseException | None = None
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name="milepost-await", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def wait(self) -> None:
-        while self._thread.is_alive():
-            self._thread.join(0.2)
-
-    def cancel(self) -> None:
-        """Cancel and wait for the coroutine to have ended, so that nothing of the cell runs on."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._cancel_task)
-            self._thread.join()
-
-    def _cancel_task(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    def outcome(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._value = self._loop.run_until_complete(self._main())
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
-
-    async def _main(self) -> Any:
-        self._task = asyncio.current_task()
-        return await self._make()
-
-
-def _show_figures() -> None:
+def show_figures() -> None:
     """What the inline backend would do after the cell, done now: show the open figures and close them."""
     backend = sys.modules.get("matplotlib_inline.backend_inline")
     pyplot = sys.modules.get("matplotlib.pyplot")
@@ -212,7 +162,7 @@ def with_cell_traceback(shell: Any, error: BaseException) -> BaseException:
 
 def with_message_only(error: BaseException) -> BaseException:
     """Have IPython show our own errors as one message: a traceback through the library helps nobody."""
-    return _rendered(error, lambda: [f"{type(error).__name__}: {error}"])
+    return _rendered(error, lambda: [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
 
 
 def _rendered(error: BaseException, render: Callable[[], list[str]]) -> BaseException:

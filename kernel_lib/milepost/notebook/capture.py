@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from milepost.notebook.recorder import Output, Recorder
+from milepost.notebook.recorder import Event, Output, Recorder
 
 _current: ContextVar[Recorder | None] = ContextVar("milepost_recorder", default=None)
 
@@ -30,6 +30,12 @@ def recording(shell: Any, recorder: Recorder | None = None) -> Iterator[Recorder
             yield chosen
     finally:
         _current.reset(token)
+
+
+def in_background() -> bool:
+    """Whether this is a task in the background: what it shows goes to its log."""
+    recorder = _current.get()
+    return recorder is not None and recorder.quiet
 
 
 @contextlib.contextmanager
@@ -171,6 +177,28 @@ def _result(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(format_dict, md_dict)
 
     return write_format_data
+
+
+def show_value(shell: Any, value: Any) -> None:
+    """What a task in the background would show as the value of its last expression."""
+    data, metadata = shell.display_formatter.format(value)
+    if data:  # else it has shown itself
+        _quiet(lambda recorder: recorder.result(data, metadata))
+
+
+def play(shell: Any, events: list[Event]) -> int:
+    """Show what a task in the background showed, in the cell that runs; how many events that were."""
+    for method, arguments in events:
+        if method == "stream":
+            _replay_stream(shell, {"name": arguments[0], "text": arguments[1]})
+        elif method == "clear":
+            shell.display_pub.clear_output(*arguments)
+        elif method == "result":
+            _replay_result(shell, {"data": arguments[0], "metadata": arguments[1]})
+        else:
+            data, metadata, transient, update = arguments
+            shell.display_pub.publish(data, metadata, transient=transient, update=update)
+    return len(events)
 
 
 def replay(shell: Any, outputs: list[Output]) -> None:

@@ -13,6 +13,7 @@ from milepost.analysis.names import CellNames, cell_names
 from milepost.functions import TaskFunction
 from milepost.notebook.describe import source_of
 from milepost.notebook.options import CellOptions
+from milepost.notebook.steps import Step
 
 RETURN = "return"
 """The output name under which a function's data is kept; no variable can have it."""
@@ -37,6 +38,8 @@ class Definition:
     cell_id: str = ""
     function: TaskFunction[..., Any] | None = None
     upstream: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    """A cell's body, compiled for a namespace of its own; only where it does not run in the main thread."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -50,7 +53,14 @@ class Definition:
 
 
 def cell_definition(
-    tree: ast.Module, options: CellOptions, *, cell_id: str, source: str, body: Callable[[], Any], quiet: bool
+    tree: ast.Module,
+    options: CellOptions,
+    *,
+    cell_id: str,
+    source: str,
+    body: Callable[[], Any],
+    quiet: bool,
+    steps: tuple[Step, ...] = (),
 ) -> Definition:
     """The definition of a `%%task` cell; its name: given, else its first output, else from the cell's id."""
     code = normalise(tree)
@@ -66,6 +76,7 @@ def cell_definition(
         body=body,
         source=source,
         cell_id=cell_id,
+        steps=steps,
     )
 
 

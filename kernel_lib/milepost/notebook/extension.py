@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from milepost.analysis.code import normalise
@@ -12,12 +13,14 @@ from milepost.analysis.names import CellNames, cell_names
 from milepost.functions import use_registry
 from milepost.model.errors import MilepostError
 from milepost.notebook import capture, control
+from milepost.notebook.activity import Activity
 from milepost.notebook.badges import open_badges
 from milepost.notebook.body import with_message_only
 from milepost.notebook.describe import source_of
 from milepost.notebook.display import Display
 from milepost.notebook.magics import TaskMagics
 from milepost.notebook.random_state import mentions_seed
+from milepost.notebook.reject import Rejection
 from milepost.notebook.session import Session
 from milepost.notebook.stamp import stamp
 
@@ -30,6 +33,9 @@ class Extension:
         self.session = Session(shell)
         self._display = Display(self.session)
         self._modules: set[str] = set()
+        self._rejection = Rejection(shell)
+        self._running: list[Activity | None] = []
+        """The plain cell that runs, and those that it runs; None for one that was kept from running."""
         shell.register_magics(TaskMagics(shell, self.session, self._display.show))
         capture.install(shell)
         use_registry(self.session)
@@ -44,6 +50,8 @@ class Extension:
         self.shell.events.unregister("post_run_cell", self._after_cell)
         for kind, name in (("cell", "task"), ("line", "tasks")):
             self.shell.magics_manager.magics[kind].pop(name, None)
+        self.session.jobs.cancel()
+        self._rejection.withdraw()
         self._close_badges()
         control.stop_listening(self.session)
         use_registry(None)
@@ -51,29 +59,49 @@ class Extension:
         self._display.close()
 
     def _before_cell(self, info: Any) -> None:
-        """Give a plain cell the names that it reads and that only a checkpoint provides."""
+        """Give a plain cell the names that it reads and that only a checkpoint, or a running task, provides."""
+        session = self.session
+        session.jobs.busy = True
+        session.jobs.publish()
+        self._rejection.withdraw()
         self._display.before_cell()
         names = self._plain_names(info)
         if names is None:
             return
+        reads = (*names.reads, *names.maybe)
+        try:
+            session.waiting.for_names(reads)
+        except (MilepostError, KeyboardInterrupt) as error:
+            self._rejection.demand(error)
+            self._running.append(None)
+            return
+        self._provide(reads)
+        self._running.append(session.begin_cell(names))
+
+    def _provide(self, reads: Iterable[str]) -> None:
         provider = self.session.provider
         try:
-            for name in provider.needed((*names.reads, *names.maybe)):
+            for name in provider.needed(reads):
                 provider.provide(name)
         except MilepostError as error:
             stamp(self.shell, str(error), symbol="⚠", warning=True)
 
     def _after_cell(self, result: Any) -> None:
         """Remember which plain cell bound what, and whether a seed was mentioned."""
+        session = self.session
         self._display.after_cell()
         info = result.info
-        if info is None or not info.raw_cell:
-            return
-        self.session.seeded = self.session.seeded or mentions_seed(info.raw_cell) or self._module_seeds()
-        names = self._plain_names(info)
-        if names is not None and names.binds:
-            bound = tuple(name for name in names.binds if name in self.session.namespace.data)
-            self.session.ledger.bound(bound, self._code(info), names.reads)
+        names = self._plain_names(info) if info is not None and info.raw_cell else None
+        if info is not None and info.raw_cell:
+            session.seeded = session.seeded or mentions_seed(info.raw_cell) or self._module_seeds()
+        activity = self._running.pop() if names is not None and self._running else None
+        if activity is not None:
+            session.activities.end(activity)
+        if names is not None and names.binds and activity is not None:
+            bound = tuple(name for name in names.binds if name in session.namespace.data)
+            session.ledger.bound(bound, self._code(info), names.reads)
+        session.jobs.busy = bool(self._running)
+        session.jobs.publish()
 
     def _module_seeds(self) -> bool:
         """Whether a module of the project, loaded since the last cell, mentions a seed."""

@@ -32,10 +32,13 @@ class Facts:
     unsaved: str = ""
     changed: tuple[str, ...] = ()
     """Arguments that a function changed in place in its last run."""
+    in_background: bool = False
+    """Whether it runs, or waits to run, beside the notebook."""
 
     def settle(self, result: TaskResult) -> None:
         """It came to an end."""
         self.result, self.state, self.started = result, STATE_OF_STATUS[result.status], None
+        self.in_background = False
 
     @property
     def ran(self) -> bool:
@@ -45,7 +48,7 @@ class Facts:
     @property
     def settled(self) -> bool:
         """Whether this session, not the store, says what the task came to."""
-        return self.result is not None or self.state is TaskState.RUNNING
+        return self.result is not None or self.state is TaskState.RUNNING or self.in_background
 
 
 def view_of_facts(facts: Facts, stale: str = "") -> TaskView:

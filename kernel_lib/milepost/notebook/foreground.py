@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
+from milepost.notebook.activity import Activities, Activity
 from milepost.notebook.capture import recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
 from milepost.notebook.definition import RETURN
@@ -27,6 +28,7 @@ class Desk(Protocol):
     namespace: Namespace
     ledger: Ledger
     resolver: InputResolver
+    activities: Activities
     seeded: bool
 
     @property
@@ -76,33 +78,47 @@ class Foreground:
     def run(self, inner: ExecutionStrategy, call: TaskCall, plan: Plan) -> tuple[TaskResult, Left | None]:
         """Every variable is compared before and after: real mutations hit names that no code shows."""
         desk = self._desk
-        before, states = desk.namespace.fix(), read_states()
-        digests = state_digests(states)
-        with recording(desk.shell) as recorder:
-            result = inner.execute(call)
-        if result.ok:
-            return result, self._left(plan, result, before, recorder, digests)
+        with desk.activities.running(self._roots(plan)) as activity:
+            before, digests = desk.namespace.fix(), state_digests(read_states())
+            call.signal.raise_if_cancelled()  # looking things up may have taken long
+            with recording(desk.shell) as recorder:
+                result = inner.execute(call)
+            if result.ok:
+                return result, self._left(plan, result, before, recorder, digests, activity)
         names = desk.namespace.changes(before).bound
         desk.ledger.bound(names, plan.definition.code, plan.definition.reads)
         return result, None
 
+    def _roots(self, plan: Plan) -> list[Any] | None:
+        """What the body starts from; None where that may be anything."""
+        data = self._desk.namespace.data
+        opaque = plan.definition.names.opaque
+        return None if opaque else [data[name] for name in plan.resolution.inputs if name in data]
+
     def _left(
-        self, plan: Plan, result: TaskResult, before: Before, recorder: Recorder, digests: dict[str, str]
+        self,
+        plan: Plan,
+        result: TaskResult,
+        before: Before,
+        recorder: Recorder,
+        digests: dict[str, str],
+        activity: Activity,
     ) -> Left:
         namespace, definition = self._desk.namespace, plan.definition
         assigned = () if definition.function else definition.outputs
         changes = namespace.changes(before, [name for name in assigned if name in namespace.data])
-        names = dict.fromkeys((*changes.bound, *changes.mutated))
+        mutated, unsure = activity.own(changes.mutated, namespace.data)
+        names = dict.fromkeys((*changes.bound, *mutated))
         values = {name: namespace.data[name] for name in names}
         if definition.function:
             values[RETURN] = result.data
         random_before, random_after = drawn(digests, seeded=self._desk.seeded)
         return Left(
             values=values,
-            mutated=changes.mutated,
+            mutated=mutated,
             deleted=changes.deleted,
             display=recorder.to_bytes(),
-            obstacle=_argument(plan),
+            obstacle=_argument(plan) or unsure,
             random_before=random_before,
             random_after=random_after,
         )

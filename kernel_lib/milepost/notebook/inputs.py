@@ -9,7 +9,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from blake3 import blake3
 
@@ -21,12 +21,8 @@ from milepost.model.record import Input
 from milepost.notebook.definition import Definition
 from milepost.notebook.describe import short, source_of
 from milepost.notebook.ledger import Known, Ledger
-from milepost.notebook.namespace import Namespace
-from milepost.notebook.provider import Provider
+from milepost.notebook.namespace import SHELL_NAMES, Namespace
 from milepost.notebook.resolution import Resolution
-
-SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open"})
-"""Names that IPython itself binds and that say nothing of the user's data."""
 
 REACH_ALL = frozenset({"eval", "exec", "globals"})
 """Built-in functions through which a helper reads names that its code does not show."""
@@ -51,10 +47,17 @@ class Stands:
         return restored is not None and digest(restored, self._namespace.home).hex == local
 
 
+class Gives(Protocol):
+    """What gives back names that are not bound; `Provider` is one."""
+
+    def needed(self, names: Iterable[str]) -> list[str]: ...
+    def provide(self, name: str) -> bool: ...
+
+
 class InputResolver:
     """Resolves the names that a definition reads against the namespace; what is missing, `provider` restores."""
 
-    def __init__(self, namespace: Namespace, ledger: Ledger, provider: Provider, stands: Stands) -> None:
+    def __init__(self, namespace: Namespace, ledger: Ledger, provider: Gives, stands: Stands) -> None:
         self._namespace = namespace
         self._ledger = ledger
         self._provider = provider
@@ -63,14 +66,10 @@ class InputResolver:
     def resolve(self, definition: Definition, without: Iterable[str] = ()) -> Resolution:
         """All inputs of a task, or all but some; restores what is missing and saved."""
         found = Resolution()
-        words = [name for name in definition.names.maybe if name in self._namespace.data]
-        waiting = [*definition.reads, *(word for word in words if self._namespace.is_user(word))]
         if definition.names.opaque:
-            waiting += self._namespace.names()
             found.notes.append(f"uses {', '.join(definition.names.opaque)}: every variable counts as an input")
-        code = _compiled(definition.code)
-        waiting += [name for name in quoted_names(code) if name in self._namespace.data]
-        self._imports(imported_names(code), found)
+        waiting = self.names(definition)
+        self._imports(imported_names(_compiled(definition.code)), found)
         seen: set[str] = {*definition.upstream, *without}
         while waiting:
             name = waiting.pop(0)
@@ -79,6 +78,14 @@ class InputResolver:
                 waiting += self._name(definition.name, name, found)
         self._files(definition.options.files, found)
         return found
+
+    def names(self, definition: Definition) -> list[str]:
+        """The names that a task reads itself."""
+        namespace = self._namespace
+        words = [word for word in definition.names.maybe if word in namespace.data and namespace.is_user(word)]
+        quoted = [name for name in quoted_names(_compiled(definition.code)) if name in namespace.data]
+        everything = namespace.names() if definition.names.opaque else []
+        return [*definition.reads, *words, *everything, *quoted]
 
     def _name(self, reader: str, name: str, found: Resolution) -> Iterable[str]:
         """Resolve one name; more names that its value reads."""

@@ -5,18 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from milepost.notebook.recorder import Output, Recorder
+from milepost.notebook.recorder import Event, Output, Recorder
 
 TAIL = 65_536
 """Characters that the widget can see of one task."""
 
 FILE_BYTES = 10_000_000
 """Size at which a log file is cut."""
-
-Event = tuple[str, tuple[Any, ...]]
-"""The name of a method of `Recorder`, and its arguments."""
 
 
 class Log(Recorder):
@@ -66,6 +63,18 @@ class Log(Recorder):
         """A line that is not the task's own, such as its traceback: in the log, not in its outputs."""
         with self._lock:
             self._write(text.rstrip("\n") + "\n")
+
+    def absorb(self, outputs: list[Output]) -> None:
+        """Outputs that were recorded before."""
+        for output in outputs:
+            if output["output_type"] == "stream":
+                self.stream(output["name"], output["text"])
+            elif output["output_type"] == "execute_result":
+                self.result(output["data"], output["metadata"])
+            else:
+                identity = output.get("display_id")
+                update = output["output_type"] == "update_display_data"
+                self.display(output["data"], output["metadata"], {"display_id": identity} if identity else None, update)
 
     def _write(self, text: str) -> None:
         self._tail.append(text)

@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from milepost.model.errors import MilepostError, StoreError
 from milepost.model.view import TaskView
-from milepost.notebook.body import Body, parse_body, run_body, with_cell_traceback, with_message_only
+from milepost.notebook.body import compiled_steps, parse_body, run_body, with_cell_traceback, with_message_only
 from milepost.notebook.control import run_view
 from milepost.notebook.definition import Definition, cell_definition
 from milepost.notebook.describe import age_seconds
@@ -54,13 +54,10 @@ class TaskMagics(Magics):
             options,
             cell_id=self._cell_id(),
             source=f"%%task {line}\n{cell}",
-            body=lambda: self._run(body),
+            body=lambda: run_body(self.shell, body),
             quiet=body.quiet,
+            steps=compiled_steps(self.shell, body) if options.place != "main" else (),
         )
-
-    def _run(self, body: Body) -> None:
-        with self._session.body():
-            run_body(self.shell, body)
 
     def _cell_id(self) -> str:
         """The id of the cell that runs, where the front end sends it."""

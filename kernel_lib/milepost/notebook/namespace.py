@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import types
 from collections.abc import Iterable, Mapping
@@ -11,8 +12,14 @@ from typing import Any
 from milepost.analysis.code import global_names
 from milepost.analysis.digest import ATOMS, Digest, digest, outline
 
+_looks = itertools.count()
+
 _HISTORY = re.compile(r"_+|_i+\d*|_\d+|_dh|_ih|_oh|_exit_code|In|Out")
 """Names in which IPython keeps its history."""
+
+
+SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open"})
+"""Names that IPython itself binds and that say nothing of the user's data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +54,17 @@ class Namespace:
 
     def digest(self, name: str) -> Digest:
         """The content digest of what a name is bound to."""
-        return digest(self.data[name], self.home)
+        try:
+            return digest(self.data[name], self.home)
+        except RuntimeError as error:  # another thread changes it right now
+            return Digest("", opaque=f"it changes while it is read ({error})", consumable=True)
 
     def state(self, name: str) -> str:
         """What tells whether a name's value changed in place: its content, as far as it has any."""
-        return self.digest(name).hex or outline(self.data[name], self.home)
+        try:
+            return digest(self.data[name], self.home).hex or outline(self.data[name], self.home)
+        except RuntimeError:  # another thread changes it right now
+            return f"changing {next(_looks)}"
 
     def reach(self, names: Iterable[str]) -> list[str]:
         """These names, and those that the notebook's functions and classes among them read, and so on."""
@@ -64,6 +77,11 @@ class Namespace:
                 waiting += self._read_by(self.data.get(name))
         return list(seen)
 
+    def bound(self, names: Iterable[str]) -> list[str]:
+        """Those that `reach` finds and that are bound, without what IPython gives every cell."""
+        reached = [name for name in self.reach(names) if name in self.data]
+        return [name for name in reached if name not in SHELL_NAMES or self.is_user(name)]
+
     def _read_by(self, value: Any) -> Iterable[str]:
         members = vars(value).values() if isinstance(value, type) and value.__module__ == "__main__" else (value,)
         functions = [item for item in members if isinstance(item, types.FunctionType) and item.__globals__ is self.home]
@@ -72,7 +90,7 @@ class Namespace:
     def fix(self) -> Before:
         """Remember what every name holds, to tell afterwards what changed."""
         values = {name: self.data[name] for name in self.names()}
-        return Before(values, {name: self.state(name) for name in values if _mutable(values[name])})
+        return Before(values, {name: self.state(name) for name in values if mutable(values[name])})
 
     def changes(self, before: Before, assigned: Iterable[str] = ()) -> Changes:
         """What changed since `fix`; `assigned` names count as bound even where they hold the same object."""
@@ -93,6 +111,6 @@ class Before:
     digests: Mapping[str, str]
 
 
-def _mutable(value: object) -> bool:
+def mutable(value: object) -> bool:
     """Whether something could change inside the value; modules are left out: they are shared by everything."""
     return type(value) not in ATOMS and not isinstance(value, types.ModuleType | types.BuiltinFunctionType)

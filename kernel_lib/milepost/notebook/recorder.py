@@ -8,6 +8,9 @@ from typing import Any
 
 Output = dict[str, Any]
 
+Event = tuple[str, tuple[Any, ...]]
+"""The name of a method of `Recorder`, and its arguments."""
+
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 

@@ -25,7 +25,10 @@ MAX_ORIGINS = 20
 
 
 class Registration:
-    """Makes tasks of definitions. `facts` are the session's tasks, `known` names them and those of the store."""
+    """Makes tasks of definitions. `facts` are the session's tasks, `known` names them and those of the store.
+
+    `giving(name, reader)` names the task that is about to bind a name in the background, if there is one.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Registration:
         facts: Mapping[str, Facts],
         known: Callable[[], list[str]],
         notebook: Callable[[], Path | None],
+        giving: Callable[[str, str], str],
     ) -> None:
         self._namespace = namespace
         self._ledger = ledger
@@ -42,6 +46,7 @@ class Registration:
         self._facts = facts
         self._known = known
         self._notebook = notebook
+        self._giving = giving
 
     def task(self, definition: Definition, others: Iterable[Task]) -> Task:
         """The task of a definition, in a graph with the others.
@@ -105,6 +110,8 @@ class Registration:
             condition=(lambda _: self._holds(condition)) if condition else None,
             retry=options.retry,
             loop=function.options.loop if function else None,
+            timeout=function.options.timeout if function else options.timeout,
+            on="" if options.place == "main" else options.place,
             continue_on_error=function.options.continue_on_error if function else options.continue_on_error,
         )
 
@@ -128,6 +135,8 @@ class Registration:
         value = self._namespace.data.get(name)
         if isinstance(value, TaskFunction):
             return [value.name]
+        if running := self._giving(name, reader):
+            return [running]
         if producer := self._ledger.producer(name, reader):
             return [producer]
         if name not in self._namespace.data and (record := self._provider.record_for(name)):

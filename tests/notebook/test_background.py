@@ -1,0 +1,459 @@
+"""Tasks beside the notebook: cells return at once, feed each other, and what one does is put down to no other."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.notebook.conftest import Start
+from tests.notebook.kernel import Kernel, Reply
+
+from milepost.model.errors import UsageError
+from milepost.notebook.options import parse_cell_options
+
+pytestmark = pytest.mark.slow
+
+AT_ONCE = 2.0
+"""Seconds within which a cell that does not wait has returned, on a busy machine."""
+
+PATIENCE = 30.0
+
+
+def until(name: str) -> str:
+    """Lines that wait for a file, a step of Python at a time."""
+    return f"import os, time\nwhile not os.path.exists({name!r}): time.sleep(0.005)\n"
+
+
+def ran(name: str) -> str:
+    return f"open('ran.txt', 'a').write('{name} ');\n"
+
+
+def runs(folder: Path) -> list[str]:
+    path = folder / "ran.txt"
+    return path.read_text().split() if path.exists() else []
+
+
+def settled(kernel: Kernel, name: str, *states: str) -> dict[str, Any]:
+    """The row of a task once it is in one of these states; asked over the control channel, so that no cell runs."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        row = next((row for row in kernel.request("state")["tasks"] if row["name"] == name), None)
+        if row is not None and row["state"] in states:
+            return dict(row)
+        time.sleep(0.01)
+    raise TimeoutError(f"{name} is {row and row['state']}, not {' or '.join(states)}")
+
+
+def there(path: Path) -> None:
+    """Wait for a file."""
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path.name} did not come"
+        time.sleep(0.005)
+
+
+def plain(reply: Reply) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", reply.traceback)
+
+
+def waits_for(reply: Reply) -> list[str]:
+    return [stamp for stamp in reply.stamps if "waiting for" in stamp]
+
+
+# options
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a --bg --on main", "--on threads"),
+        ("a --on dask", "not there yet"),
+        ("a --on moon", "main, threads, processes"),
+        ("a --timeout 0", "no time"),
+        ("a --timeout soon", "not a number of seconds"),
+    ],
+)
+def test_options_that_make_no_sense(line: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_cell_options(line)
+
+
+# starting, feeding, waiting
+
+
+def test_cells_return_at_once_and_feed_each_other(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("base = 5\ndef helper(v): return v + base")
+    begin = time.monotonic()
+    one = kernel.run_ok("%%task one --bg\n" + until("go") + "x = helper(1)")
+    two = kernel.run_ok("%%task two --bg\ny = x + 1\ndef later(): return y * base")
+    assert time.monotonic() - begin < AT_ONCE
+    assert one.stamps == ["▶ 'one' runs in the background"]
+    assert two.stamps == ["○ 'two' waits for 'one', then runs in the background"]
+    kernel.run_ok("base = 100")
+    rows = kernel.status()
+    assert (rows["one"]["state"], rows["two"]["state"]) == ("running", "pending")
+    assert rows["two"]["after"] == ["one"]
+    assert rows["one"]["started"] is not None
+    (tmp_path / "go").touch()
+    assert settled(kernel, "two", "success")["saved"] is True
+    assert kernel.value("[x, y, later()]") == [6, 7, 700], (
+        "its reads were not fixed, or its function sees old variables"
+    )
+    header = kernel.request("state")["run"]
+    assert (header["running"], header["paused"]) == (False, False)
+    kernel.kill()
+    kernel = start()
+    kernel.run_ok("base = 5\ndef helper(v): return v + base")
+    again = kernel.run_ok("%%task one --bg\n" + until("go") + "x = helper(1)")
+    assert any("restored: saved" in stamp for stamp in again.stamps)
+    assert kernel.value("later()") == 35, "a plain cell was not given what a task in the background had left"
+
+
+def test_a_plain_cell_waits_and_says_so(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("def use(): return x + 1")
+    kernel.run_ok("%%task one --bg\n" + until("go") + "x = 1")
+    assert kernel.run_ok("print('other')").stdout == "other\n"
+    sent = kernel.send("print(use())")
+    kernel.finish(sent, until="waiting for 'one'")
+    assert kernel.request("pause")["paused"] is True
+    assert kernel.request("resume")["paused"] is False
+    (tmp_path / "go").touch()
+    assert kernel.finish(sent).stdout == "2\n"
+
+
+def test_task_cells_wait_for_what_they_read_and_come_after(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("from milepost import task\n@task\ndef total(x): return x + 10")
+    for cell, text in (
+        ("%%task two\ny = x + 1\nprint('two', y)", "two 2"),
+        ("%%task three --after one\nprint('three')", "three"),
+        ("print('four', total.result())", "four 11"),
+    ):
+        (tmp_path / "go").unlink(missing_ok=True)
+        kernel.run_ok("%%task one --bg --force\n" + until("go") + "x = 1\n" + ran("one"))
+        sent = kernel.send(cell)
+        kernel.finish(sent, until="waiting for 'one'")
+        (tmp_path / "go").touch()
+        assert text in kernel.finish(sent).ok().stdout
+    assert runs(tmp_path) == ["one"] * 3
+
+
+def test_what_waits_can_be_stopped_and_the_task_goes_on(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("%%task one --bg\n" + until("go") + "x = 1")
+    for cell in ("print(x)", "%%task two\ny = x"):
+        sent = kernel.send(cell + "\n" + ran("never"))
+        kernel.finish(sent, until="waiting for 'one'")
+        kernel.interrupt()
+        reply = kernel.finish(sent)
+        assert (reply.status, reply.ename) == ("error", "KeyboardInterrupt")
+    assert kernel.status()["one"]["state"] == "running"
+    assert runs(tmp_path) == []
+    (tmp_path / "go").touch()
+    assert kernel.run_ok("print(x)").stdout.endswith("1\n")
+
+
+def test_what_waits_for_a_task_that_fails_or_is_cancelled_says_so(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    for cell in ("print(x)", "%%task two\ny = x", "%%task three --after one\nz = 1"):
+        kernel.run_ok("%%task one --bg --force\n" + until("go") + "x = 1 / 0")
+        sent = kernel.send(cell + "\n" + ran("never"))
+        kernel.finish(sent, until="waiting for 'one'")
+        (tmp_path / "go").touch()
+        reply = kernel.finish(sent)
+        assert reply.ename == "TaskFailed", reply.evalue
+        assert "'one'" in reply.evalue
+        assert "division by zero" in reply.evalue
+        assert "in <module>" in reply.traceback, "where it failed is not shown"
+        assert kernel.status()["one"]["state"] == "failure"
+        (tmp_path / "go").unlink()
+    kernel.run_ok("%%task four --bg\n" + until("go") + "w = 1")
+    sent = kernel.send("print(w)")
+    kernel.finish(sent, until="waiting for 'four'")
+    kernel.request("cancel", task="four")
+    reply = kernel.finish(sent)
+    assert (reply.ename, "'four', which was cancelled" in reply.evalue) == ("TaskFailed", True)
+    assert runs(tmp_path) == []
+    assert kernel.run_ok("print('on')").stdout == "on\n"
+
+
+def test_what_depends_on_a_failure_is_skipped(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("x = 7")
+    kernel.run_ok("%%task one --bg\n" + until("go") + "x = 1 / 0")
+    kernel.run_ok("%%task two --bg\ny = x")
+    kernel.run_ok("%%task three --bg\nz = y")
+    (tmp_path / "go").touch()
+    assert "skipped, since 'two' was skipped" in settled(kernel, "three", "skipped")["error"]
+    assert settled(kernel, "one", "failure")["error"] == "ZeroDivisionError: division by zero"
+    kernel.run_ok("%%task one --bg --continue-on-error\nx = 1 / 0")
+    kernel.run_ok("%%task two --bg\ny = x")
+    settled(kernel, "two", "success")
+    assert kernel.value("y") == 7
+
+
+def test_several_at_once(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    names = ["one", "two", "three"]
+    for name in names:
+        others = [until(f"{other}.here") for other in names]
+        kernel.run_ok(f"%%task {name} --bg\nopen('{name}.here', 'w').close()\n{''.join(others)}{name} = '{name}'")
+    for name in names:
+        assert settled(kernel, name, "success")["saved"] is True
+    assert kernel.value("one + two + three") == "onetwothree"
+
+
+# whose doing
+
+
+def test_output_stays_apart(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    noise = "import sys\nfrom IPython.display import display\nprint('noise')\nprint('noise', file=sys.stderr)\n"
+    rest = noise + "display('noise too')\nopen('over', 'w').close()\n'the end'"
+    kernel.run_ok("%%task one --bg\n" + noise + until("go") + rest)
+    cell = "%%task two\nprint('mine')\nopen('go', 'w').close()\n" + until("over") + "print('mine')\n3"
+    shown = [output.get("text") or output["data"]["text/plain"] for output in kernel.run_ok(cell).shown]
+    assert shown == ["mine\nmine\n", "3"]
+    settled(kernel, "one", "success")
+    kernel.kill()
+    kernel = start()
+    again = kernel.run_ok(cell)
+    assert [output.get("text") or output["data"]["text/plain"] for output in again.shown] == shown
+    one = kernel.run_ok("%%task one --bg\n" + noise + until("go") + rest)
+    kinds = [(output["type"], output.get("text") or output["data"]["text/plain"]) for output in one.shown]
+    streams = sorted({kind: text for kind, text in kinds if kind == "stream"}.values())
+    assert streams == ["noise\n"]
+    assert kinds[-2:] == [("display_data", "'noise too'"), ("execute_result", "'the end'")]
+
+
+def test_the_cell_that_was_run_later_wins(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("%%task one --bg\n" + until("go") + "x = 'task'\nonly = 'task'")
+    kernel.run_ok("x = 'cell'")
+    assert waits_for(kernel.run_ok("print(x)")) == [], "what it reads is there"
+    (tmp_path / "go").touch()
+    settled(kernel, "one", "success")
+    assert kernel.value("[x, only]") == ["cell", "task"]
+    kernel.run_ok("%tasks restore one")
+    assert kernel.value("x") == "task"
+    (tmp_path / "go").unlink()
+    kernel.run_ok("%%task two --bg\n" + until("go") + "y = 'first'")
+    kernel.run_ok("%%task three --bg\ny = 'second'")
+    settled(kernel, "three", "success")
+    (tmp_path / "go").touch()
+    settled(kernel, "two", "success")
+    assert kernel.value("y") == "second"
+
+
+def test_changes_in_place_are_put_down_to_who_made_them(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("own, other, shared = [1], [1], [1]\nunlinked = {'list': shared}")
+    kernel.run_ok("%%task one --bg\nown.append(2)\n" + until("go") + "size = len(own) + len(shared)")
+    kernel.run_ok("other.append(2)")
+    task = kernel.run_ok("%%task two\nother.append(3)\ntotal = len(other)")
+    assert not any("not saved" in stamp for stamp in task.stamps)
+    (tmp_path / "go").touch()
+    row = settled(kernel, "one", "success")
+    assert (row["saved"], row["outputs"]) == (True, ["os", "time", "size", "own"])
+    assert kernel.status()["two"]["outputs"] == ["total", "other"]
+    assert kernel.value("[own, other]") == [[1, 2], [1, 2, 3]]
+    (tmp_path / "go").unlink()
+    kernel.run_ok("%%task three --bg\n" + until("go") + "seen = len(shared)")
+    kernel.run_ok("unlinked['list'].append(2)")
+    (tmp_path / "go").touch()
+    row = settled(kernel, "three", "success")
+    assert row["saved"] is False, "another cell's change was saved as the task's"
+    assert "'shared' changed while it ran" in row["why"]["text"]
+    kernel.run_ok("%%task four --bg\n" + until("there") + "shared.append(4)\nopen('done', 'w').close()\nfour = 1")
+    reply = kernel.run_ok("%%task five\nopen('there', 'w').close()\n" + until("done") + "five = len(shared)")
+    assert any("not saved: 'shared' changed while it ran" in stamp for stamp in reply.stamps)
+    assert settled(kernel, "four", "success")["saved"] is False
+
+
+def test_random_generators(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("import random\nrandom.seed(1)")
+    alone = "%%task alone --bg\na = random.random()"
+    kernel.run_ok(alone)
+    settled(kernel, "alone", "success")
+    kernel.run_ok("%%task mixed --bg\n" + until("go") + "b = random.random()")
+    kernel.run_ok("c = [random.random()]")
+    (tmp_path / "go").touch()
+    assert settled(kernel, "mixed", "success")["saved"] is True
+    values = kernel.value("[a, b, random.random()]")
+    kernel.kill()
+    kernel = start()
+    kernel.run_ok("import random\nrandom.seed(1)")
+    assert any("restored" in stamp for stamp in kernel.run_ok(alone).stamps)
+    kernel.run_ok("%%task mixed --bg\n" + until("go") + "b = random.random()")
+    assert settled(kernel, "mixed", "success")["restored"] is False, "a result that came of shared generators counts"
+    assert kernel.value("a") == values[0]
+
+
+# running it again, stopping it
+
+
+def test_its_cell_run_again_while_it_runs(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("n = 1")
+    cell = "%%task one --bg\n" + until("go") + "x = n\n" + ran("one")
+    kernel.run_ok(cell)
+    settled(kernel, "one", "running")
+    assert "runs in the background already" in kernel.run_ok(cell).stamps[0]
+    for words, change in (("former code", cell + "y = 2"), ("former input 'n'", cell)):
+        kernel.run_ok("n = 2") if "input" in words else None
+        reply = kernel.run(change)
+        assert (reply.ename, words in reply.evalue, "%tasks cancel one" in reply.evalue) == ("UsageError", True, True)
+    assert kernel.run("%tasks forget one").ename == "UsageError"
+    (tmp_path / "go").touch()
+    settled(kernel, "one", "success")
+    assert runs(tmp_path) == ["one"]
+    assert kernel.value("x") == 1
+
+
+def test_cancel_stops_python_and_leaves_behind_what_is_deaf(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    loop = "import time\ntry:\n    while True: time.sleep(0.001)\nfinally:\n    " + ran("stopped")
+    kernel.run_ok("%%task one --bg\nopen('here', 'w').close()\n" + loop)
+    there(tmp_path / "here")
+    assert "cancelled" in kernel.run_ok("%tasks cancel one").stdout
+    settled(kernel, "one", "cancelled")
+    deadline = time.monotonic() + PATIENCE
+    while runs(tmp_path) != ["stopped"]:
+        assert time.monotonic() < deadline, "its body was left running"
+        time.sleep(0.01)
+    deaf = "def deaf():\n    try:\n        import ctypes; ctypes.CDLL(None).usleep(700_000)\n"
+    deaf += "        time.sleep(0)\n    except KeyboardInterrupt: pass\n    open('late', 'w').close()\n"
+    kernel.run_ok("import time\n" + deaf)
+    kernel.run_ok("%%task two --bg\nopen('there', 'w').close()\ndeaf()\nx = 1")
+    there(tmp_path / "there")
+    begin = time.monotonic()
+    kernel.request("cancel", task="two")
+    row = settled(kernel, "two", "cancelled")
+    assert time.monotonic() - begin < 0.6, "a cancel waits for a body that does not heed it"
+    there(tmp_path / "late")
+    time.sleep(0.1)
+    row = kernel.status()["two"]
+    assert (row["state"], row["saved"]) == ("cancelled", False)
+    assert kernel.value("'x' in globals()") is False
+    kernel.run_ok("%%task two --bg\nx = 2")
+    settled(kernel, "two", "success")
+    assert kernel.value("x") == 2
+
+
+def test_pause_holds_back_and_cancel_reaches_what_is_held(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("%%task zero --bg\n" + until("go") + "z = 1")
+    settled(kernel, "zero", "running")
+    kernel.run_ok("%tasks pause")
+    one = kernel.run_ok("%%task one --bg\nx = 1\n" + ran("one"))
+    assert one.stamps == ["Ⅱ paused: 'one' starts in the background once you press Resume"]
+    kernel.run_ok("%%task two --bg --after zero\ny = 1\n" + ran("two"))
+    assert kernel.request("state")["run"]["pausing"] is True
+    (tmp_path / "go").touch()
+    settled(kernel, "zero", "success")
+    state = kernel.request("state")
+    assert (state["run"]["pausing"], state["run"]["paused"]) == (False, True)
+    assert {row["name"]: row["state"] for row in state["tasks"]} == {
+        "zero": "success",
+        "one": "paused",
+        "two": "paused",
+    }
+    kernel.request("cancel", task="two")
+    settled(kernel, "two", "cancelled")
+    assert runs(tmp_path) == []
+    kernel.request("resume")
+    settled(kernel, "one", "success")
+    assert runs(tmp_path) == ["one"]
+
+
+def test_time_limits(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    here = kernel.run("%%task one --timeout 0.3\nimport time\nwhile True: time.sleep(0.01)")
+    assert (here.ename, "0.3 s" in here.evalue) == ("TaskTimeout", True)
+    kernel.run_ok("%%task two --bg --timeout 0.3\nwhile True: pass")
+    assert "TaskTimeout" in settled(kernel, "two", "failure")["error"]
+    kernel.run_ok("%%task three --timeout 30\nx = 1")
+    assert kernel.status()["three"]["saved"] is True
+    assert kernel.status()["one"]["state"] == "failure"
+
+
+def test_options_in_the_background(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("tries, wanted = [], True")
+    kernel.run_ok("%%task one --bg --retries 2\ntries.append(1)\nif len(tries) < 2: raise OSError('flaky')\nx = 1")
+    settled(kernel, "one", "success")
+    kernel.run_ok("%%task two --bg --if 'not wanted'\ny = 1")
+    settled(kernel, "two", "skipped")
+    kernel.run_ok("%%task three --bg --save never\nz = 1\n" + ran("three"))
+    assert settled(kernel, "three", "success")["saved"] is False
+    for _ in range(2):
+        kernel.run_ok("%%task four --bg --force\nw = 1\n" + ran("four"))
+        settled(kernel, "four", "success")
+    kernel.run_ok("%%task six --bg\n" + until("go") + "flag = False")
+    kernel.run_ok("%%task seven --bg --if flag\nv = 1\n" + ran("seven"))
+    (tmp_path / "go").touch()
+    settled(kernel, "seven", "skipped")
+    assert runs(tmp_path) == ["three", "four", "four"]
+
+
+def test_on_threads_is_like_a_cell(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("base = 1")
+    cell = "%%task one --on threads\nprint('live', flush=True)\n" + until("go") + "x = base + 1\nx"
+    sent = kernel.send(cell)
+    kernel.finish(sent, until="live")
+    (tmp_path / "go").touch()
+    reply = kernel.finish(sent)
+    assert reply.shown[-1]["data"]["text/plain"] == "2"
+    assert kernel.value("x") == 2
+    bad = kernel.run("%%task two --on threads\ny = 1\n\nz = y / 0")
+    assert bad.ename == "ZeroDivisionError"
+    assert "Cell In[5], line 4" in plain(bad)
+    assert "----> 4 z = y / 0" in plain(bad)
+    assert "milepost" not in plain(bad)
+    sent = kernel.send("%%task three --on threads\nprint('in it', flush=True)\nwhile True: pass")
+    kernel.finish(sent, until="in it")
+    kernel.interrupt()
+    assert kernel.finish(sent).ename == "KeyboardInterrupt"
+    settled(kernel, "three", "cancelled")
+    kernel.kill()
+    kernel = start()
+    kernel.run_ok("base = 1")
+    again = kernel.run_ok(cell)
+    assert [output.get("text") or output["data"]["text/plain"] for output in again.shown] == ["live\n", "2"]
+    assert any("restored: saved" in stamp for stamp in again.stamps)
+
+
+# the kernel dies
+
+
+def test_killed_while_one_runs_and_another_is_saved(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("%%task one --bg\nx = 1\n" + ran("one"))
+    settled(kernel, "one", "success")
+    kernel.run_ok("%%task two --bg\nopen('there', 'w').close()\n" + until("go") + "y = x + 1\n" + ran("two"))
+    there(tmp_path / "there")
+    kernel.kill()
+    (tmp_path / "go").touch()
+    kernel = start()
+    assert set(kernel.status()) == {"one"}
+    kernel.run_ok("%%task one --bg\nx = 1\n" + ran("one"))
+    kernel.run_ok("%%task two --bg\nopen('there', 'w').close()\n" + until("go") + "y = x + 1\n" + ran("two"))
+    assert kernel.value("y") == 2
+    assert runs(tmp_path) == ["one", "two"]
+
+
+def test_a_kernel_shuts_down_although_tasks_run(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("%%task one --bg\nimport time\ntime.sleep(60)\nx = 1")
+    kernel.run_ok("%%task two --bg\ny = x")
+    settled(kernel, "one", "running")
+    begin = time.monotonic()
+    kernel.manager.shutdown_kernel()
+    assert time.monotonic() - begin < 4.0, "it had to be killed"
