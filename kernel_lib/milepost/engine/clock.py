@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic, time
 
 from milepost.model.cancel import CancelSignal
 
 
 class SystemClock:
-    """Time as the operating system tells it."""
+    """Time as the operating system tells it: Unix seconds, and seconds that never go back."""
 
-    def time(self) -> float:
-        """Unix seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
+    time = staticmethod(time)
+    monotonic = staticmethod(monotonic)
 
     def sleep(self, seconds: float, signal: CancelSignal) -> None:
         """Wait; wakes early and raises `TaskCancelled` when the signal is set."""

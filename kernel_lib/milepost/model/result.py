@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from milepost.model.states import TaskStatus
 
+_SUCCESS = TaskStatus.SUCCESS  # asked for in every step of a run, and reading it off an enumeration takes longer
+
 
 @dataclass(frozen=True, slots=True)
 class TaskError:
@@ -101,7 +103,7 @@ class TaskResult:
     @property
     def ok(self) -> bool:
         """Whether the task succeeded."""
-        return self.status is TaskStatus.SUCCESS
+        return self.status is _SUCCESS
 
     def given_back(self) -> TaskResult:
         """The same result in a run that did not compute it: a success counts as restored."""

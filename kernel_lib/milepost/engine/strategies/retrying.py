@@ -21,8 +21,10 @@ class RetryingStrategy:
         """The first success, or the last failure with the number of attempts."""
         policy = call.task.retry
         result = self._inner.execute(call)
-        for attempt in range(2, (policy.attempts if policy else 1) + 1):
-            if policy is None or not _retries(policy, result):
+        if policy is None:
+            return result
+        for attempt in range(2, policy.attempts + 1):
+            if not _retries(policy, result):
                 return result
             call.clock.sleep(delay(policy, attempt), call.signal)
             result = self._inner.execute(call)

@@ -5,18 +5,30 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
-from types import FunctionType
+from dataclasses import replace
+from time import thread_time
+from types import CoroutineType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from milepost.engine.usage import peak_bytes, raised_here
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
-from milepost.ports import TaskCall
+from milepost.ports import Measured, TaskCall
 
 AwaitRunner = Callable[[Coroutine[Any, Any, Any], CancelSignal], Any]
 """Runs a coroutine to its end, or until the signal, and gives its value; whoever has a loop provides it."""
+
+SHORT = 2e-5
+"""Seconds below which a body has no time to wait, so that its duration is what it computed; asking takes 0.6 µs."""
+
+LONG = 1e-3
+"""Seconds from which on a body's memory is asked for: asking takes longer the more threads there are."""
+
+_SUCCESS = TaskStatus.SUCCESS
+_TAKES_ANY = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 _parameters: WeakKeyDictionary[Any, tuple[str, ...]] = WeakKeyDictionary()
 
@@ -33,40 +45,58 @@ class StandardStrategy:
 
     def execute(self, call: TaskCall) -> TaskResult:
         """The outcome of one call of the body."""
-        start, begin = call.clock.time(), call.clock.monotonic()
+        clock, peak = call.clock, None
+        start, begin, used = clock.time(), clock.monotonic(), thread_time()
+        cpu: float | None
         try:
             value = call.executor.invoke(call, arguments(call))
-            if inspect.iscoroutine(value):
-                value = self._run_coroutine(value, call.signal)
-            result = value if isinstance(value, TaskResult) else TaskResult(TaskStatus.SUCCESS, data=value)
-        except (KeyboardInterrupt, TaskCancelled, CancelledError) as error:
-            result = TaskResult(TaskStatus.CANCELLED, _reason(call, error), TaskError.of(error), exception=error)
+            duration = clock.monotonic() - begin
+            cpu = duration if duration < SHORT else thread_time() - used
+            if isinstance(value, CoroutineType):
+                value, cpu = self._run_coroutine(value, call.signal), None
+                duration = clock.monotonic() - begin
         except BaseException as error:  # also a SystemExit: a body that ends itself must not end the run
-            result = TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
-        metrics = TaskMetrics(start, call.clock.time(), call.clock.monotonic() - begin)
-        return TaskResult(result.status, result.message, result.error, result.data, metrics, exception=result.exception)
+            cpu = thread_time() - used if raised_here(error, call.task.run) else None
+            return _ended_by(error, call, TaskMetrics(start, clock.time(), clock.monotonic() - begin, cpu))
+        if isinstance(value, Measured):
+            value, cpu, peak = value.value, value.cpu, value.peak_bytes
+        elif duration > LONG:
+            peak = peak_bytes()
+        metrics = TaskMetrics(start, clock.time(), duration, cpu, peak)
+        if isinstance(value, TaskResult):
+            return replace(value, metrics=value.metrics or metrics, restored=False)
+        return TaskResult(_SUCCESS, "", None, value, metrics)
 
 
-def _reason(call: TaskCall, error: BaseException) -> str:
-    return call.signal.reason or str(error) or "interrupted"
+def _ended_by(error: BaseException, call: TaskCall, metrics: TaskMetrics) -> TaskResult:
+    record = TaskError.of(error)
+    if isinstance(error, KeyboardInterrupt | TaskCancelled | CancelledError):
+        reason = call.signal.reason or str(error) or "interrupted"
+        return TaskResult(TaskStatus.CANCELLED, reason, record, metrics=metrics, exception=error)
+    return TaskResult(TaskStatus.FAILURE, str(error), record, metrics=metrics, exception=error)
 
 
 def arguments(call: TaskCall) -> dict[str, Any]:
     """What the body's parameters name."""
-    given = {"context": call.context, "signal": call.signal, "progress": call.progress}
     names = parameter_names(call.task.run)
-    return {
-        name: call.inputs[name] if name in call.inputs else given[name]
-        for name in names
-        if name in call.inputs or name in given
-    }
+    if not names:
+        return {}
+    inputs = call.inputs
+    found = {name: inputs[name] for name in names if name in inputs}
+    if len(found) < len(names):
+        given = {"context": call.context, "signal": call.signal, "progress": call.progress}
+        found |= {name: given[name] for name in names if name in given and name not in inputs}
+    return found
 
 
 def parameter_names(body: Callable[..., Any]) -> tuple[str, ...]:
     """The parameters of a body that can be given by name; none where Python cannot tell."""
-    if type(body) is FunctionType and not body.__dict__ and not body.__code__.co_posonlyargcount:
-        code = body.__code__  # says the same as its signature (nothing wraps it), in a tenth of the time
-        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if type(body) is FunctionType:
+        code = body.__code__
+        if not (code.co_argcount or code.co_kwonlyargcount or code.co_flags & _TAKES_ANY):
+            return ()
+        if not code.co_posonlyargcount and not body.__dict__:  # says the same as its signature: nothing wraps it
+            return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     try:
         return _parameters[body]
     except (KeyError, TypeError):
