@@ -18,6 +18,9 @@ _Tell = Callable[[TaskResult], None]
 
 _NEVER = (0, None, None)
 
+_LOOK_AGAIN = TaskResult(TaskStatus.CANCELLED)
+"""For runs that met a claim which only took a result over: it may be an old one for them, if they began later."""
+
 
 class Claims:
     """Shared by the runs of one runner; safe for threads."""
@@ -58,7 +61,7 @@ class Claims:
         since, other, result = self._ended.get(name, _NEVER)
         if result is None or since <= moment or other is run or result.status is TaskStatus.CANCELLED:
             return True
-        self.release(name, result)
+        self._free(name, _LOOK_AGAIN)
         return result
 
     def release(self, name: str, result: TaskResult) -> None:
@@ -67,6 +70,9 @@ class Claims:
             with self._lock:
                 self._serial += 1
                 self._ended[name] = (self._serial, self._running.get(name), result)
+        self._free(name, result)
+
+    def _free(self, name: str, result: TaskResult) -> None:
         del self._running[name]
         if self._waiting:
             self._tell(name, result)
