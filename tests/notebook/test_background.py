@@ -271,7 +271,7 @@ def test_changes_in_place_are_put_down_to_who_made_them(start: Start, tmp_path: 
     assert "'shared' changed while it ran" in row["why"]["text"]
     kernel.run_ok("%%task four --bg\n" + until("there") + "shared.append(4)\nopen('done', 'w').close()\nfour = 1")
     reply = kernel.run_ok("%%task five\nopen('there', 'w').close()\n" + until("done") + "five = len(shared)")
-    assert any("not saved: 'shared' changed while it ran" in stamp for stamp in reply.stamps)
+    assert "not saved: 'shared', 'unlinked' changed while it ran" in reply.stamps[0]
     assert settled(kernel, "four", "success")["saved"] is False
 
 
@@ -318,8 +318,8 @@ def test_its_cell_run_again_while_it_runs(start: Start, tmp_path: Path) -> None:
 
 def test_cancel_stops_python_and_leaves_behind_what_is_deaf(start: Start, tmp_path: Path) -> None:
     kernel = start()
-    loop = "import time\ntry:\n    while True: time.sleep(0.001)\nfinally:\n    " + ran("stopped")
-    kernel.run_ok("%%task one --bg\nopen('here', 'w').close()\n" + loop)
+    loop = "import time\ntry:\n    open('here', 'w').close()\n    while True: time.sleep(0.001)\nfinally:\n    " + ran("stopped")
+    kernel.run_ok("%%task one --bg\n" + loop)
     there(tmp_path / "here")
     assert "cancelled" in kernel.run_ok("%tasks cancel one").stdout
     settled(kernel, "one", "cancelled")

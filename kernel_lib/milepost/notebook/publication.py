@@ -44,7 +44,7 @@ class Publication:
     def _bind(self, output: Output, data: dict[str, Any], ledger: Ledger) -> bool:
         name = output.name
         if ledger.bound_after(name, self.moment):
-            return False
+            return name in self.values and self.values[name] is data.get(name)
         if name in self.values:
             data[name] = self.values[name]
         else:
