@@ -96,7 +96,7 @@ class Books:
 
     def look(self) -> None:
         """Ask for one more thread, where there is work and room for it; it will have the books looked at again."""
-        if self._held():
+        if not self.left or self._held():  # what was taken over from another run may still look ready
             return
         if self.wants_thread(HERE) and not self.here:
             self.here = True
