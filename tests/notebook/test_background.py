@@ -318,7 +318,8 @@ def test_its_cell_run_again_while_it_runs(start: Start, tmp_path: Path) -> None:
 
 def test_cancel_stops_python_and_leaves_behind_what_is_deaf(start: Start, tmp_path: Path) -> None:
     kernel = start()
-    loop = "import time\ntry:\n    open('here', 'w').close()\n    while True: time.sleep(0.001)\nfinally:\n    " + ran("stopped")
+    body = "import time\ntry:\n    open('here', 'w').close()\n    while True: time.sleep(0.001)\nfinally:\n    "
+    loop = body + ran("stopped")
     kernel.run_ok("%%task one --bg\n" + loop)
     there(tmp_path / "here")
     assert "cancelled" in kernel.run_ok("%tasks cancel one").stdout
