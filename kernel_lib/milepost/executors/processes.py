@@ -10,10 +10,11 @@ from milepost.executors.remote.conversation import Conversation
 from milepost.executors.remote.current import current_progress, current_signal
 from milepost.executors.remote.errors import from_message
 from milepost.executors.remote.files import FindSaved, SharedFiles
-from milepost.executors.remote.messages import Declined, Finished, Raised, Request, Surroundings
+from milepost.executors.remote.messages import Declined, Finished, Raised, Request
 from milepost.executors.remote.payload import Parcel, Stub, check, pack
 from milepost.executors.remote.pool import Pool
 from milepost.executors.remote.process import WorkerProcess
+from milepost.executors.remote.surroundings import Surroundings
 from milepost.executors.threads import ThreadsExecutor
 from milepost.model.errors import TaskCancelled, TransferError, UsageError
 from milepost.ports import Measured, TaskCall
@@ -86,12 +87,15 @@ class ProcessesExecutor:
         self._pool.close()
 
     def _ask(self, worker: WorkerProcess, call: TaskCall, arguments: Mapping[str, Any]) -> Finished | Raised | Declined:
-        parcel = self._pack(worker.folder, call, arguments)
+        parcel, here = self._pack(worker.folder, call, arguments), Surroundings.here()
+        request = Request(call.task.name, parcel, None if here == worker.told else here)
         try:
             call.signal.raise_if_cancelled()
-            return Conversation(worker, call).ask(Request(call.task.name, parcel, Surroundings.here()))
+            answer = Conversation(worker, call).ask(request)
         finally:
             self._files.drop(parcel.files)
+        worker.told = here
+        return answer
 
     def _pack(self, folder: str, call: TaskCall, arguments: Mapping[str, Any]) -> Parcel:
         stubs: dict[int, Stub] = {id(call.signal): (current_signal, ()), id(call.progress): (current_progress, ())}

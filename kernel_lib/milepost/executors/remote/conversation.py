@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from milepost.executors.remote.messages import Begun, Cancel, Declined, Finished, Progress, Raised, Request
+from milepost.executors.remote.messages import Cancel, Declined, Finished, Progress, Raised, Request, receive, send
 from milepost.executors.remote.process import WorkerProcess
 from milepost.model.errors import TaskCancelled, WorkerDied
 from milepost.ports import TaskCall
@@ -19,9 +19,6 @@ GRACE = 0.05
 _LOOK = 0.5
 """Seconds between looks whether the worker lives: a child that its body forked may hold its end of the pipes open."""
 
-_PIPE = 1024 * 1024
-"""The most bytes that a pipe holds: a single read gets all that was written before."""
-
 
 class Conversation:
     """All of it happens in the thread that asks: its context decides where the body's output goes."""
@@ -29,10 +26,9 @@ class Conversation:
     def __init__(self, worker: WorkerProcess, call: TaskCall) -> None:
         self._worker = worker
         self._call = call
-        self._begun = False
         self._answer: Finished | Raised | Declined | None = None
         self._kill_at: float | None = None
-        self._echoes = {name: _Echo(name) for name, _ in worker.outputs}
+        self._echoes = {name: _Echo(name) for name in ("stdout", "stderr")}
 
     def ask(self, request: Request) -> Finished | Raised | Declined:
         """The answer; `Declined` when the worker ended before it began.
@@ -47,23 +43,26 @@ class Conversation:
         unsubscribe = self._call.signal.on_cancel(self._worker.bell.ring)
         try:
             with contextlib.suppress(OSError):  # it is gone, which is noticed by listening
-                self._worker.connection.send(request)
+                self._worker.begun[0] = 0
+                send(self._worker.connection, request)
             while self._answer is None:
                 self._listen()
-            self._show_rest()
             return self._answer
         except BaseException:
             self._worker.kill()
             raise
         finally:
             unsubscribe()
+            for echo in self._echoes.values():
+                echo.show(b"", last=True)
 
     def _listen(self) -> None:
-        ready = {key.data: key.fileobj for key, _ in self._worker.selector.select(self._patience())}
+        ready = self._worker.ready(self._patience())
         if "bell" in ready:
             self._worker.bell.still()
-        for name in self._echoes.keys() & ready.keys():
-            self._show(name)
+        # Before the messages: what was printed before an answer was sent is shown before it is taken.
+        for name in self._echoes.keys() & ready:
+            self._echoes[name].show(self._worker.printed(name))
         if "connection" in ready:
             self._receive()
         elif not ready and not self._worker.alive:
@@ -76,13 +75,11 @@ class Conversation:
 
     def _receive(self) -> None:
         try:
-            message = self._worker.connection.recv()
+            message = receive(self._worker.connection)
         except (EOFError, OSError):
             self._died()
             return
         match message:
-            case Begun():
-                self._begun, self._worker.new = True, False
             case Progress():
                 self._call.progress(message.message)
             case Declined():
@@ -95,7 +92,8 @@ class Conversation:
         if self._kill_at is None:
             self._kill_at = time.monotonic() + GRACE
             with contextlib.suppress(OSError):
-                self._worker.connection.send(Cancel(self._call.signal.reason))
+                send(self._worker.connection, Cancel(self._call.signal.reason))
+                self._worker.interrupt()
         elif time.monotonic() >= self._kill_at:
             self._show_rest()
             raise TaskCancelled(self._call.signal.reason)  # on its way out the worker is killed
@@ -105,29 +103,19 @@ class Conversation:
         code = self._worker.kill()
         if self._call.signal.cancelled:
             raise TaskCancelled(self._call.signal.reason)
-        if self._begun or self._worker.new:
+        if self._worker.begun[0] or self._worker.told is None:
             raise WorkerDied(self._obituary(code))
         self._answer = Declined()
 
     def _obituary(self, code: int) -> str:
         task, process = self._call.task.name, f"its worker process (pid {self._worker.pid})"
-        if not self._begun:
+        if not self._worker.begun[0]:
             return f"task {task!r} could not begin: {process} did not start and {_ending(code)}"
         return f"task {task!r}: {process} {_ending(code)}"
 
-    # what the body prints
-
-    def _show(self, name: str) -> None:
-        pipe = dict(self._worker.outputs)[name]
-        data = pipe.read(_PIPE)
-        if data:
-            self._echoes[name].show(data)
-        elif data is not None:  # the body closed it
-            self._worker.selector.unregister(pipe)
-
     def _show_rest(self) -> None:
-        for name, pipe in self._worker.outputs:
-            self._echoes[name].show(pipe.read(_PIPE) or b"", last=True)
+        for name, echo in self._echoes.items():
+            echo.show(self._worker.printed(name))
 
 
 def _ending(code: int) -> str:

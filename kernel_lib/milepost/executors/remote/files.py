@@ -9,9 +9,8 @@ import secrets
 import stat
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -24,8 +23,7 @@ FindSaved = Callable[[str], Path]
 """Where a store keeps the object with this address (64 hexadecimal digits of its bytes' BLAKE3 hash), if it has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """`size` bytes in a file. With an `address` they are in a store and are checked: others can write there."""
 
     path: str
@@ -60,6 +58,13 @@ def write(folder: str, data: memoryview) -> Stored:
             os.unlink(path)
         words = f"{len(data):,} bytes on their way to another process could not be written to {folder}"
         raise TransferError(f"{words}: {error.strerror}. TMPDIR names another folder for them") from error
+
+
+def open_flag(folder: str) -> mmap.mmap:
+    """A byte that two processes share, 0 at first."""
+    with open(os.path.join(folder, "flag"), "a+b") as file:
+        file.truncate(1)
+        return mmap.mmap(file.fileno(), 1)
 
 
 class SharedFiles:

@@ -2,88 +2,42 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import dataclass
+import pickle
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
 
 from milepost.executors.remote.payload import Parcel
+from milepost.executors.remote.surroundings import Surroundings
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a body finds around it: the working folder ("" if it is gone), the module path, environment, arguments."""
+class Request(NamedTuple):
+    """To the worker: call the body of this task; `parcel` holds the body and its arguments.
 
-    folder: str
-    path: tuple[str, ...]
-    environ: dict[str, str]
-    argv: tuple[str, ...]
-
-    @classmethod
-    def here(cls) -> Surroundings:
-        """Those of this process, now."""
-        try:
-            folder = os.getcwd()
-        except OSError:
-            folder = ""
-        return cls(folder, module_path(), dict(os.environ), tuple(getattr(sys, "argv", ())))
-
-    def enter(self) -> None:
-        """Make this process's the same."""
-        if self.folder and self.folder != _folder():
-            os.chdir(self.folder)
-        sys.path[:], sys.argv[:] = self.path, self.argv
-        if self.environ != dict(os.environ):
-            os.environ.clear()
-            os.environ.update(self.environ)
-
-
-def module_path() -> tuple[str, ...]:
-    """Where Python looks for modules; what is no string there it ignores too."""
-    return tuple(entry for entry in sys.path if isinstance(entry, str))
-
-
-def _folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """To the worker: call the body of this task; `parcel` holds the body and its arguments."""
+    `surroundings` is None where they are those of the request before.
+    """
 
     task: str
     parcel: Parcel
-    surroundings: Surroundings
+    surroundings: Surroundings | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """To the worker: stop what you do."""
+class Cancel(NamedTuple):
+    """To the worker: stop what you do. SIGINT follows."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """From the worker: what happens from here on is the task's doing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
+class Declined(NamedTuple):
     """From the worker: it ends without having touched the request; ask another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """From the worker: how far the body has come."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """From the worker: the value, CPU seconds, and the most bytes of memory it held meanwhile (None: not known)."""
 
     parcel: Parcel
@@ -91,11 +45,20 @@ class Finished:
     peak_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(NamedTuple):
     """From the worker: an exception as text, and as a pickle if it has one that can be opened."""
 
     type: str
     message: str
     traceback: str
     pickled: bytes | None
+
+
+def send(connection: Connection[Any, Any], message: NamedTuple) -> None:
+    """As `Connection.send`, in a third of the time."""
+    connection.send_bytes(pickle.dumps(message, 5))
+
+
+def receive(connection: Connection[Any, Any]) -> Any:
+    """The next message."""
+    return pickle.loads(connection.recv_bytes())

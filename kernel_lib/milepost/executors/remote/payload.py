@@ -7,9 +7,8 @@ import io
 import pickle
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]
 
@@ -22,8 +21,7 @@ Stub = tuple[Callable[..., Any], tuple[Any, ...]]
 """A call that gives, over there, what stands for an object of this process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """A pickle, itself in a file if it is large, and the files of its buffers, in order."""
 
     stream: bytes | Stored

@@ -66,7 +66,5 @@ class Pool:
         with self._changed:
             self._lent -= 1
             self._changed.notify()
-            if worker is not None and worker.alive:
+            if worker is not None and not worker.ended:
                 (self._idle if worker.usable else self._ending).append(worker)
-            elif worker is not None:
-                worker.kill()

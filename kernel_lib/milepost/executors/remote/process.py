@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
+import select
 import shutil
 import signal
 import subprocess
@@ -12,12 +12,16 @@ import sys
 import tempfile
 import threading
 from multiprocessing.connection import Connection, Pipe
-from typing import IO, Any
+from typing import Any
 
-from milepost.executors.remote.messages import module_path
+from milepost.executors.remote.files import open_flag
+from milepost.executors.remote.surroundings import Surroundings, module_path
 
 EXIT = 1.5
 """Seconds that a worker which was told to end may take."""
+
+_PIPE = 1024 * 1024
+"""The most bytes that a pipe holds: a single read gets all that was written before."""
 
 _START = "import sys; sys.path[:] = {path!r}; from milepost.executors.remote.worker import main; main{arguments!r}"
 
@@ -31,11 +35,14 @@ class WorkerProcess:
     """
 
     def __init__(self, idle: float) -> None:
-        self.new = True
         self.usable = True
+        self.told: Surroundings | None = None
         self.folder = tempfile.mkdtemp(prefix="milepost-worker-")
+        self.begun = open_flag(self.folder)
         self.connection, theirs = Pipe()
         self.bell = Bell()
+        self._outputs: dict[str, Any] = {}
+        self._poll, self._names = select.poll(), dict[int, str]()
         try:
             self._process = _start(theirs, self.folder, idle)
         except BaseException:
@@ -43,29 +50,48 @@ class WorkerProcess:
             raise
         finally:
             theirs.close()
-        self.selector = self._selector()
+        self._outputs = {"stdout": self._process.stdout, "stderr": self._process.stderr}
+        for pipe in self._outputs.values():
+            os.set_blocking(pipe.fileno(), False)
+        self._listen_to(connection=self.connection, bell=self.bell, **self._outputs)
 
     @property
     def pid(self) -> int:
         """The process id."""
         return self._process.pid
 
+    def ready(self, timeout: float) -> set[str]:
+        """What there is to read within so many seconds: "connection", "bell", "stdout", "stderr"."""
+        return {self._names[descriptor] for descriptor, _ in self._poll.poll(timeout * 1000)}
+
+    def printed(self, name: str) -> bytes:
+        """All that was printed to "stdout" or "stderr" and not read yet."""
+        pipe = self._outputs[name]
+        data: bytes | None = pipe.read(_PIPE)
+        if data == b"" and pipe.fileno() in self._names:  # the body closed it
+            self._poll.unregister(pipe)
+            del self._names[pipe.fileno()]
+        return data or b""
+
     @property
-    def outputs(self) -> tuple[tuple[str, IO[bytes]], ...]:
-        """The ends of the pipes to which it prints, without blocking, by the name of the stream."""
-        assert self._process.stdout
-        assert self._process.stderr
-        return (("stdout", self._process.stdout), ("stderr", self._process.stderr))
+    def ended(self) -> bool:
+        """Whether `kill` or `wait` has seen its end."""
+        return self._process.returncode is not None
 
     @property
     def alive(self) -> bool:
         """Whether it runs. One that has ended is left to `kill`: while nobody waited for it, its id is not reused."""
-        if self._process.returncode is not None:
+        if self.ended:
             return False
         try:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         except ChildProcessError:  # somebody else waited for it
             return False
+
+    def interrupt(self) -> None:
+        """Have it look for a message."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGINT)
 
     def end(self) -> None:
         """Tell it to end."""
@@ -80,30 +106,24 @@ class WorkerProcess:
     def kill(self) -> int:
         """End it at once, with all processes that it started; its exit code, or minus the signal that ended it."""
         self.usable = False
-        if self._process.returncode is None:
+        if not self.ended:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         code = self._process.wait()
         self._free()
         return code
 
-    def _selector(self) -> selectors.BaseSelector:
-        selector = selectors.DefaultSelector()
-        selector.register(self.connection, selectors.EVENT_READ, "connection")
-        selector.register(self.bell, selectors.EVENT_READ, "bell")
-        for name, pipe in self.outputs:
-            os.set_blocking(pipe.fileno(), False)
-            selector.register(pipe, selectors.EVENT_READ, name)
-        return selector
+    def _listen_to(self, **sources: Any) -> None:
+        for name, source in sources.items():
+            self._poll.register(source, select.POLLIN)
+            self._names[source.fileno()] = name
 
     def _free(self) -> None:
         self.connection.close()
         self.bell.close()
+        for pipe in self._outputs.values():
+            pipe.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        if hasattr(self, "selector"):
-            self.selector.close()
-            for _, pipe in self.outputs:
-                pipe.close()
 
 
 def _start(connection: Connection[Any, Any], folder: str, idle: float) -> subprocess.Popen[bytes]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from pathlib import Path
 
 _RESET = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
+_WORTH = 0.001
+"""Seconds; a shorter task has no time to take much, and the counter is slow to read."""
+
 _PEAK = re.compile(rb"VmHWM:\s+(\d+) kB")
 
 
@@ -20,8 +22,7 @@ class Usage:
     """
 
     def __init__(self) -> None:
-        with contextlib.suppress(OSError):  # then the counter goes on from an earlier task
-            _RESET.write_bytes(b"5")
+        self._begin = time.monotonic()
         self._cpu = time.process_time()
 
     def cpu(self) -> float:
@@ -29,9 +30,15 @@ class Usage:
         return time.process_time() - self._cpu
 
     def peak_bytes(self) -> int | None:
-        """Bytes, None where the system does not tell."""
+        """Bytes, None where the system does not tell and for what took less than a millisecond.
+
+        The counter then starts anew for the next task.
+        """
+        if time.monotonic() - self._begin < _WORTH:
+            return None
         try:
             found = _PEAK.search(_STATUS.read_bytes())
+            _RESET.write_bytes(b"5")
         except OSError:
             return None
         return int(found[1]) * 1024 if found else None

@@ -8,22 +8,22 @@ import faulthandler
 import inspect
 import io
 import os
-import queue
+import select
 import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from milepost.executors.remote import current
 from milepost.executors.remote.errors import to_message
-from milepost.executors.remote.files import write
-from milepost.executors.remote.messages import Begun, Cancel, Declined, Finished, Progress, Raised, Request
+from milepost.executors.remote.files import open_flag, write
+from milepost.executors.remote.messages import Cancel, Declined, Finished, Progress, Raised, Request, receive, send
 from milepost.executors.remote.modules import LoadedModules
 from milepost.executors.remote.payload import Parcel, pack
+from milepost.executors.remote.surroundings import Surroundings
 from milepost.executors.remote.usage import Usage
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TransferError
@@ -44,44 +44,47 @@ def main(descriptor: int, owner: int, folder: str, idle: float) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    connection = Connection(descriptor)
+    connection: Connection[Any, Any] = Connection(descriptor)
     # A child that a body forks must not keep the connection open after this process.
     os.register_at_fork(after_in_child=connection.close)
     Worker(connection, owner, folder, idle).serve()
 
 
 class Worker:
-    """One owner's worker, one request at a time."""
+    """One owner's worker, one request at a time, all in its main thread."""
 
-    def __init__(self, connection: Connection, owner: int, folder: str, idle: float) -> None:
+    def __init__(self, connection: Connection[Any, Any], owner: int, folder: str, idle: float) -> None:
         self._connection = connection
         self._owner = owner
         self._folder = folder
         self._idle = idle
-        self._requests: queue.SimpleQueue[tuple[Request, CancelSignal] | None] = queue.SimpleQueue()
-        self._signal: CancelSignal | None = None
+        self._signal = CancelSignal()
         self._interruptible = False
+        self._interrupted = False
         self._sending = threading.Lock()
+        self._arrived = select.poll()
+        self._arrived.register(connection, select.POLLIN)
+        self._surroundings = Surroundings.here()
         self._modules = LoadedModules()
+        self._begun = open_flag(folder)
 
     def serve(self) -> None:
         """Until the owner is gone, or there is nothing to do."""
-        threading.Thread(target=self._listen, name="milepost-listen", daemon=True).start()
+        threading.Thread(target=self._watch, name="milepost-watch", daemon=True).start()
         try:
-            while request := self._next():
-                signal.signal(signal.SIGINT, self._on_interrupt)  # a body may have set another
-                self._send(Begun())
-                self._send(self._answer(*request))
-                self._modules.remember()
+            with contextlib.suppress(EOFError, OSError):
+                while request := self._next():
+                    self._send(self._answer(request))
+                    self._modules.remember()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _next(self) -> tuple[Request, CancelSignal] | None:
+    def _next(self) -> Request | None:
         """The next request, None when this process should end."""
-        try:
-            request = self._requests.get(timeout=self._idle)
-        except queue.Empty:
-            request = None
+        signal.signal(signal.SIGINT, self._on_interrupt)  # a body may have set another
+        request: Request | Cancel | None = Cancel("")
+        while isinstance(request, Cancel):  # it came too late
+            request = receive(self._connection) if self._arrived.poll(self._idle * 1000) else None
         if request is None or self._modules.changed():
             self._send(Declined())
             return None
@@ -89,15 +92,17 @@ class Worker:
 
     # a call
 
-    def _answer(self, request: Request, cancelled: CancelSignal) -> Finished | Raised:
-        usage = Usage()
+    def _answer(self, request: Request) -> Finished | Raised:
+        usage, self._signal = Usage(), CancelSignal()
+        self._begun[0] = 1
         try:
-            with self._interrupts():
-                cancelled.raise_if_cancelled()
-                value = self._call(request, cancelled)
-                parcel = self._pack(value, request.task)
+            self._interruptible = True
+            self._heed()
+            parcel = self._pack(self._call(request), request.task)
+            self._interruptible = False
             return Finished(parcel, usage.cpu(), usage.peak_bytes())
         except BaseException as error:  # also a SystemExit, which would end this process
+            self._interruptible = False
             error.__traceback__ = _own_part(error)
             answer = to_message(error)
             error.__traceback__ = None  # its frames hold the arguments
@@ -107,9 +112,10 @@ class Worker:
                 with contextlib.suppress(Exception):
                     stream.flush()
 
-    def _call(self, request: Request, cancelled: CancelSignal) -> Any:
-        request.surroundings.enter()
-        current.begin(cancelled, lambda message: self._send(Progress(str(message))))
+    def _call(self, request: Request) -> Any:
+        self._surroundings = request.surroundings or self._surroundings
+        self._surroundings.enter()
+        current.begin(self._signal, self._progress)
         body, arguments = _opened(request.parcel, request.task)
         value = body(**arguments)
         return asyncio.run(value) if inspect.iscoroutine(value) else value
@@ -125,54 +131,44 @@ class Worker:
             advice = 'Return plain data (a list instead of a generator, say), or run it in this process (on="threads")'
             raise TransferError(f"{words}. {advice}") from error
 
-    # interrupts
-
-    @contextlib.contextmanager
-    def _interrupts(self) -> Iterator[None]:
-        """Inside, a cancel raises KeyboardInterrupt; outside it must not, as half a message would be sent."""
-        self._interruptible = True
-        try:
-            yield
-        finally:
-            self._interruptible = False
+    # a cancel
 
     def _on_interrupt(self, number: int, frame: object) -> None:
+        self._interrupted = True
         if self._interruptible:
+            self._heed()
+
+    def _heed(self) -> None:
+        """Raise KeyboardInterrupt if the owner has cancelled this request: only its message says so, not the signal."""
+        if not self._interrupted:
+            return
+        self._interrupted = False
+        if self._arrived.poll(0):  # nobody else reads while a body runs, and nothing else is sent
+            self._signal.cancel(receive(self._connection).reason)
             raise KeyboardInterrupt
+
+    def _progress(self, message: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            self._send(Progress(str(message)))
+            return
+        self._interruptible = False  # not in the middle of a message
+        self._send(Progress(str(message)))
+        self._interruptible = True
+        self._heed()
 
     # the connection
 
-    def _send(self, message: Any) -> None:
-        with self._sending, contextlib.suppress(OSError):  # the owner is gone: the listening thread sees to that
-            self._connection.send(message)
+    def _send(self, message: NamedTuple) -> None:
+        with self._sending, contextlib.suppress(OSError):  # the owner is gone: the watching thread sees to that
+            send(self._connection, message)
 
-    def _listen(self) -> None:
-        with contextlib.suppress(EOFError, OSError):
-            while self._owner_lives():
-                message = self._connection.recv()
-                if isinstance(message, Cancel):
-                    self._cancel(message.reason)
-                else:
-                    self._signal = CancelSignal()
-                    self._requests.put((message, self._signal))
-        self._end()
-
-    def _owner_lives(self) -> bool:
-        """Wait for a message; whether there is one."""
-        while not self._connection.poll(_OWNER_CHECK):
-            if os.getppid() != self._owner:
-                return False
-        return True
-
-    def _cancel(self, reason: str) -> None:
-        if self._signal is not None:
-            self._signal.cancel(reason)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    def _end(self) -> None:
-        """End in order if nothing runs, else at once, with all that was started from here."""
+    def _watch(self) -> None:
+        """Wait for the owner's end, then see that this process ends too: in order if it is idle, else at once."""
+        hangup = select.poll()
+        hangup.register(self._connection, 0)
+        while not hangup.poll(_OWNER_CHECK * 1000) and os.getppid() == self._owner:
+            pass
         if not self._interruptible:
-            self._requests.put(None)
             time.sleep(EXIT)
         shutil.rmtree(self._folder, ignore_errors=True)
         os.killpg(0, signal.SIGKILL)
