@@ -28,6 +28,10 @@ export interface TaskView {
   why: Reason | null;
   error: string | null;
   cell_id: string;
+  /** Whether it runs, or waits to run, in the background. */
+  background: boolean;
+  /** Whether what it prints is in a log of its own. */
+  log: boolean;
 }
 
 /** The run as a whole; fields a kernel leaves out are off. */
@@ -62,7 +66,14 @@ export interface Layout {
   edges: EdgePath[];
 }
 
-export type Action = "ping" | "pause" | "resume" | "cancel" | "state";
+export type Action = "ping" | "pause" | "resume" | "cancel" | "state" | "log";
+
+/** What a page asks for; `from` is the number of the first character of a log that it does not have. */
+export interface RequestContent {
+  action: Action;
+  task?: string;
+  from?: number;
+}
 
 export interface Reply {
   status: string;
@@ -73,6 +84,8 @@ export interface Reply {
   tasks?: TaskView[];
   run?: RunView;
   comm_id?: string;
+  /** In answer to "log": text from its character `start` on, of the run with this number. */
+  log?: { run: number; start: number; text: string };
 }
 
 /** What the kernel sends over the comm: always everything. */
@@ -95,8 +108,7 @@ export interface ControlKernel {
 /** Asks over the control channel, which a busy kernel answers too. Rejects after `patience` milliseconds, if given. */
 export async function request(
   kernel: ControlKernel,
-  action: Action,
-  task?: string,
+  content: RequestContent,
   patience?: number
 ): Promise<Reply> {
   const message = {
@@ -112,7 +124,7 @@ export async function request(
     parent_header: {},
     metadata: {},
     buffers: [],
-    content: task === undefined ? { action } : { action, task }
+    content
   };
   const future = kernel.sendControlMessage(message as never, true);
   const reply = await (patience === undefined ? future.done : within(patience, future));

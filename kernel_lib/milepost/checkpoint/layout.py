@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from blake3 import blake3
+
 from milepost.checkpoint.atomic import make_folder, write_file
 from milepost.model.errors import CorruptCheckpointError, NewerFormatError
 
@@ -13,6 +15,9 @@ FORMAT_VERSION = 1
 SUFFIX = ".milepost"
 _CACHEDIR_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by Milepost: checkpoints of a notebook.\n"
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
+_PLAIN = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9_][a-z0-9_-]{0,59}")
+"""Names of tasks that can be names of files: no capitals, since some file systems take `A` and `a` for one."""
+
 _FORMAT_LINE = re.compile(rb"milepost (\d{1,9})\s*")
 
 
@@ -31,6 +36,7 @@ class Layout:
     ``CACHEDIR.TAG``          tells backup programs to leave the folder out
     ``objects/ab/abcd…``      one immutable object, named by the BLAKE3 hash of its bytes
     ``journal/<session>.jsonl``  the records one session wrote, a line each
+    ``logs/<task>.log``       what a task printed when it last ran in the background
     ``quarantine/``           objects that did not hold what their name says
     ========================  ==============================================================
     """
@@ -56,6 +62,18 @@ class Layout:
     def quarantine(self) -> Path:
         """The folder of damaged objects."""
         return self.root / "quarantine"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what tasks print in the background."""
+        return self.root / "logs"
+
+    def log(self, task: str) -> Path:
+        """The file for what a task prints: its name as far as every file system can bear it, made unique by a hash."""
+        if _PLAIN.fullmatch(task):
+            return self.logs / f"{task}.log"
+        readable = re.sub(r"[^a-z0-9_-]+", "-", task.lower())[:40]
+        return self.logs / f"{readable}.{blake3(task.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}.log"
 
     def object(self, address: str) -> Path:
         """The file of one object; refuses what is no address, so that no record can point elsewhere."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from milepost.checkpoint.atomic import append_line
+from milepost.checkpoint.atomic import append_line, make_folder
 from milepost.checkpoint.journal import Authenticator, Entry, encode
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.objects import Objects, flat
@@ -56,13 +56,25 @@ class LocalStore:
         return self._layout.root
 
     def save(self, record: Record, blobs: Mapping[str, Blob]) -> Record:
-        """Write the blobs, then the record that names them; the record as stored."""
+        """Write the blobs, then the record that names them; the record as stored.
+
+        The blobs are written without the lock: other threads look things up meanwhile.
+        """
         with self._writing():
+            pass  # the folders are there, and damaged objects are out of the way
+        with self._refusals():
             refs = {part: self._put(blob) for part, blob in blobs.items()}
+        with self._writing():
             at = next_time(self._view.last)
             stored = replace(record, blobs=refs, saved_at=at, trusted=True)
             self._append(Entry(at, next(self._sequence), stored))
             return stored
+
+    def log(self, task: str) -> Path:
+        """The file for what a task prints in the background, in a folder that is there."""
+        with self._writing():
+            make_folder(self._layout.logs, durable=self._durable)
+        return self._layout.log(task)
 
     def records(self) -> Sequence[Record]:
         """The newest record of each task, strangers' ones too, oldest first."""
@@ -132,16 +144,21 @@ class LocalStore:
         """The store ready to be written, and what the system refuses told as a `StoreUnwritableError`."""
         with self._lock:
             self._fresh()
-            try:
+            with self._refusals():
                 self._layout.create(durable=self._durable)
                 self._objects.heal()
                 yield
-            except OSError as error:
-                raise StoreUnwritableError(
-                    f"{self._layout.root} cannot be written ({error.strerror or error}): results stay in memory, and "
-                    "what was saved before is unharmed. Make room or mend the permissions, or name another place in "
-                    "MILEPOST_STORE."
-                ) from error
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreUnwritableError(
+                f"{self._layout.root} cannot be written ({error.strerror or error}): results stay in memory, and "
+                "what was saved before is unharmed. Make room or mend the permissions, or name another place in "
+                "MILEPOST_STORE."
+            ) from error
 
     def _put(self, blob: Blob) -> BlobRef:
         views = [flat(buffer) for buffer in blob.buffers]

@@ -14,7 +14,8 @@ class TaskView:
     """What is shown of one task.
 
     `seconds` is the computing time (for a restored task: the time that was saved), `started` the Unix time at
-    which a running task started, `nbytes` the size in the store, `saved_at` an ISO 8601 time in UTC.
+    which a running task started, `nbytes` the size in the store, `saved_at` an ISO 8601 time in UTC; `background` says
+    that it runs, or waits to run, beside the notebook, and `log` that what it prints is in a log of its own.
     """
 
     name: str
@@ -30,6 +31,8 @@ class TaskView:
     why: Reason | None = None
     error: str | None = None
     cell_id: str = ""
+    background: bool = False
+    log: bool = False
 
     @property
     def only_saved(self) -> bool:
@@ -61,4 +64,6 @@ class TaskView:
             "why": self.why.to_json() if self.why else None,
             "error": self.error,
             "cell_id": self.cell_id,
+            "background": self.background,
+            "log": self.log,
         }

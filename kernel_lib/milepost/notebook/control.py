@@ -1,7 +1,8 @@
 """Clicks while a cell runs: requests on the control channel, handled in another thread.
 
 `kernel.control_handlers["milepost_request"]` gets `{"action": …, "task": …}` and answers with
-`{"status": "ok", "paused": …, "running": …}`; see `Session` for what the actions do. Handlers never wait.
+`{"status": "ok", "paused": …, "running": …}`; see `Session` for what the actions do. `log` also takes `from`, and answers
+with `{"log": {"run": …, "start": …, "text": …}}`. Handlers never wait.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from milepost.widget.run import RunView
 
 REQUEST, REPLY = "milepost_request", "milepost_reply"
 
-ACTIONS = ("ping", "pause", "resume", "cancel", "state")
+ACTIONS = ("ping", "pause", "resume", "cancel", "state", "log")
 
 
 def answer(session: Session, content: Any) -> dict[str, Any]:
@@ -25,6 +26,8 @@ def answer(session: Session, content: Any) -> dict[str, Any]:
     task = content.get("task")
     if task is not None and not isinstance(task, str):
         return {"status": "error", "message": "the task must be named by a text"}
+    if action == "log":
+        return {"status": "ok", "log": log(session, task or "", content.get("from"))}
     if action == "pause":
         session.pause()
     elif action == "resume":
@@ -33,6 +36,13 @@ def answer(session: Session, content: Any) -> dict[str, Any]:
         session.cancel(task)
     seen = {"status": "ok", "paused": session.runner.paused, "running": session.runner.running}
     return {**seen, **state(session)} if action == "state" else seen
+
+
+def log(session: Session, task: str, start: Any) -> dict[str, Any]:
+    """What a task printed in the background, from a character on: as far as it is kept."""
+    found = session.logs.get(task)
+    first, text = found.text(start if type(start) is int else 0) if found else (0, "")
+    return {"run": found.number if found else 0, "start": first, "text": text}
 
 
 def state(session: Session) -> dict[str, Any]:

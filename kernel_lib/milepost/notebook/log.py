@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 from collections import deque
 from pathlib import Path
@@ -16,13 +18,20 @@ FILE_BYTES = 10_000_000
 """Size at which a log file is cut."""
 
 
+_numbers = itertools.count(1)
+
+
 class Log(Recorder):
-    """Records one task that shows nothing by itself. Written by the threads of the task, read by any."""
+    """Records one task that shows nothing by itself. Written by the threads of the task, read by any.
+
+    `number` tells one run from another. `path` is in a folder that is there.
+    """
 
     quiet = True
 
     def __init__(self, path: Path | None = None) -> None:
         super().__init__()
+        self.number = next(_numbers)
         self._lock = threading.RLock()
         self._events: list[Event] = []
         self._tail: deque[str] = deque()
@@ -113,7 +122,8 @@ class _LogFile:
         self._path = path
         self._file: TextIO | None = None
         self._left = FILE_BYTES
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
     def write(self, text: str) -> None:
         if self._left <= 0:
@@ -126,7 +136,6 @@ class _LogFile:
 
     def _open(self) -> TextIO:
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("w", encoding="utf-8", errors="replace")
         return self._file
 

@@ -16,7 +16,7 @@ from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.functions import TaskFunction
 from milepost.model.cancel import CancelSignal
-from milepost.model.errors import StoreError, UsageError
+from milepost.model.errors import KeyFileError, StoreError, UsageError
 from milepost.model.events import Event, EventKind
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
@@ -65,6 +65,8 @@ class Session:
         self._signals: list[CancelSignal] = []
         """One for each task that waits or runs: a task may ask for another."""
         self._listeners: list[Callable[[], None]] = []
+        self.logs: dict[str, Log] = {}
+        """What tasks showed in the background, by task."""
         self.serializer = NotebookSerializer(self.namespace.data)
         self.provider = Provider(self)
         stands = Stands(self.namespace, self.reload)
@@ -97,8 +99,12 @@ class Session:
     # the store
 
     def log_of(self, name: str) -> Log:
-        """The log of a task that starts."""
-        return Log()
+        """A new log for a task that starts; without a file where none can be written."""
+        try:
+            self.logs[name] = Log(self.store.log(name))
+        except (StoreError, KeyFileError):
+            self.logs[name] = Log()
+        return self.logs[name]
 
     @property
     def store(self) -> LocalStore:
@@ -271,7 +277,8 @@ class Session:
     def _view(self, facts: Facts) -> TaskView:
         view = view_of_facts(facts, self._stale(facts))
         held = facts.in_background and facts.state is TaskState.PENDING and self.runner.paused
-        return replace(view, state=TaskState.PAUSED) if held else view
+        log = facts.definition.name in self.logs
+        return replace(view, state=TaskState.PAUSED if held else view.state, background=facts.in_background, log=log)
 
     def _stale(self, facts: Facts) -> str:
         """Which upstream output is another one now than the one that the result was made from; "" if none."""
@@ -307,6 +314,7 @@ class Session:
         for name in names:
             self._facts.pop(name, None)
             self._data.pop(name, None)
+            self.logs.pop(name, None)
             self.runner.forget(name)
             self.ledger.forget(name)
         self.changed()

@@ -46,7 +46,7 @@ class TaskWidget(anywidget.AnyWidget):
     """Shows tasks live: a header with Pause, Resume and Cancel, the graph, details of the chosen task.
 
     `request(content)` carries out an action that the page sent where it has no control channel: `content` is
-    `{"action": "ping" | "pause" | "resume" | "cancel" | "state", "task": name or absent}`; it returns the reply's
+    `{"action": "ping" | "pause" | "resume" | "cancel" | "state" | "log", "task": name or absent}`; it returns the reply's
     content at once (`{"status": "ok", "paused": bool, "running": bool}` or `{"status": "error", "message": str}`).
 
     Without a kernel (a plain script) everything works, and nothing is sent.
@@ -171,7 +171,7 @@ class TaskWidget(anywidget.AnyWidget):
         if self._request is None:
             return {"status": "error", "message": "nothing to control here"}
         try:
-            return self._request({key: content[key] for key in ("action", "task") if key in content})
+            return self._request({key: content[key] for key in ("action", "task", "from") if key in content})
         except Exception as error:
             _log.exception("a request from the page failed")
             return {"status": "error", "message": str(error)}

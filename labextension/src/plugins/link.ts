@@ -72,7 +72,7 @@ export class Link implements IDisposable {
 
   /** Asks over the control channel, which answers while a cell runs; a kernel without Milepost never answers. */
   private async reattach(kernel: Kernel.IKernelConnection): Promise<void> {
-    const reply = await request(kernel, "state");
+    const reply = await request(kernel, { action: "state" });
     if (reply.status !== "ok" || kernel.isDisposed || kernel !== this.context.sessionContext.session?.kernel) {
       return;
     }

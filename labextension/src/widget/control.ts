@@ -1,6 +1,6 @@
 /** Carries clicks to the kernel: over the control channel where there is one, else over the widget's own messages. */
 
-import { type Action, type ControlKernel, type Reply, request, uniqueId } from "../protocol";
+import { type ControlKernel, type Reply, request, type RequestContent, uniqueId } from "../protocol";
 
 const PATIENCE = 4000;
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
@@ -36,8 +36,8 @@ export class Control {
   }
 
   /** The kernel's answer; rejects when there is none. */
-  async ask(action: Action): Promise<Reply> {
-    return this.kernel ? await request(this.kernel, action, undefined, PATIENCE) : await this.askModel(action);
+  async ask(content: RequestContent): Promise<Reply> {
+    return this.kernel ? await request(this.kernel, content, PATIENCE) : await this.askModel(content);
   }
 
   dispose(): void {
@@ -45,12 +45,12 @@ export class Control {
     this.model.off("msg:custom", this.onMessage);
   }
 
-  private askModel(action: Action): Promise<Reply> {
+  private askModel(content: RequestContent): Promise<Reply> {
     const id = uniqueId();
     return new Promise((resolve, reject) => {
       this.waiting.set(id, resolve);
       try {
-        this.model.send({ id, action });
+        this.model.send({ ...content, id });
       } catch (error) {
         reject(error instanceof Error ? error : new Error(String(error)));
       }

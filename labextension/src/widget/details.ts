@@ -1,30 +1,56 @@
-/** What is known about the chosen task, as a small definition list. */
+/** What is known about the chosen task: a small definition list, what it printed in the background, and its Cancel. */
 
-import type { TaskView } from "../protocol";
+import type { Reply, RequestContent, TaskView } from "../protocol";
 import { duration, lookOf, shorten, size } from "../words";
+import { LogView } from "./log";
 
 const LONG = 4000;
+const STOPPABLE = ["running", "paused", "pending"];
 
-export function showDetails(panel: HTMLElement, task: TaskView | undefined): void {
-  panel.hidden = !task;
-  if (!task) {
-    return;
+export class Details {
+  readonly panel = make("div", "milepost-details");
+  private readonly heading = make("h4", "");
+  private readonly cancel = make("button", "milepost-cancel-task") as HTMLButtonElement;
+  private readonly list = make("dl", "");
+  private readonly log: LogView;
+  private task: TaskView | undefined;
+
+  constructor(ask: (content: RequestContent) => Promise<Reply>) {
+    this.log = new LogView(ask);
+    this.cancel.type = "button";
+    this.cancel.textContent = "Cancel this task";
+    this.cancel.addEventListener("click", () => {
+      if (this.task) {
+        void ask({ action: "cancel", task: this.task.name }).catch(() => undefined);
+      }
+    });
+    this.panel.append(this.heading, this.cancel, this.list, this.log.panel);
+    this.show(undefined);
   }
-  const heading = node("h4", shorten(task.name, 300));
-  const list = document.createElement("dl");
-  for (const [term, value] of rows(task)) {
-    if (value) {
-      list.append(node("dt", term), node("dd", shorten(value, LONG)));
+
+  show(task: TaskView | undefined): void {
+    this.task = task;
+    this.panel.hidden = !task;
+    this.log.show(task);
+    if (!task) {
+      return;
     }
+    this.heading.textContent = shorten(task.name, 300);
+    this.cancel.hidden = !task.background || !STOPPABLE.includes(task.state);
+    const shown = rows(task).filter(([, value]) => value);
+    this.list.replaceChildren(...shown.flatMap(([term, value]) => [node("dt", term), node("dd", shorten(value, LONG))]));
   }
-  panel.replaceChildren(heading, list);
+
+  dispose(): void {
+    this.log.show(undefined);
+  }
 }
 
 function rows(task: TaskView): [string, string][] {
   const saved = task.saved ? [size(task.bytes), task.saved_at ?? ""].filter(Boolean).join(", ") : "";
   const spent = task.seconds === null ? "" : duration(task.seconds);
   return [
-    ["State", lookOf(task).word],
+    ["State", lookOf(task).word + (task.background ? ", in the background" : "")],
     ["Why", [task.why?.text ?? "", ...(task.why?.details ?? [])].filter(Boolean).join("\n")],
     ["Error", task.error ?? ""],
     [task.restored ? "Time saved" : "Time", spent],
@@ -32,6 +58,12 @@ function rows(task: TaskView): [string, string][] {
     ["Outputs", task.outputs.join(", ")],
     ["After", task.after.join(", ")]
   ];
+}
+
+function make(tag: string, className: string): HTMLElement {
+  const made = document.createElement(tag);
+  made.className = className;
+  return made;
 }
 
 function node(tag: string, text: string): HTMLElement {

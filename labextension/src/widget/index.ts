@@ -5,7 +5,7 @@ import { isDark, onTheme } from "../drawing/theme";
 import { buttons } from "../model";
 import type { Action, Layout, Reply, RunView, TaskView } from "../protocol";
 import { type AnyModel, Control } from "./control";
-import { showDetails } from "./details";
+import { Details } from "./details";
 
 const GONE = "The kernel is gone – run %tasks again.";
 
@@ -13,7 +13,6 @@ class View {
   private readonly root = make("div", "milepost");
   private readonly totals = make("span", "milepost-totals");
   private readonly news = make("div", "milepost-news");
-  private readonly details = make("div", "milepost-details");
   private readonly pause = this.button("pause", "Pause", "Pause: stop at the next safe place");
   private readonly resume = this.button("resume", "Resume", "Resume the paused run");
   private readonly cancel = this.button("cancel", "Cancel", "Cancel the run");
@@ -21,6 +20,7 @@ class View {
     this.choose(name);
   });
   private readonly control: Control;
+  private readonly details: Details;
   private readonly endTheme = onTheme(() => {
     this.paint();
   });
@@ -48,19 +48,21 @@ class View {
     scroll.append(this.graph.svg);
     this.news.setAttribute("role", "status");
     this.news.setAttribute("aria-live", "polite");
-    this.root.append(header, scroll, this.details, this.news);
-    el.append(this.root);
     this.control = new Control(model, () => {
       this.lose();
     });
+    this.details = new Details(content => this.control.ask(content));
+    this.root.append(header, scroll, this.details.panel, this.news);
+    el.append(this.root);
     model.on("change:seq", this.update);
     this.update();
-    void this.control.ask("ping").catch(() => undefined);
+    void this.control.ask({ action: "ping" }).catch(() => undefined);
   }
 
   dispose(): void {
     clearInterval(this.ticker);
     this.endTheme();
+    this.details.dispose();
     this.control.dispose();
     this.model.off("change:seq", this.update);
   }
@@ -92,7 +94,7 @@ class View {
     label(this.cancel, run.cancelling ? "Cancelling…" : "Cancel");
     write(this.totals, run.totals ?? "");
     write(this.news, this.gone ? GONE : (run.message ?? ""));
-    showDetails(this.details, this.chosen === null ? undefined : this.tasks.get(this.chosen));
+    this.details.show(this.chosen === null ? undefined : this.tasks.get(this.chosen));
   }
 
   /** What the kernel last sent, with what it acknowledged since. */
@@ -114,7 +116,7 @@ class View {
 
   private async act(action: Action): Promise<void> {
     try {
-      this.acknowledge(action, await this.control.ask(action));
+      this.acknowledge(action, await this.control.ask({ action }));
     } catch {
       this.lose();
     }

@@ -1,0 +1,101 @@
+/** What a task printed in the background: asked for while it is looked at, and for as long as there is more to come. */
+
+import type { Reply, RequestContent, TaskView } from "../protocol";
+
+const INTERVAL = 500;
+const KEPT = 65536;
+
+const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, "g");
+
+export class LogView {
+  readonly panel = document.createElement("pre");
+  private name: string | null = null;
+  private live = false;
+  private following = false;
+  private run: number | null = null;
+  private text = "";
+  private end = 0;
+
+  constructor(private readonly ask: (content: RequestContent) => Promise<Reply>) {
+    this.panel.className = "milepost-log";
+    this.panel.tabIndex = 0;
+    this.panel.setAttribute("role", "log");
+    this.panel.setAttribute("aria-label", "what the task printed");
+    this.panel.hidden = true;
+  }
+
+  /** Follow this task from now on; nothing, if it has no log. */
+  show(task: TaskView | undefined): void {
+    const name = task?.log ? task.name : null;
+    const other = name !== this.name;
+    if (other) {
+      this.name = name;
+      this.run = null;
+      this.text = "";
+      this.end = 0;
+      this.paint();
+    }
+    this.live = task?.background ?? false;
+    if (name !== null && (other || this.live)) {
+      void this.follow();
+    }
+  }
+
+  /** Until the task has ended, and once more. */
+  private async follow(): Promise<void> {
+    if (this.following) {
+      return;
+    }
+    this.following = true;
+    for (let last = false; !last && this.name !== null; ) {
+      const name = this.name;
+      const live = this.live;
+      const reply = await this.ask({ action: "log", task: name, from: this.end }).catch(() => undefined);
+      if (name !== this.name) {
+        continue;
+      }
+      if (reply?.log) {
+        this.take(reply.log);
+      }
+      last = !live || !reply;
+      if (!last) {
+        await new Promise(resolve => setTimeout(resolve, INTERVAL));
+      }
+    }
+    this.following = false;
+  }
+
+  private take({ run, start, text }: { run: number; start: number; text: string }): void {
+    const gap = start > this.end && this.end > 0 ? "\n…\n" : "";
+    if (run !== this.run) {
+      this.text = text;
+    } else {
+      this.text = (this.text + gap + text).slice(-KEPT);
+    }
+    this.run = run;
+    this.end = start + text.length;
+    this.paint();
+  }
+
+  private paint(): void {
+    const { panel } = this;
+    const shown = readable(this.text);
+    if (panel.textContent !== shown) {
+      const atEnd = panel.scrollHeight - panel.scrollTop - panel.clientHeight < 8;
+      panel.hidden = shown === "";
+      panel.textContent = shown;
+      if (atEnd) {
+        panel.scrollTop = panel.scrollHeight;
+      }
+    }
+  }
+}
+
+/** Text as a terminal would show it, roughly: without colours, and a line written over shows its last state. */
+export function readable(text: string): string {
+  return text
+    .replace(COLOURS, "")
+    .split("\n")
+    .map(line => line.replace(/\r+$/, "").replace(/^.*\r/, ""))
+    .join("\n");
+}
