@@ -1,8 +1,8 @@
 """Clicks while a cell runs: requests on the control channel, handled in another thread.
 
 `kernel.control_handlers["milepost_request"]` gets `{"action": …, "task": …}` and answers with
-`{"status": "ok", "paused": …, "running": …}`; see `Session` for what the actions do. `log` also takes `from`, and answers
-with `{"log": {"run": …, "start": …, "text": …}}`. Handlers never wait.
+`{"status": "ok", "paused": …, "running": …}`; see `Session` for what the actions do.
+`log` also takes `from`, and answers with `{"log": {"run": …, "start": …, "text": …}}`. Handlers never wait.
 """
 
 from __future__ import annotations
