@@ -46,8 +46,9 @@ class TaskWidget(anywidget.AnyWidget):
     """Shows tasks live: a header with Pause, Resume and Cancel, the graph, details of the chosen task.
 
     `request(content)` carries out an action that the page sent where it has no control channel: `content` is
-    `{"action": "ping" | "pause" | "resume" | "cancel" | "state" | "log", "task": name or absent}`; it returns the
-    reply's content at once (`{"status": "ok", "paused": bool, "running": bool}` or `{"status": "error", "message": str}`).
+    `{"action": "ping" | "pause" | "resume" | "cancel" | "state" | "log", "task": name or absent}`; it
+    returns the reply's content at once (`{"status": "ok", "paused": bool, "running": bool}` or
+    `{"status": "error", "message": str}`).
 
     Without a kernel (a plain script) everything works, and nothing is sent.
     """
