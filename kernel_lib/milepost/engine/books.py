@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -10,6 +11,9 @@ from collections.abc import Callable
 from milepost.engine.schedule import HERE, THERE, Schedule
 
 Entry = int | Callable[[], object]
+
+_PROMPT = sys.getswitchinterval() / 2
+"""Seconds within which a thread that is woken runs, if no other thread holds Python's lock."""
 
 
 class Books:
@@ -51,6 +55,8 @@ class Books:
         self._desk = threading.Lock()
         self._news: deque[Entry] = deque()
         self._asked = False
+        self._called = 0.0
+        self._left_before = 0
         self.left = left
         """Tasks without an outcome."""
         self.threads = 0
@@ -85,6 +91,24 @@ class Books:
     def wants_thread(self, lane: int) -> bool:
         """Whether one more thread could work on a lane; a guess, to be settled by `look`."""
         return self.threads < self._limits[lane] and self._schedule.has_ready(lane)
+
+    def call(self) -> None:
+        """Have the thread that watches over the run see whether one more thread is of use."""
+        if not self._called:
+            self._called = time.monotonic()
+            self._wake()
+
+    def more_helps(self) -> bool:
+        """Whether one more thread is of use; for the thread that watches.
+
+        Threads that take turns with Python's lock make short tasks slower, not faster. So one more is started only
+        where that lock is free, as it is when bodies wait for something: the watching thread then gets here at once
+        when it is called. Or where no task was settled since this was asked before.
+        """
+        called, self._called = self._called, 0.0
+        before, self._left_before = self._left_before, self.left
+        prompt = called and time.monotonic() - called < _PROMPT
+        return bool(prompt or before == self.left or not self.threads)
 
     # entries
 

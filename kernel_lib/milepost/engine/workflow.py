@@ -2,7 +2,7 @@
 
 A thread that has run a task settles it and takes the next one itself: handing every task from thread to thread would
 cost more than most bodies. The thread that called for the run only watches over it: it wakes for a cancel, a resume,
-tasks that must run in it, and the end.
+tasks that must run in it, a call for one more thread, and the end.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ Attempt = Callable[[Task, Mapping[str, Any], CancelSignal], TaskResult]
 
 GRACE = 0.1
 """Seconds that a running body has, once its run is cancelled, to heed the signal before it is given up."""
+
+SLOW = 0.005
+"""Seconds in which a thread settles a task, unless another thread could do some work meanwhile."""
 
 
 class WorkflowExecutor:
@@ -122,23 +125,28 @@ class WorkflowExecutor:
     # the thread that called for the run
 
     def _watch(self) -> None:
-        while self._books.left:
+        books = self._books
+        while books.left:
             if self._signal.cancelled:
                 self._cancel_waiting()
-            else:
-                self._books.post(self._books.look)
-            if self._books.here:
+            elif books.more_helps():
+                books.post(books.look)
+            if books.here:
                 self._work(HERE)
-            if self._books.left:
-                try:
-                    self._woken.get(timeout=self._patience())
-                except queue.Empty:
-                    self._give_up()
+            if books.left:
+                self._wait()
+
+    def _wait(self) -> None:
+        try:
+            self._woken.get(timeout=self._patience())
+        except queue.Empty:
+            if self._signal.cancelled:
+                self._give_up()
 
     def _patience(self) -> float | None:
-        """Seconds to wait for running tasks; without end until the run is cancelled."""
+        """Seconds to wait for running tasks; without end until the run is cancelled, or could use more threads."""
         if not self._signal.cancelled:
-            return None
+            return SLOW if self._books.wants_thread(THERE) and not self._held() else None
         now = self._tools.clock.monotonic()
         if self._give_up_at is None:
             self._give_up_at = now + GRACE
@@ -187,8 +195,11 @@ class WorkflowExecutor:
         """Run ready tasks, one after another, until there is none."""
         books, mixed = self._books, self._mixed
         while (place := self._take(lane)) != NONE:
-            if books.wants_thread(THERE) or (mixed and not books.here and books.wants_thread(HERE)):
-                books.post(books.look)
+            if mixed:
+                if books.wants_thread(THERE) or (not books.here and books.wants_thread(HERE)):
+                    books.post(books.look)
+            elif books.wants_thread(THERE):
+                books.call()
             if not self._run(place, lane):
                 break
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from threading import get_ident
+from threading import main_thread as _main_thread
 from typing import Any
 
 from milepost.model.cancel import CancelSignal
@@ -20,43 +22,56 @@ class MainExecutor:
     name = "main"
     inline = True
 
+    def __init__(self) -> None:
+        self._guard: _Guard | None = None
+        """Of the run whose body was called last."""
+
     def submit(self, work: Callable[[], object]) -> None:
         """Run the work now."""
         work()
 
     def invoke(self, call: TaskCall, arguments: Mapping[str, Any]) -> Any:
         """Call the body; `KeyboardInterrupt` when its signal is set meanwhile."""
-        if threading.current_thread() is not threading.main_thread():
+        if get_ident() != _main_thread().ident:
             return call.task.run(**arguments)
-        with _Interruptible(call.signal):
-            return call.task.run(**arguments)
+        guard = self._guard
+        if guard is None or guard.signal is not call.signal:
+            self._guard = guard = _Guard(call.signal)
+        return guard.run(call.task.run, arguments)
 
     def shutdown(self) -> None:
         """Nothing to free."""
 
 
-class _Interruptible:
-    """Interrupts the body of the `with`, in the main thread, when another thread sets the signal."""
+class _Guard:
+    """Interrupts what it runs, in the main thread, when another thread sets the signal.
 
-    __slots__ = ("_cancel", "_inside", "_lock", "_unsubscribe")
+    One serves all bodies of a run, as to subscribe for each would take longer than most of them.
+    """
+
+    __slots__ = ("_lock", "_running", "signal")
 
     def __init__(self, cancel: CancelSignal) -> None:
-        self._cancel = cancel
+        self.signal = cancel
         self._lock = threading.Lock()
+        self._running = 0
+        """How many bodies run, one within the other."""
+        cancel.on_cancel(self._interrupt)
 
-    def __enter__(self) -> None:
-        self._inside = True
-        self._unsubscribe = self._cancel.on_cancel(self._interrupt)
-
-    def __exit__(self, *raised: object) -> None:
-        with self._lock:
-            self._inside = False
-        self._unsubscribe()
+    def run(self, body: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        """Call the body."""
+        try:
+            self._running += 1
+            self.signal.raise_if_cancelled()  # if it was set just before
+            return body(**arguments)
+        finally:
+            with self._lock:
+                self._running -= 1
 
     def _interrupt(self) -> None:
-        main = threading.main_thread().ident
+        main = _main_thread().ident
         with self._lock:  # so that the interrupt cannot come once the body has been left
-            if self._inside and main and main != threading.get_ident() and _would_raise():
+            if self._running and main and main != get_ident() and _would_raise():
                 signal.pthread_kill(main, signal.SIGINT)
 
 

@@ -87,7 +87,7 @@ class TaskResult:
         message: str = "",
         error: TaskError | None = None,
         data: Any = None,
-        metrics: TaskMetrics | None = None,
+        metrics: tuple[float, float, float, float | None, int | None] | None = None,
         restored: bool = False,
         exception: BaseException | None = None,
     ) -> None:
@@ -125,3 +125,15 @@ _set_data = _setter("data")
 _set_metrics = _setter("metrics")
 _set_restored = _setter("restored")
 _set_exception = _setter("exception")
+
+# Kept as a plain tuple, which the garbage collector forgets, as it holds only numbers: a named one it visits again and
+# again, which would cost more than a microsecond a task.
+_kept_metrics: Callable[[TaskResult], tuple[Any, ...] | None] = vars(TaskResult)["metrics"].__get__
+
+
+def _metrics(result: TaskResult) -> TaskMetrics | None:
+    kept = _kept_metrics(result)
+    return None if kept is None else TaskMetrics._make(kept)
+
+
+TaskResult.metrics = property(_metrics, _set_metrics)  # type: ignore[assignment, misc]

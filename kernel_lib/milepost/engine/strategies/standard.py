@@ -62,9 +62,9 @@ class StandardStrategy:
             value, cpu, peak = value.value, value.cpu, value.peak_bytes
         elif duration > LONG:
             peak = peak_bytes()
-        metrics = TaskMetrics(start, clock.time(), duration, cpu, peak)
+        metrics = (start, start + duration, duration, cpu, peak)  # as a `TaskResult` keeps it
         if isinstance(value, TaskResult):
-            return replace(value, metrics=value.metrics or metrics, restored=False)
+            return replace(value, metrics=value.metrics or TaskMetrics._make(metrics), restored=False)
         return TaskResult(_SUCCESS, "", None, value, metrics)
 
 
