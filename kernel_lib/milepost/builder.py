@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from milepost.engine.claims import Claims
@@ -29,16 +30,17 @@ from milepost.ports import Clock, ExecutionStrategy, Executor, Plugin
 Wrap = Callable[[ExecutionStrategy], ExecutionStrategy]
 
 
-def _processes() -> Executor:
+def processes(find_saved: Callable[[str], Path] | None = None) -> Executor:
+    """Worker processes; `find_saved` tells where a store keeps the object with an address, see `ProcessesExecutor`."""
     from milepost.executors.processes import ProcessesExecutor  # cloudpickle and multiprocessing, where they are needed
 
-    return ProcessesExecutor()
+    return ProcessesExecutor(find_saved=find_saved)
 
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "main": MainExecutor,
     "threads": ThreadsExecutor,
-    "processes": _processes,
+    "processes": processes,
 }
 
 

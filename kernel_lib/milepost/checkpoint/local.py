@@ -100,6 +100,10 @@ class LocalStore:
         except (CorruptCheckpointError, ValueError) as error:
             raise CorruptCheckpointError(f"task {record.task!r}, part {part!r}: {error}") from error
 
+    def object_file(self, address: str) -> Path:
+        """Where the object with an address is, if it is there."""
+        return self._layout.object(address)
+
     def forget(self, tasks: Iterable[str]) -> int:
         """Drop all records of these tasks; how many tasks had one."""
         with self._lock:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
 from IPython.core.display_functions import display
 
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
+from milepost.model.errors import MilepostError
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
@@ -82,6 +83,8 @@ class Background:
         self._plan: Plan | None = None
         self._activity: Activity | None = None
         self._before: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
+        self._private: Private | None = None
         self.facts = facts
         self.log = log
         self.notes: list[Note] = []
@@ -159,21 +162,21 @@ class Background:
             record=record,
             deleted=record.deleted,
             states=restored.states,
+            found=record.extra.get("random", {}),
         )
 
     def run(self, inner: ExecutionStrategy, call: TaskCall, plan: Plan) -> tuple[TaskResult, Left | None]:
         """The body, in a namespace of its own for each attempt."""
-        digests = state_digests(read_states())
-        attempts: list[Private] = []
-        body = call._replace(task=replace(call.task, run=lambda: self._run(attempts, call)))
-        with recording(self._desk.shell, self.log):
-            result = inner.execute(body)
+        self._digests = state_digests(read_states())
+        result = self._executed(inner, call)
+        if result.exception is not None:
+            result.exception.__traceback__ = cell_trace(self._desk.shell, result.exception.__traceback__)
         if not result.ok:
             self._note_failure(result)
             return result, None
         if call.signal.cancelled or not self._may_save():
             return TaskResult(TaskStatus.CANCELLED, call.signal.reason or "cancelled"), None
-        return result, self._left(plan, attempts[-1], digests)
+        return result, self._left(plan)
 
     def keep(self, plan: Plan, left: Left, saved: Saved) -> None:
         """Leave what the body left, to be published."""
@@ -188,16 +191,16 @@ class Background:
 
     # the body
 
-    def _run(self, attempts: list[Private], call: TaskCall) -> None:
+    def _executed(self, inner: ExecutionStrategy, call: TaskCall) -> TaskResult:
+        with recording(self._desk.shell, self.log):
+            return inner.execute(call._replace(task=replace(call.task, run=lambda: self._run(call))))
+
+    def _run(self, call: TaskCall) -> None:
         shell = self._desk.shell
-        attempts.append(Private(self.inputs, self._desk.namespace.home, self._tools()))
-        try:
-            with interruptible(call.signal):
-                run_steps(self.facts.definition.steps, attempts[-1].data, lambda value: show_value(shell, value))
-                show_figures()
-        except BaseException as error:
-            error.__traceback__ = cell_trace(shell, error.__traceback__)
-            raise
+        self._private = Private(self.inputs, self._desk.namespace.home, self._tools())
+        with interruptible(call.signal):
+            run_steps(self.facts.definition.steps, self._private.data, lambda value: show_value(shell, value))
+            show_figures()
 
     def _tools(self) -> dict[str, Any]:
         """What IPython gives every cell: partly in the namespace, partly while a cell runs."""
@@ -205,12 +208,14 @@ class Background:
         given = {"get_ipython": shell.get_ipython, "display": display}
         return {**given, **{name: home[name] for name in SHELL_NAMES if name in home}}
 
-    def _left(self, plan: Plan, private: Private, digests: Mapping[str, str]) -> Left:
+    def _left(self, plan: Plan) -> Left:
+        private = self._private
+        assert private is not None
         assigned = [name for name in plan.definition.outputs if name in private.data]
         bound = {**{name: private.data[name] for name in assigned}, **private.bound()}
         mutated, obstacle = self._mutations(name for name in private.kept() if name not in bound)
         values = {**private.homeward(bound), **{name: self.inputs[name] for name in mutated}}
-        before, after = self._drawn(plan, digests)
+        before, after = self._drawn(plan)
         return Left(
             values=values,
             mutated=mutated,
@@ -226,9 +231,9 @@ class Background:
         changed = [name for name in names if name in self._before and self._view.state(name) != self._before[name]]
         return self._activity.own(changed, self.inputs) if self._activity else (tuple(changed), "")
 
-    def _drawn(self, plan: Plan, digests: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+    def _drawn(self, plan: Plan) -> tuple[dict[str, str], dict[str, Any]]:
         """Random generators that moved; whether the body or another moved them only tells who ran alone."""
-        before, after = drawn(digests, seeded=self._desk.seeded)
+        before, after = drawn(self._digests, seeded=self._desk.seeded)
         if not before or self._activity is None or not self._activity.met:
             return before, after
         if self._desk.seeded:
@@ -237,5 +242,7 @@ class Background:
 
     def _note_failure(self, result: TaskResult) -> None:
         error = result.exception
-        if error is not None and result.status is TaskStatus.FAILURE:
+        if isinstance(error, MilepostError):  # where in this library it was raised helps nobody
+            self.log.note("\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]))
+        elif error is not None and result.status is TaskStatus.FAILURE:
             self.log.note("".join(traceback.format_exception(error)))

@@ -15,6 +15,7 @@ from milepost.model.states import TaskState, TaskStatus
 from milepost.model.task import Task
 from milepost.notebook.body import cell_trace
 from milepost.notebook.definition import Definition
+from milepost.notebook.elsewhere import refuse
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.jobs import Jobs, already
@@ -47,6 +48,8 @@ class Cells:
 
     def run(self, definition: Definition) -> TaskResult | None:
         """The result of a cell, None while it runs in the background; raises what its body raised."""
+        if definition.options.place == "processes":
+            refuse(definition)
         running = self._desk.jobs.admit(definition)
         if running is not None:
             stamp(self._desk.shell, already(running), symbol="▶")

@@ -46,6 +46,7 @@ class Outcome:
     obstacle: str
     random_before: Mapping[str, str]
     random_after: Mapping[str, Any]
+    lost: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Checkpoints:
 
     def save(self, outcome: Outcome) -> Saved:
         """Write one outcome, or say why it is not written; never raises for a value or a store that fails."""
-        outputs = self._outputs(outcome)
+        outputs = (*self._outputs(outcome), *_lost(outcome))
         if outcome.definition.options.save == "never":
             return Saved(outputs, unsaved="--save never")
         if outcome.obstacle:
@@ -92,7 +93,7 @@ class Checkpoints:
 
     def _save(self, outcome: Outcome, outputs: tuple[Output, ...]) -> Saved:
         dump = self._serializer.dump(outcome.values, self._shareable(outcome))
-        outputs = tuple(replace(item, unsaved=dump.unsaved.get(item.name, "")) for item in outputs)
+        outputs = tuple(replace(item, unsaved=dump.unsaved.get(item.name, item.unsaved)) for item in outputs)
         if reason := _half_saved(outputs):
             return Saved(outputs, unsaved=reason)
         blobs = {VALUES: dump.blob, DISPLAY: Blob(outcome.display)}
@@ -144,6 +145,12 @@ class Checkpoints:
     def random(self, record: Record) -> dict[str, Any]:
         """The states in which the task left the random generators it drew from."""
         return self._load(record, RANDOM, None) if RANDOM in record.blobs else {}
+
+
+def _lost(outcome: Outcome) -> list[Output]:
+    """Outputs that are not there; they count by where they came from."""
+    names = outcome.lost.items()
+    return [Output(name=n, digest=lineage(outcome.key, n), type="", mutated=False, unsaved=why) for n, why in names]
 
 
 def unsaved_names(outputs: Iterable[Output]) -> dict[str, str]:

@@ -50,7 +50,7 @@ class Extension:
         self.shell.events.unregister("post_run_cell", self._after_cell)
         for kind, name in (("cell", "task"), ("line", "tasks")):
             self.shell.magics_manager.magics[kind].pop(name, None)
-        self.session.jobs.cancel()
+        self.session.close()
         self._rejection.withdraw()
         self._close_badges()
         control.stop_listening(self.session)

@@ -11,7 +11,8 @@ from milepost.model.cancel import CancelSignal
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
-from milepost.notebook.background import Background, Desk
+from milepost.notebook.background import Background
+from milepost.notebook.elsewhere import Desk, Elsewhere
 from milepost.notebook.facts import Facts
 from milepost.notebook.log import Log
 from milepost.notebook.stamp import LastingStamp
@@ -33,7 +34,8 @@ class Job:
         self.task = task
         self.facts = facts
         self.log = log
-        self.stage = Background(desk, facts, log, self._may_save)
+        stage = Elsewhere if facts.definition.options.place == "processes" else Background
+        self.stage: Background = stage(desk, facts, log, self._may_save)
         self.upstream: tuple[Upstream, ...] = ()
         self.signal = CancelSignal()
         self.ended = threading.Event()

@@ -16,7 +16,7 @@ from milepost.model.errors import UsageError
 from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
-from milepost.notebook import background
+from milepost.notebook import elsewhere
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import Definition
 from milepost.notebook.facts import Facts
@@ -31,7 +31,7 @@ from milepost.notebook.strategy import CheckpointStrategy
 from milepost.widget.words import duration
 
 
-class Desk(background.Desk, Protocol):
+class Desk(elsewhere.Desk, Protocol):
     """What the jobs need of the session."""
 
     runner: TaskRunner

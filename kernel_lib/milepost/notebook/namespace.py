@@ -61,10 +61,7 @@ class Namespace:
 
     def state(self, name: str) -> str:
         """What tells whether a name's value changed in place: its content, as far as it has any."""
-        try:
-            return digest(self.data[name], self.home).hex or outline(self.data[name], self.home)
-        except RuntimeError:  # another thread changes it right now
-            return f"changing {next(_looks)}"
+        return state_of(self.data[name], self.home)
 
     def reach(self, names: Iterable[str]) -> list[str]:
         """These names, and those that the notebook's functions and classes among them read, and so on."""
@@ -109,6 +106,14 @@ class Before:
 
     values: Mapping[str, Any]
     digests: Mapping[str, str]
+
+
+def state_of(value: object, home: Mapping[str, Any]) -> str:
+    """What tells whether a value changed in place: its content, as far as it has any."""
+    try:
+        return digest(value, home).hex or outline(value, home)
+    except RuntimeError:  # another thread changes it right now
+        return f"changing {next(_looks)}"
 
 
 def mutable(value: object) -> bool:

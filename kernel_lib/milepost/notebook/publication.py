@@ -17,7 +17,7 @@ class Publication:
     """The values by name, as of the moment at which the task's cell was run: a cell that was run later wins.
 
     `shared` are the task's inputs as objects: what it changed in place is known by them. `states` are states of random
-    generators, which count while the generators are where the record says they were found.
+    generators, which count while those are where the task found them: `found` has the digests.
     """
 
     task: str
@@ -28,6 +28,7 @@ class Publication:
     deleted: tuple[str, ...] = ()
     shared: Mapping[str, Any] = field(default_factory=dict)
     states: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, str] = field(default_factory=dict)
 
     def publish(self, data: dict[str, Any], ledger: Ledger) -> list[str]:
         """Bind the names in the user's namespace; those that a later cell has bound meanwhile are left, and named."""
@@ -57,6 +58,5 @@ class Publication:
         return Known(self.task, output.digest, self.record)
 
     def _restore_states(self) -> None:
-        found = self.record.extra.get("random", {}) if self.record else {}
-        digests = state_digests(read_states())
-        restore_states({name: state for name, state in self.states.items() if digests.get(name) == found.get(name)})
+        now = state_digests(read_states())
+        restore_states({name: state for name, state in self.states.items() if now.get(name) == self.found.get(name)})

@@ -111,7 +111,7 @@ class Registration:
             retry=options.retry,
             loop=function.options.loop if function else None,
             timeout=function.options.timeout if function else options.timeout,
-            on="" if options.place == "main" else options.place,
+            on="" if options.place == "main" else "threads",  # the stage sends the body to a process
             continue_on_error=function.options.continue_on_error if function else options.continue_on_error,
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from milepost.analysis.names import CellNames
-from milepost.builder import TaskRunnerBuilder
+from milepost.builder import TaskRunnerBuilder, processes
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.functions import TaskFunction
@@ -29,6 +29,7 @@ from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
 from milepost.notebook.definition import RETURN, Definition, function_definition
+from milepost.notebook.elsewhere import results_for
 from milepost.notebook.facts import Facts, view_of_facts, view_of_record
 from milepost.notebook.foreground import Foreground
 from milepost.notebook.inputs import InputResolver, Stands
@@ -39,10 +40,11 @@ from milepost.notebook.log import Log
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.provider import Provider
 from milepost.notebook.registration import Registration
+from milepost.notebook.remote import Results
 from milepost.notebook.stage import Stage
 from milepost.notebook.strategy import CheckpointStrategy
 from milepost.notebook.waiting import Waiting
-from milepost.ports import ExecutionStrategy
+from milepost.ports import ExecutionStrategy, Executor
 
 
 class Session:
@@ -81,6 +83,7 @@ class Session:
         self.jobs = Jobs(self, self._call_soon)
         self._cells = Cells(self)
         self.waiting = Waiting(self)
+        self._processes: Executor | None = None
 
     def _checkpointing(self, inner: ExecutionStrategy) -> ExecutionStrategy:
         self.strategy = CheckpointStrategy(inner, self)
@@ -95,6 +98,26 @@ class Session:
     def _giving(self, name: str, reader: str) -> str:
         job = self.jobs.giving(name, reader)
         return job.name if job is not None else ""
+
+    # worker processes
+
+    @property
+    def processes(self) -> Executor:
+        """Where bodies run in worker processes; large inputs that are in the store are read from there."""
+        if self._processes is None:
+            self._processes = processes(lambda address: self.store.object_file(address))
+        return self._processes
+
+    def results_for(self, code: str, values: Iterable[Any]) -> Results:
+        """What the `@task` functions among these values have come to, where the code asks for results at all."""
+        functions = [value for value in values if isinstance(value, TaskFunction)] if "result" in code else []
+        return results_for(functions, lambda function: _there(self._facts[function.name]))
+
+    def close(self) -> None:
+        """End what runs, and the worker processes."""
+        self.jobs.cancel()
+        if self._processes is not None:
+            self._processes.shutdown()
 
     # the store
 
@@ -325,6 +348,7 @@ class Session:
         others = [name for name in definition.outputs if name in data and name not in set(names)]
         kept = {name: (data[name], self.ledger.known.get(name)) for name in others}
         facts.definition = replace(definition, options=replace(definition.options, force=True))
+        self.runner.add(replace(self.runner.tasks[definition.name], on=""), replace=True)
         try:
             self._cells.run_here(definition.name)
         finally:

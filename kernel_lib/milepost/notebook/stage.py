@@ -35,7 +35,8 @@ class Left:
     """What a body left.
 
     `obstacle` says why that must not be saved, if it must not; `random_before` and `random_after` are the digests
-    before and the states after of the random generators that it drew from.
+    before and the states after of the random generators that it drew from; `lost` says why a name that it bound is not
+    there, although the body succeeded.
     """
 
     values: Mapping[str, Any]
@@ -46,6 +47,7 @@ class Left:
     random_before: Mapping[str, str] = field(default_factory=dict)
     random_after: Mapping[str, Any] = field(default_factory=dict)
     peak_bytes: int = 0
+    lost: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

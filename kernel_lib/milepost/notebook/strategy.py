@@ -195,6 +195,7 @@ def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:
         obstacle=left.obstacle,
         random_before=left.random_before,
         random_after=left.random_after,
+        lost=left.lost,
     )
 
 
