@@ -68,7 +68,7 @@ class Books:
         """Have a success (by its place) or a change entered: here, or by the thread that is at the desk now."""
         news, desk, entered = self._news, self._desk, False
         news.append(entry)
-        while news and desk.acquire(blocking=False):
+        while news and desk.acquire(False):
             entered = True
             try:
                 while news:
@@ -84,7 +84,9 @@ class Books:
     def _enter(self, entry: Entry) -> None:
         if isinstance(entry, int):
             self._schedule.free_dependents(entry)
-            self.count_off(1)
+            self.left -= 1
+            if not self.left:
+                self._wake()
         else:
             entry()
 

@@ -128,7 +128,7 @@ class TaskRunner:
         _check_limits(concurrency, timeout)
         graph = TaskGraph(self._tasks.values() if tasks is None else tasks, self.state)
         self._validate(graph)
-        targets = self._targets(graph, only)
+        targets = None if only is None else self._targets(graph, only)
         self._warn_of_snapshot(graph)
         tools = replace(self._tools, strategy=DryRunStrategy(), claims=Claims()) if dry_run else self._tools
         state = self.state.copy() if dry_run else self.state
@@ -137,7 +137,7 @@ class TaskRunner:
                 graph, state, tools, chosen, targets=targets, concurrency=concurrency, timeout=timeout
             )
             with self._active(workflow, chosen):
-                self._announce_hydrated(targets)
+                self._announce_hydrated(graph.tasks if targets is None else targets)
                 workflow.run()
         return state.snapshot()
 
@@ -258,8 +258,8 @@ class TaskRunner:
         graph.validate(words)
 
     @staticmethod
-    def _targets(graph: TaskGraph, only: Iterable[str] | None) -> list[str]:
-        targets = list(graph.tasks) if only is None else list(only)
+    def _targets(graph: TaskGraph, only: Iterable[str]) -> list[str]:
+        targets = list(only)
         unknown = [name for name in targets if name not in graph.tasks]
         if unknown:
             raise TaskGraphError([f"there is no task {name!r}" for name in unknown])

@@ -38,13 +38,14 @@ class Schedule:
         self._size = len(graph)
         self._lanes = lanes
         self._priorities = [task.priority for task in graph.listed] if any(t.priority for t in graph.listed) else None
-        self._ready: tuple[list[int], list[int]] = ([], [])
         whole = len(chosen) == self._size
         self._unmet = list(graph.edges.unmet) if whole else self._unmet_among(chosen)
-        self._open: set[int] = set()
+        self._ready: tuple[list[int], list[int]] = ([], [])
         for place in range(self._size) if whole else sorted(chosen):
             if not self._unmet[place]:
-                self.make_ready(place)
+                self._ready[lanes[place]].append(self._rank(place) if self._priorities else place)
+        for ready in self._ready:
+            heapq.heapify(ready)
         self._open = chosen
 
     def _unmet_among(self, chosen: set[int]) -> list[int]:
@@ -61,8 +62,10 @@ class Schedule:
     def make_ready(self, place: int) -> None:
         """Let a task start when its turn comes: the higher priority first, then the earlier place."""
         self._open.add(place)
-        rank = place - self._priorities[place] * self._size if self._priorities else place
-        heapq.heappush(self._ready[self._lanes[place]], rank)
+        heapq.heappush(self._ready[self._lanes[place]], self._rank(place) if self._priorities else place)
+
+    def _rank(self, place: int) -> int:
+        return place - self._priorities[place] * self._size if self._priorities else place
 
     def has_ready(self, lane: int) -> bool:
         """Whether a task of this lane may be ready."""
@@ -96,8 +99,9 @@ class Schedule:
         unmet = self._unmet
         for dependent in self._heads[self._starts[place] : self._starts[place + 1]]:
             unmet[dependent] -= 1
-            if not unmet[dependent] and dependent in self._open:
-                self.make_ready(dependent)
+            if not unmet[dependent] and dependent in self._open:  # else it was skipped or cancelled
+                rank = self._rank(dependent) if self._priorities else dependent
+                heapq.heappush(self._ready[self._lanes[dependent]], rank)
 
     def claim_dependents(self, place: int) -> list[tuple[int, int]]:
         """All that can no longer run without this task, each with the one that it waited for."""

@@ -21,10 +21,12 @@ class Selection:
     earlier: dict[str, TaskResult]
 
 
-def select(graph: TaskGraph, state: TaskStateManager, targets: Iterable[str]) -> Selection:
-    """The targets that were not hydrated, and all they need that has no success."""
-    places, listed = graph.places, graph.listed
-    chosen = {places[name] for name in targets if not state.is_hydrated(name)}
+def select(graph: TaskGraph, state: TaskStateManager, targets: Iterable[str] | None) -> Selection:
+    """The targets (None: all tasks) that were not hydrated, and all they need that has no success."""
+    places, listed, hydrated = graph.places, graph.listed, state.hydrated()
+    if targets is None and not hydrated:
+        return Selection(set(range(len(graph))), {})
+    chosen = {places[name] for name in (graph.tasks if targets is None else targets) if name not in hydrated}
     earlier: dict[str, TaskResult] = {}
     waiting = list(chosen)
     while waiting:

@@ -81,6 +81,6 @@ class TaskStateManager:
     def drop(self, names: Iterable[str]) -> None:
         """Forget results, so that the tasks run again."""
         with self._lock:
-            for name in names:
+            for name in names if self._results else ():
                 self._results.pop(name, None)
                 self._hydrated.discard(name)

@@ -47,8 +47,8 @@ class WorkflowExecutor:
         Validated.
     state : TaskStateManager
         Successes in it count as done, unless their task is among `targets` and was not hydrated.
-    targets : iterable of str
-        The tasks to run; what they need and has no success runs too.
+    targets : iterable of str, optional
+        The tasks to run, all by default; what they need and has no success runs too.
     concurrency : int
         Tasks running at once at most.
     timeout : float, optional
@@ -62,7 +62,7 @@ class WorkflowExecutor:
         tools: Tools,
         signal: CancelSignal,
         *,
-        targets: Iterable[str],
+        targets: Iterable[str] | None = None,
         concurrency: int,
         timeout: float | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class WorkflowExecutor:
         self._all = range(len(graph)) if len(chosen) == len(graph) else tuple(chosen)
         """The places of the tasks to run."""
         state.drop(graph.listed[place].name for place in chosen)
-        lanes = bytes(HERE if tools.executors[task.on].inline else THERE for task in graph.listed)
+        lanes = _lanes(graph, tools)
         self._mixed = HERE in lanes and THERE in lanes
         limits = (concurrency, max(1, concurrency - self._mixed))  # a place is kept for the calling thread
         self._schedule = Schedule(graph, chosen, lanes)
@@ -262,8 +262,12 @@ class WorkflowExecutor:
         if not task.dependencies:
             return _NO_INPUTS
         earlier, outcomes, places = self._earlier, self._outcomes, self._graph.places
-        results = {name: earlier[name] if name in earlier else outcomes[places[name]] for name in task.dependencies}
-        return {name: result.data for name, result in results.items() if result is not None}
+        inputs = {}
+        for name in task.dependencies:
+            result = earlier[name] if name in earlier else outcomes[places[name]]
+            if result is not None:
+                inputs[name] = result.data
+        return inputs
 
     # outcomes
 
@@ -285,7 +289,9 @@ class WorkflowExecutor:
 
     def _go_on(self, place: int, result: TaskResult) -> None:
         """Free the task's dependents, or skip all that hang on it; in a cancelled run they are cancelled soon."""
-        if result.ok or (result.status is TaskStatus.FAILURE and self._graph.listed[place].continue_on_error):
+        if result.status is _SUCCESS or (
+            result.status is TaskStatus.FAILURE and self._graph.listed[place].continue_on_error
+        ):
             self._books.post(place)
             return
         skipped = [] if self._signal.cancelled else self._schedule.claim_dependents(place)
@@ -332,6 +338,15 @@ class WorkflowExecutor:
 
 
 _NO_INPUTS: Mapping[str, Any] = MappingProxyType({})
+_SUCCESS = TaskStatus.SUCCESS
+
+
+def _lanes(graph: TaskGraph, tools: Tools) -> bytes:
+    """The lane of each task, by its place."""
+    lanes = {on: HERE if tools.executors[on].inline else THERE for on in {task.on for task in graph.listed}}
+    if len(lanes) == 1:
+        return bytes(lanes.values()) * len(graph)
+    return bytes(lanes[task.on] for task in graph.listed)
 
 
 def _timer(seconds: float | None, action: Callable[[], None]) -> threading.Timer | None:
