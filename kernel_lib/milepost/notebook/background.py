@@ -100,10 +100,8 @@ class Background:
     # before
 
     def take(self, names: Iterable[str]) -> None:
-        """Fix the values that these names, and what the functions among them read, have in the notebook now."""
-        home = self._desk.namespace
-        for name in home.bound(names):
-            self.inputs.setdefault(name, home.data[name])
+        """Fix the values that these names, and what they read in turn, have in the notebook now."""
+        self.inputs.update(self._desk.namespace.read_by(names, self.inputs))
 
     def take_over(self, names: Iterable[str], left: Publication | None) -> None:
         """Fix names as a task that has ended in the background left them."""

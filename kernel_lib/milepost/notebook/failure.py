@@ -20,11 +20,12 @@ _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A line that was running."""
+    """A line that was running, in code with a qualified name that begins at the line `first`."""
 
     file: str
     line: int
     name: str
+    first: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,15 @@ def _stand_in(failure: Failure) -> BaseException:
 
 def _own_frames(error: BaseException) -> tuple[Frame, ...]:
     """The frames of an exception, from the body's own on."""
-    found = [Frame(part.tb_frame.f_code.co_filename, part.tb_lineno or 0, _name(part)) for part in _parts(error)]
+    found = [_frame(part) for part in _parts(error)]
     kept = [frame for frame in found if not frame.file.startswith(_PACKAGE)]
     half = MAX_FRAMES // 2
     return tuple(kept if len(kept) <= MAX_FRAMES else [*kept[:half], *kept[-half:]])
 
 
-def _name(part: TracebackType) -> str:
-    return part.tb_frame.f_code.co_name
+def _frame(part: TracebackType) -> Frame:
+    code = part.tb_frame.f_code
+    return Frame(code.co_filename, part.tb_lineno or code.co_firstlineno, code.co_qualname, code.co_firstlineno)
 
 
 def _parts(error: BaseException) -> Iterator[TracebackType]:
@@ -128,7 +130,9 @@ def _trace(frames: tuple[Frame, ...]) -> TracebackType | None:
 
 
 def _raised_at(frame: Frame) -> TracebackType:
-    code = compile("\n" * (frame.line - 1) + "raise _RaisedError", frame.file, "exec").replace(co_name=frame.name)
+    code = compile("\n" * (frame.line - frame.first) + "raise _RaisedError", frame.file, "exec")
+    name = frame.name.rpartition(".")[2]
+    code = code.replace(co_name=name, co_qualname=frame.name, co_firstlineno=frame.first)
     try:
         exec(code, {"_RaisedError": _RaisedError, "__name__": "__main__"})
     except _RaisedError as error:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
+from milepost.notebook import away
 from milepost.notebook.activity import Activities, Activity
+from milepost.notebook.away import Away, runs_away
 from milepost.notebook.capture import recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
 from milepost.notebook.definition import RETURN
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.ledger import Known, Ledger
-from milepost.notebook.namespace import Before, Namespace
+from milepost.notebook.namespace import Before
 from milepost.notebook.random_state import drawn, read_states, restore_states, state_digests
 from milepost.notebook.recorder import Recorder
 from milepost.notebook.stage import Left, Plan, Restored
@@ -21,15 +24,12 @@ from milepost.notebook.stamp import stamp
 from milepost.ports import ExecutionStrategy, TaskCall
 
 
-class Desk(Protocol):
+class Desk(away.Desk, Protocol):
     """What the foreground needs of the session."""
 
-    shell: Any
-    namespace: Namespace
     ledger: Ledger
     resolver: InputResolver
     activities: Activities
-    seeded: bool
 
     @property
     def checkpoints(self) -> Checkpoints: ...
@@ -81,10 +81,13 @@ class Foreground:
         with desk.activities.running(self._roots(plan)) as activity:
             before, digests = desk.namespace.fix(), state_digests(read_states())
             call.signal.raise_if_cancelled()  # looking things up may have taken long
+            elsewhere = Away(desk, plan.facts) if runs_away(plan.facts) else None
             with recording(desk.shell) as recorder:
-                result = inner.execute(call)
+                result = elsewhere.execute(inner, call) if elsewhere else inner.execute(call)
             if result.ok:
-                return result, self._left(plan, result, before, recorder, digests, activity)
+                left = self._left(plan, result, before, recorder, activity)
+                random_before, random_after = elsewhere.random if elsewhere else drawn(digests, seeded=desk.seeded)
+                return result, replace(left, random_before=random_before, random_after=random_after)
         names = desk.namespace.changes(before).bound
         desk.ledger.bound(names, plan.definition.code, plan.definition.reads)
         return result, None
@@ -101,7 +104,6 @@ class Foreground:
         result: TaskResult,
         before: Before,
         recorder: Recorder,
-        digests: dict[str, str],
         activity: Activity,
     ) -> Left:
         namespace, definition = self._desk.namespace, plan.definition
@@ -112,15 +114,12 @@ class Foreground:
         values = {name: namespace.data[name] for name in names}
         if definition.function:
             values[RETURN] = result.data
-        random_before, random_after = drawn(digests, seeded=self._desk.seeded)
         return Left(
             values=values,
             mutated=mutated,
             deleted=changes.deleted,
             display=recorder.to_bytes(),
             obstacle=_argument(plan) or unsure,
-            random_before=random_before,
-            random_after=random_after,
         )
 
     def keep(self, plan: Plan, left: Left, saved: Saved) -> None:

@@ -17,6 +17,7 @@ from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
 from milepost.notebook import elsewhere
+from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import Definition
 from milepost.notebook.facts import Facts
@@ -38,6 +39,7 @@ class Desk(elsewhere.Desk, Protocol):
     strategy: CheckpointStrategy
     resolver: InputResolver
     provider: Provider
+    arguments: Arguments
     registration: Registration
 
     def define(self, definition: Definition, *, afresh: bool = False) -> Facts: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,16 @@ class Namespace:
         """Those that `reach` finds and that are bound, without what IPython gives every cell."""
         reached = [name for name in self.reach(names) if name in self.data]
         return [name for name in reached if name not in SHELL_NAMES or self.is_user(name)]
+
+    def read_by(self, names: Iterable[str], known: Collection[str] = ()) -> dict[str, Any]:
+        """The values of these names and of all that they read in turn, also by the methods of an object they hold."""
+        found: dict[str, Any] = {}
+        waiting = list(names)
+        while waiting:
+            new = {name: self.data[name] for name in self.bound(waiting) if name not in found and name not in known}
+            found.update(new)
+            waiting = [read for name, value in new.items() if mutable(value) for read in self.digest(name).globals]
+        return found
 
     def _read_by(self, value: Any) -> Iterable[str]:
         members = vars(value).values() if isinstance(value, type) and value.__module__ == "__main__" else (value,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -84,6 +85,7 @@ class Session:
         self._cells = Cells(self)
         self.waiting = Waiting(self)
         self._processes: Executor | None = None
+        self._making = threading.Lock()
 
     def _checkpointing(self, inner: ExecutionStrategy) -> ExecutionStrategy:
         self.strategy = CheckpointStrategy(inner, self)
@@ -104,9 +106,10 @@ class Session:
     @property
     def processes(self) -> Executor:
         """Where bodies run in worker processes; large inputs that are in the store are read from there."""
-        if self._processes is None:
-            self._processes = processes(lambda address: self.store.object_file(address))
-        return self._processes
+        with self._making:
+            if self._processes is None:
+                self._processes = processes(lambda address: self.store.object_file(address))
+            return self._processes
 
     def results_for(self, code: str, values: Iterable[Any]) -> Results:
         """What the `@task` functions among these values have come to, where the code asks for results at all."""
