@@ -6,7 +6,7 @@ Tasks are numbers here, their places in the graph: a list look-up costs a fifth 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from milepost.model.graph import TaskGraph
 
@@ -35,6 +35,7 @@ class Schedule:
     def __init__(self, graph: TaskGraph, chosen: set[int], lanes: Sequence[int]) -> None:
         self._dependents = graph.edges.dependents
         self._starts, self._heads = graph.edges.starts, graph.edges.heads
+        self._listed = graph.listed
         self._size = len(graph)
         self._lanes = lanes
         self._priorities = [task.priority for task in graph.listed] if any(t.priority for t in graph.listed) else None
@@ -108,11 +109,22 @@ class Schedule:
         claimed: list[tuple[int, int]] = []
         blamed = [place]
         for blame in blamed:  # grows while it is read
+            name = self._listed[blame].name
             for dependent in self._dependents(blame):
-                if self.claim(dependent):
+                if name not in self._listed[dependent].optional and self.claim(dependent):
                     claimed.append((dependent, blame))
                     blamed.append(dependent)
         return claimed
+
+    def free_tolerant(self, places: Iterable[int]) -> None:
+        """Count tasks that came to nothing off for those that wait for their end only."""
+        for place in places:
+            name = self._listed[place].name
+            for dependent in self._dependents(place):
+                if name in self._listed[dependent].optional:
+                    self._unmet[dependent] -= 1
+                    if not self._unmet[dependent] and dependent in self._open:
+                        self.make_ready(dependent)
 
     def claim_all(self) -> list[int]:
         """Every task that has not started, in the graph's order."""

@@ -262,10 +262,10 @@ class WorkflowExecutor:
         if not task.dependencies:
             return _NO_INPUTS
         earlier, outcomes, places = self._earlier, self._outcomes, self._graph.places
-        inputs = {}
+        inputs, optional = {}, task.optional
         for name in task.dependencies:
             result = earlier[name] if name in earlier else outcomes[places[name]]
-            if result is not None:
+            if result is not None and (result.ok or name not in optional):
                 inputs[name] = result.data
         return inputs
 
@@ -297,9 +297,14 @@ class WorkflowExecutor:
         skipped = [] if self._signal.cancelled else self._schedule.claim_dependents(place)
         for dependent, blamed in skipped:
             self._note(dependent, TaskResult(TaskStatus.SKIPPED, f"skipped, since {self._words(blamed)}"))
-        self._books.post(partial(self._books.count_off, 1 + len(skipped)))
+        self._books.post(partial(self._end_in_vain, [place, *(dependent for dependent, _ in skipped)]))
         if isinstance(result.exception, KeyboardInterrupt):  # the user's stop button means the run
             self._signal.cancel("interrupted")
+
+    def _end_in_vain(self, places: list[int]) -> None:
+        """Enter that tasks came to nothing."""
+        self._schedule.free_tolerant(places)
+        self._books.count_off(len(places))
 
     def _words(self, place: int) -> str:
         result = self._outcomes[place]

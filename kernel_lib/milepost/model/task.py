@@ -64,6 +64,8 @@ class Task:
         Seconds after which the task fails with `TaskTimeout`.
     continue_on_error : bool
         Dependents run as if a failure had been a success.
+    optional : frozenset of str
+        Dependencies that need not succeed: the task waits for their end, and gets the data of those that succeeded.
     on : str
         The name of the executor that calls the body, such as "processes"; empty: the runner's own.
     """
@@ -78,6 +80,7 @@ class Task:
     timeout: float | None = None
     continue_on_error: bool = False
     on: str = ""
+    optional: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
