@@ -9,7 +9,7 @@ from milepost.builder import TaskRunnerBuilder
 from milepost.engine.runner import RunHandle, TaskRunner
 from milepost.engine.state import TaskStateManager
 from milepost.engine.workflow import WorkflowExecutor
-from milepost.functions import TaskFunction, provide_default, task
+from milepost.functions import TaskFunction, TaskMap, provide_default, task
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import MilepostError
 from milepost.model.events import Event, EventKind
@@ -34,6 +34,7 @@ __all__ = [
     "TaskError",
     "TaskFunction",
     "TaskGraph",
+    "TaskMap",
     "TaskMetrics",
     "TaskResult",
     "TaskRunner",

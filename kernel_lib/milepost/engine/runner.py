@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from milepost.engine.claims import Claims
 from milepost.engine.events import Listener
@@ -42,6 +42,8 @@ class TaskRunner:
         self._lock = threading.Lock()
         self._warned = False
         self.state = state
+        self.maps: dict[str, Any] = {}
+        """What `@task` functions are mapped over, by the name of the map."""
 
     # tasks
 
@@ -79,12 +81,46 @@ class TaskRunner:
         """Add a `@task` function; defining it anew replaces it."""
         self.add(function.to_task(), replace=True)
 
+    def register_all(self, functions: Iterable[Registered]) -> None:
+        """Add many at once; those defined anew are replaced."""
+        for function in functions:
+            self.add(function.to_task(), replace=function.name in self._tasks)
+
+    def withdraw(self, names: Iterable[str]) -> None:
+        """Drop tasks and their results, as far as there are any."""
+        for name in names:
+            self.forget(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a task has this name."""
+        return name in self._tasks
+
+    def role_of(self, name: str) -> Literal["task", "variable", ""]:
+        """What a parameter of this name stands for."""
+        return "task" if self.has(name) else ""
+
     def result_of(self, function: Registered) -> TaskResult:
         """A function's result: the one there is, else run it with what it needs."""
-        known = self.state.result(function.name)
-        if known is None or not known.ok:
-            self.run(only=[function.name])
-        return self.state.result(function.name) or TaskResult(TaskStatus.CANCELLED)
+        return self.results_of([function])[0]
+
+    def results_of(self, functions: Iterable[Registered], concurrency: int | None = None) -> list[TaskResult]:
+        """The results of many, in this order: those there are; the others run side by side."""
+        names = [function.name for function in functions]
+        missing = [name for name in names if name not in self.state]
+        if missing:
+            self.run(self._with_needed(missing), only=missing, concurrency=concurrency or CONCURRENCY)
+        return [self.state.result(name) or TaskResult(TaskStatus.CANCELLED) for name in names]
+
+    def _with_needed(self, names: Iterable[str]) -> list[Task]:
+        """These tasks and all that they may need: the cost must not grow with the tasks that are there besides."""
+        found = dict.fromkeys(names)
+        waiting = list(found)
+        for name in waiting:  # grows while it is read
+            needed = self._tasks[name].dependencies if name in self._tasks else ()
+            new = [dependency for dependency in needed if dependency not in found]
+            found.update(dict.fromkeys(new))
+            waiting += new
+        return [self._tasks[name] for name in found if name in self._tasks]
 
     # running
 

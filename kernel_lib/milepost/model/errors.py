@@ -22,6 +22,13 @@ class TaskFailed(MilepostError):
     """A task whose data was asked for did not succeed."""
 
 
+class ItemsFailed(TaskFailed, ExceptionGroup[Exception]):
+    """Items of a map did not succeed; `exceptions` has one for each, in order. `except*` sees what they raised."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class TaskCancelled(MilepostError):
     """Raised inside a task, at a safe point, once its run has been cancelled."""
 

@@ -109,6 +109,9 @@ def parameter_names(body: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _inspect(body: Callable[..., Any]) -> tuple[str, ...]:
+    named: tuple[str, ...] | None = getattr(body, "__milepost_inputs__", None)
+    if named is not None:
+        return named
     try:
         parameters = inspect.signature(body).parameters.values()
     except (TypeError, ValueError):
