@@ -6,13 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engine.helpers import BACKENDS, Backend, Board
+from tests.engine.helpers import BACKENDS, Backend, Board, shared_processes
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
 def backend(request: pytest.FixtureRequest) -> Backend:
     chosen: Backend = request.param
     return chosen
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_workers_stay() -> Iterator[None]:
+    yield
+    if shared_processes.cache_info().currsize:
+        shared_processes().shutdown()
 
 
 @pytest.fixture

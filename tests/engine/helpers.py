@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from milepost import Task, TaskResult, TaskRunner, TaskRunnerBuilder, TaskStatus
+from milepost.executors.processes import ProcessesExecutor
 
 WAIT = 30  # seconds until a test that would hang fails
 
@@ -46,7 +47,8 @@ class Backend:
     """Whether one body runs at a time, in the thread of the run."""
 
     def builder(self, context: Any = None) -> TaskRunnerBuilder:
-        return TaskRunnerBuilder(context).with_executor(self.executor)
+        executor = shared_processes() if self.executor == "processes" else self.executor
+        return TaskRunnerBuilder(context).with_executor(executor)
 
     def build(self, context: Any = None) -> TaskRunner:
         return self.builder(context).build()
@@ -70,7 +72,14 @@ BACKENDS = (
     Backend("main", "main", inline=True),
     Backend("threads", "threads"),
     Backend("coroutines", "threads", coroutines=True),
+    Backend("processes", "processes"),
 )
+
+
+@functools.cache
+def shared_processes() -> ProcessesExecutor:
+    """Worker processes that all tests use, as starting one takes a third of a second."""
+    return ProcessesExecutor(4)
 
 
 class Board:

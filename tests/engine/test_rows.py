@@ -1,9 +1,11 @@
-"""What the runner that this one extends could do already, on every backend: rows E1 to E8 (E9 to E19 come next)."""
+"""What the runner that this one extends could do already, on every backend: rows E1 to E8."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import threading
 from itertools import accumulate
 from typing import Any
 
@@ -28,6 +30,13 @@ def test_e1_a_body_gets_what_its_parameters_name(backend: Backend) -> None:
         ]
     )
     assert results["later"].data == ({"c": 1}, False, 3, 5)
+
+
+def test_e1_a_body_runs_where_its_executor_says(backend: Backend) -> None:
+    body = backend.task("a", lambda: (os.getpid(), threading.get_ident()))
+    process, thread = backend.build().run([body])["a"].data
+    assert (process == os.getpid()) is (backend.name != "processes")
+    assert (thread == threading.get_ident()) is backend.inline or backend.name == "processes"
 
 
 def test_e1_sync_and_async_bodies_work_side_by_side(backend: Backend) -> None:
