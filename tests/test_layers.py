@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1] / "kernel_lib" / "milepost"
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "ports": {"model"},
-    "analysis": set(),
-    "engine": {"model", "ports"},
+    "analysis": {"model"},
+    "engine": {"model", "ports", "analysis"},
     "executors": {"model", "ports", "analysis"},
     "functions": {"model"},
     "checkpoint": {"model", "ports"},

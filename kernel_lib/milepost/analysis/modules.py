@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from milepost.analysis.code import digest_text, tree_digest
@@ -86,3 +86,15 @@ def package_version(module: str) -> str:
         return metadata.version(root)
     except metadata.PackageNotFoundError:
         return ""
+
+
+def package_of(value: Any) -> str | None:
+    """Name and version, where a value is an installed module or a function or class of one; else None."""
+    is_code = isinstance(value, ModuleType | FunctionType | BuiltinFunctionType | type)
+    if not is_code:
+        return None
+    module = value if isinstance(value, ModuleType) else module_of(value)
+    if module is None or module.__name__ == "__main__" or is_project(module):
+        return None
+    root = module.__name__.partition(".")[0]
+    return f"{root} {package_version(root)}".strip()

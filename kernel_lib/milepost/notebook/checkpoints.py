@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from milepost.analysis.digest import ATOMS, digest
+from milepost.analysis.validity import PYTHON
 from milepost.model.errors import SerializationError, StoreError
 from milepost.model.reasons import Reason
 from milepost.model.record import Output, Record
@@ -14,7 +15,6 @@ from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.ledger import lineage
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.resolution import Resolution
-from milepost.notebook.validity import PYTHON
 from milepost.ports import Blob, Serializer, Store
 from milepost.widget.words import duration, size
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from milepost.analysis.code import code_token, digest_text, global_names, normalise
+from milepost.analysis.describe import source_of
 from milepost.analysis.digest import digest
 from milepost.analysis.names import CellNames, cell_names
 from milepost.functions import TaskFunction
-from milepost.notebook.describe import source_of
 from milepost.notebook.options import CellOptions
 from milepost.notebook.steps import Step
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from milepost.analysis.code import normalise
+from milepost.analysis.describe import source_of
 from milepost.analysis.modules import is_project
 from milepost.analysis.names import CellNames, cell_names
 from milepost.functions import use_registry
@@ -16,7 +17,6 @@ from milepost.notebook import capture, control
 from milepost.notebook.activity import Activity
 from milepost.notebook.badges import open_badges
 from milepost.notebook.body import with_message_only
-from milepost.notebook.describe import source_of
 from milepost.notebook.display import Display
 from milepost.notebook.magics import TaskMagics
 from milepost.notebook.random_state import mentions_seed

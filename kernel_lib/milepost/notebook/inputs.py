@@ -14,12 +14,12 @@ from typing import Any, Protocol
 from blake3 import blake3
 
 from milepost.analysis.code import digest_text, imported_names, quoted_names
+from milepost.analysis.describe import kind_of, short, source_of
 from milepost.analysis.digest import Digest, digest, outline
-from milepost.analysis.modules import is_project, module_of, package_version, source_digest
+from milepost.analysis.modules import package_of, source_digest
 from milepost.functions import TaskFunction
 from milepost.model.record import Input
 from milepost.notebook.definition import Definition
-from milepost.notebook.describe import short, source_of
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import SHELL_NAMES, Namespace
 from milepost.notebook.resolution import Resolution
@@ -105,7 +105,7 @@ class InputResolver:
     def _value(self, reader: str, name: str, value: Any, found: Resolution) -> Iterable[str]:
         if isinstance(value, TaskFunction):
             return self._task_function(name, value, found)
-        if (package := _package(value)) is not None:
+        if (package := package_of(value)) is not None:
             found.inputs[name] = Input(name=name, kind="package", digest="", text=package)
             return ()
         result = self._namespace.digest(name)
@@ -117,7 +117,7 @@ class InputResolver:
         if known is not None and self._stands(known, name, result.hex):
             found.inputs[name] = Input(name=name, kind="task", digest=known.digest, text=short(value), source=source)
         else:
-            kind, text = _kind(value)
+            kind, text = kind_of(value)
             found.inputs[name] = Input(name=name, kind=kind, digest=result.hex, text=text, source=source)
         return result.globals
 
@@ -196,25 +196,3 @@ def _file_input(path: str) -> Input:
         while chunk := file.read(1 << 24):
             hasher.update(chunk)
     return Input(name=path, kind="file", digest=hasher.hexdigest(), text=f"{Path(path).stat().st_size} bytes")
-
-
-def _package(value: Any) -> str | None:
-    """Name and version, where a value is an installed module or a function or class of one; else None."""
-    is_code = isinstance(value, types.ModuleType | types.FunctionType | types.BuiltinFunctionType | type)
-    if not is_code:
-        return None
-    module = value if isinstance(value, types.ModuleType) else module_of(value)
-    if module is None or module.__name__ == "__main__" or is_project(module):
-        return None
-    root = module.__name__.partition(".")[0]
-    return f"{root} {package_version(root)}".strip()
-
-
-def _kind(value: Any) -> tuple[str, str]:
-    if isinstance(value, types.ModuleType):
-        return "module", value.__name__
-    if isinstance(value, type):
-        return "class", source_of(value)
-    if isinstance(value, types.FunctionType):
-        return "function", source_of(value)
-    return "value", short(value)

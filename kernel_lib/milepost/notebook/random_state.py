@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from milepost.analysis.digest import digest
+from milepost.model.record import Record
 
 UNSEEDED = "unseeded"
 """What stands for the state of a generator that nobody seeded."""
@@ -48,6 +49,15 @@ def drawn(before: Mapping[str, str], *, seeded: bool) -> tuple[dict[str, str], d
     states = read_states()
     moved = [name for name, after in state_digests(states).items() if before.get(name, after) != after]
     return {name: before[name] if seeded else UNSEEDED for name in moved}, {name: states[name] for name in moved}
+
+
+def random_mismatch(record: Record, digests: Mapping[str, str], seeded: bool) -> str:
+    """Which generator is not where the task found it when it was saved, in words; "" when all are."""
+    for library, found in record.extra.get("random", {}).items():
+        now = digests.get(library) if seeded else UNSEEDED
+        if now != found:
+            return f"the random generator of {library!r} is in another state than when it was saved"
+    return ""
 
 
 def _loaded(name: str) -> bool:

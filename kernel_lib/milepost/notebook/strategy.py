@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from milepost.analysis.validity import explain, package_changes, task_key
 from milepost.model.errors import CorruptCheckpointError, StoreError, UntrustedError
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Record
@@ -16,11 +17,10 @@ from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.describe import age
-from milepost.notebook.random_state import read_states, state_digests
+from milepost.notebook.random_state import random_mismatch, read_states, state_digests
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan, Restored, Stage
-from milepost.notebook.validity import explain, package_changes, random_mismatch, task_key
 from milepost.ports import ExecutionStrategy, Store, TaskCall
 from milepost.widget.words import duration
 
@@ -71,7 +71,7 @@ class CheckpointStrategy:
         resolution.inputs.update(arguments)
         resolution.inputs.update(self._after(definition))
         resolution.blockers.update({name: item.text for name, item in arguments.items() if item.kind == "opaque"})
-        key = task_key(definition, resolution.inputs)
+        key = task_key(definition.name, definition.code_digest, resolution.inputs)
         why, record = self._look_up(definition, key, resolution)
         return Plan(definition, facts, resolution, key, why, record)
 
@@ -111,7 +111,7 @@ class CheckpointStrategy:
             return Reason(ReasonKind.INPUT_CHANGED, drawn), None
         if untrusted:
             return Reason(ReasonKind.UNTRUSTED, "what is saved was saved under another user's key"), None
-        return explain(definition, resolution.inputs, newest, self._desk.ran()), None
+        return explain(definition.code, resolution.inputs, newest, self._desk.ran()), None
 
     # restoring
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from milepost.analysis.code import digest_text
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Record
-from milepost.notebook.definition import Definition
-from milepost.notebook.random_state import UNSEEDED
 
 KEY_FORMAT = "1"
 """Raised when what a key is made of changes, so that older results do not count as valid."""
@@ -18,32 +16,24 @@ KEY_FORMAT = "1"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def task_key(definition: Definition, inputs: Mapping[str, Input]) -> str:
+def task_key(name: str, code_digest: str, inputs: Mapping[str, Input]) -> str:
     """The fingerprint of a task: name, code, Python's minor version and every input that counts."""
-    parts = [KEY_FORMAT, PYTHON, definition.name, definition.code_digest]
-    for name in sorted(inputs):
-        item = inputs[name]
+    parts = [KEY_FORMAT, PYTHON, name, code_digest]
+    for label in sorted(inputs):
+        item = inputs[label]
         if item.kind != "package":
-            parts += [name, "" if item.kind in {"task", "value"} else item.kind, item.digest]
+            parts += [label, "" if item.kind in {"task", "value"} else item.kind, item.digest]
     return digest_text(*parts)
 
 
-def random_mismatch(record: Record, digests: Mapping[str, str], seeded: bool) -> str:
-    """Which generator is not where the task found it when it was saved, in words; "" when all are."""
-    for library, found in record.extra.get("random", {}).items():
-        now = digests.get(library) if seeded else UNSEEDED
-        if now != found:
-            return f"the random generator of {library!r} is in another state than when it was saved"
-    return ""
+def explain(source: str, inputs: Mapping[str, Input], newest: Record | None, ran: Iterable[str] = ()) -> Reason:
+    """Why a task with this code has no valid result: what differs from the newest one saved.
 
-
-def explain(
-    definition: Definition, inputs: Mapping[str, Input], newest: Record | None, ran: Iterable[str] = ()
-) -> Reason:
-    """Why a task has no valid result: what differs from the newest one saved. `ran` are tasks that ran again."""
+    `ran` are tasks that ran again.
+    """
     if newest is None:
         return Reason(ReasonKind.FIRST_RUN, "no result of it was saved before")
-    code = _lines(newest.code, definition.code) if newest.code != definition.code else []
+    code = _lines(newest.code, source) if newest.code != source else []
     changed = list(_changed(newest, inputs))
     details = (*code, *(line for name in changed for line in _input_lines(newest, inputs, name)))
     if code:

@@ -1,0 +1,49 @@
+"""Short words for values, and sources, for reasons and records."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from typing import Any
+
+_SHOWN = (bool, int, float, complex, type(None))
+
+
+def short(value: Any, depth: int = 0) -> str:
+    """A value in a few words. The text of strings is left out: a reason must not print a password."""
+    if isinstance(value, _SHOWN):
+        return repr(value)
+    if isinstance(value, str | bytes | bytearray):
+        return f"{type(value).__name__} of length {len(value)}"
+    if isinstance(value, list | tuple | set | dict) and depth == 0 and len(value) <= 6:
+        return _small_container(value)
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"{type(value).__name__} of shape {shape}"
+    return f"{type(value).__name__} of length {len(value)}" if hasattr(value, "__len__") else type(value).__name__
+
+
+def _small_container(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{short(k, 1)}: {short(v, 1)}" for k, v in value.items()) + "}"
+    left, right = "()" if isinstance(value, tuple) else "{}" if isinstance(value, set) else "[]"
+    return left + ", ".join(short(item, 1) for item in value) + right
+
+
+def source_of(thing: Any) -> str:
+    """The source of a function or class as far as Python still has it."""
+    try:
+        return inspect.getsource(thing)
+    except (OSError, TypeError, IndentationError):
+        return ""
+
+
+def kind_of(value: Any) -> tuple[str, str]:
+    """The kind of an input, and what to show of it: the source of code, else the value in a few words."""
+    if isinstance(value, types.ModuleType):
+        return "module", value.__name__
+    if isinstance(value, type):
+        return "class", source_of(value)
+    if isinstance(value, types.FunctionType):
+        return "function", source_of(value)
+    return "value", short(value)
