@@ -30,7 +30,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception: as a pickle, if it can be opened again, and by its name and words; and what led to it."""
+    """An exception: as a pickle, if it can be opened again, and by its name and words; and what led to it.
+
+    `missing` is the name that a `NameError` is about, which no pickle holds.
+    """
 
     name: str
     words: str
@@ -39,6 +42,7 @@ class Failure:
     cause: Failure | None = None
     context: Failure | None = None
     suppress: bool = False
+    missing: str = ""
 
 
 def failure_of(error: BaseException, serializer: Serializer) -> Failure:
@@ -53,6 +57,7 @@ def failure_of(error: BaseException, serializer: Serializer) -> Failure:
         cause=cause,
         context=context if cause is None else None,
         suppress=error.__suppress_context__,
+        missing=str(error.name or "") if isinstance(error, NameError) else "",
     )
 
 

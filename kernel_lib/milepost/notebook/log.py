@@ -112,7 +112,8 @@ class Log(Recorder):
         with self._lock:
             kept = "".join(self._tail)[-TAIL:]
             first = self._end - len(kept)
-            return max(start, first), kept[max(0, start - first) :]
+            begin = min(max(start, first), self._end)
+            return begin, kept[begin - first :]
 
 
 class _LogFile:
@@ -149,7 +150,8 @@ class _LogFile:
     def close(self) -> None:
         self._left = 0
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what could not be written is written once more
+                self._file.close()
 
 
 def _text(data: Output) -> str:

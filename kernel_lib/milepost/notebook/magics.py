@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from milepost.model.errors import MilepostError, StoreError
+from milepost.model.errors import MilepostError, RemoteError, StoreError
 from milepost.model.view import TaskView
 from milepost.notebook.body import compiled_steps, parse_body, run_body, with_cell_traceback, with_message_only
 from milepost.notebook.control import run_view
@@ -39,9 +39,9 @@ class TaskMagics(Magics):
         """Run the cell as a task, or give its saved result back: %%task [NAME] [options]"""
         try:
             self._session.run_cell(self._definition(line, cell))
-        except MilepostError as error:
-            raise with_message_only(error) from None
         except BaseException as error:
+            if isinstance(error, MilepostError) and not isinstance(error, RemoteError):
+                raise with_message_only(error) from None
             if not hasattr(error, "_render_traceback_"):
                 with_cell_traceback(self.shell, error)
             raise

@@ -86,12 +86,11 @@ class RemoteBody:
         """Run it."""
         from milepost.notebook.screen import Screen  # it loads IPython
 
-        module = types.ModuleType("__main__")
-        run = _Run(self, module.__dict__)
-        progress(BEGUN)
+        module, screen = types.ModuleType("__main__"), Screen.instance()
         _give_sources(self.sources)
-        screen = Screen.instance()
         with _as_main(module):
+            run = _Run(self, module.__dict__)
+            progress(BEGUN)
             try:
                 run.body(screen)
             except KeyboardInterrupt:  # a cancel

@@ -149,7 +149,7 @@ class Sender:
     def _opened(self, reply: Reply) -> dict[str, Any]:
         serializer = NotebookSerializer(self._home)
         if reply.failure is not None:
-            raise self._explained(error_of(reply.failure, serializer))
+            raise self._explained(error_of(reply.failure, serializer), reply.failure.missing)
         try:
             values = serializer.load(reply.values, self._errand.inputs.__getitem__)
         except SerializationError as error:
@@ -157,12 +157,11 @@ class Sender:
             raise TransferError(f"{words}: {error}") from error
         return {**values, **{name: self._errand.inputs[name] for name in reply.kept}}
 
-    def _explained(self, error: BaseException) -> BaseException:
+    def _explained(self, error: BaseException, name: str) -> BaseException:
         """A name that is missing there may well be here."""
-        name = error.name if isinstance(error, NameError) else None
         if name in self._left_out:
             error.add_note(f"{name!r} was not sent to the worker process: {self._left_out[name]}. {ADVICE}")
-        elif name is not None and name in self._home and name not in self._errand.inputs:
+        elif name in self._home and name not in self._errand.inputs:
             error.add_note(f"the notebook has {name!r}, but the cell does not show that it reads it: add --in {name}")
         return error
 
