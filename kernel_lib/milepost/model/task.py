@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from milepost.model import checks
+
+_BACKOFFS = ("fixed", "exponential")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,12 @@ class RetryPolicy:
     jitter : float
         The largest random share (0 to 1) of a delay added to it.
     retry_on : tuple of exception types
-        Only these errors are tried again.
+        Only these errors are tried again; one type will do, too.
+
+    Raises
+    ------
+    UsageError
+        With every value that makes no sense.
     """
 
     attempts: int = 1
@@ -31,14 +40,41 @@ class RetryPolicy:
     jitter: float = 0.0
     retry_on: tuple[type[BaseException], ...] = (Exception,)
 
+    def __post_init__(self) -> None:
+        given: Any = self.retry_on
+        object.__setattr__(self, "retry_on", tuple(given) if isinstance(given, tuple | list) else (given,))
+        checks.refuse("RetryPolicy", self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        yield checks.whole("attempts", self.attempts, 1)
+        yield checks.seconds("delay", self.delay)
+        if self.backoff not in _BACKOFFS:
+            yield f'backoff is "fixed" or "exponential", not {self.backoff!r}'
+        yield checks.share("jitter", self.jitter)
+        yield checks.error_types("retry_on", self.retry_on)
+
 
 @dataclass(frozen=True, slots=True)
 class LoopPolicy:
-    """Run a body until `until(data)` holds, `interval` seconds apart, at most `max_iterations` times."""
+    """Run a body until `until(data)` holds, `interval` seconds apart, at most `max_iterations` times.
+
+    Raises
+    ------
+    UsageError
+        With every value that makes no sense; `until` cannot be a coroutine function.
+    """
 
     until: Callable[[Any], bool]
     interval: float = 0.0
     max_iterations: int = 1_000
+
+    def __post_init__(self) -> None:
+        checks.refuse("LoopPolicy", self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        yield checks.function("until", self.until, may_wait=False)
+        yield checks.seconds("interval", self.interval)
+        yield checks.whole("max_iterations", self.max_iterations, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +104,11 @@ class Task:
         Dependencies that need not succeed: the task waits for their end, and gets the data of those that succeeded.
     on : str
         The name of the executor that calls the body, such as "processes"; empty: the runner's own.
+
+    Raises
+    ------
+    UsageError
+        With every value that makes no sense.
     """
 
     name: str
@@ -83,10 +124,38 @@ class Task:
     optional: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        if type(self.dependencies) is not tuple:
+            object.__setattr__(self, "dependencies", _collected(self.dependencies, tuple))
+        if type(self.optional) is not frozenset:
+            object.__setattr__(self, "optional", _collected(self.optional, frozenset))
+        checks.refuse(f"task {self.name!r}", self._problems())
+
+    def _problems(self) -> Iterator[str]:
         if not isinstance(self.name, str) or not self.name:
-            raise TypeError(f"a task's name must be a non-empty string, not {self.name!r}")
-        if not callable(self.run):
-            raise TypeError(f"the body of task {self.name!r} must be callable, not {type(self.run).__name__}")
-        if isinstance(self.dependencies, str):
-            raise TypeError(f"the dependencies of task {self.name!r} must be a sequence of names, not one string")
-        object.__setattr__(self, "dependencies", tuple(self.dependencies))
+            yield "its name is a string that is not empty"
+        yield checks.function("its body", self.run)
+        if self.dependencies != ():
+            yield checks.names("its dependencies", self.dependencies)
+        if self.priority != 0:
+            yield checks.whole("its priority", self.priority)
+        yield from self._problems_of_rules()
+        if not isinstance(self.on, str):
+            yield f'on is the name of an executor, such as "threads", not {self.on!r}'
+        if self.optional:
+            yield checks.names("its optional dependencies", self.optional)
+
+    def _problems_of_rules(self) -> Iterator[str]:
+        if self.condition is not None:
+            yield checks.function("its condition", self.condition)
+        if self.retry is not None:
+            yield checks.instance("retry", self.retry, RetryPolicy, "RetryPolicy(3)")
+        if self.loop is not None:
+            yield checks.instance("loop", self.loop, LoopPolicy, "LoopPolicy(until)")
+        if self.timeout is not None:
+            yield checks.seconds("its timeout", self.timeout)
+        yield checks.yes_or_no("continue_on_error", self.continue_on_error)
+
+
+def _collected(given: Any, collect: Callable[[Any], Any]) -> Any:
+    """Several names as one kind of collection; what is none is left for the checks to refuse."""
+    return collect(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
