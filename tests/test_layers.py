@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "executors": {"model", "ports", "analysis"},
     "functions": {"model"},
     "checkpoint": {"model", "ports"},
-    "builder": {"model", "ports", "engine", "executors"},
+    "builder": {"model", "ports", "engine", "executors", "checkpoint"},
     "widget": {"model"},
     "notebook": {"model", "ports", "analysis", "engine", "functions", "builder", "checkpoint", "widget"},
     "testing": {"model", "ports"},

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -25,7 +28,7 @@ from milepost.executors.main import MainExecutor
 from milepost.executors.threads import ThreadsExecutor
 from milepost.model.errors import UsageError
 from milepost.model.snapshot import Snapshot
-from milepost.ports import Clock, ExecutionStrategy, Executor, Plugin
+from milepost.ports import Clock, ExecutionStrategy, Executor, Plugin, Store
 
 Wrap = Callable[[ExecutionStrategy], ExecutionStrategy]
 
@@ -60,6 +63,7 @@ class TaskRunnerBuilder:
         self._plugins: list[Plugin] = []
         self._state = TaskStateManager()
         self._executor: Executor = ThreadsExecutor()
+        self._store: Store | None = None
         self._more: tuple[Executor, ...] = ()
         self._clock: Clock = SystemClock()
 
@@ -86,6 +90,32 @@ class TaskRunnerBuilder:
         if not isinstance(snapshot, Snapshot):
             raise UsageError(f"with_snapshot takes a Snapshot (see Snapshot.load), not {type(snapshot).__name__}")
         self._state.hydrate(snapshot)
+        return self
+
+    def with_store(self, place: str | os.PathLike[str] | Store) -> Self:
+        """Save what tasks return, and give it back, in this and later processes, while nothing it depends on changed.
+
+        A task is valid by its name, its code with all that this reads, its inputs' content and Python's minor version.
+        A success given back has `restored=True`; one that ran again, or could not be saved, says why in its `message`.
+        `CheckpointingStrategy` has the rules.
+
+        Parameters
+        ----------
+        place : path or Store
+            A folder for the checkpoints, such as "study.milepost", which the first save creates; or a store of your
+            own. When it cannot be written, results stay in memory and the run goes on.
+
+        Raises
+        ------
+        UsageError
+            For what is neither, or a path that is no folder.
+        """
+        self._store = _local_store(place) if isinstance(place, str | os.PathLike) else place
+        if not isinstance(self._store, Store):
+            raise UsageError(
+                f"with_store takes the path of a folder or a store (with save, records, history, open, forget and "
+                f"problems), not {place!r}"
+            )
         return self
 
     def with_executor(self, executor: str | Executor, *more: Executor) -> Self:
@@ -133,7 +163,8 @@ class TaskRunnerBuilder:
 
     def _strategy(self, loop: LoopThread) -> ExecutionStrategy:
         strategy: ExecutionStrategy = StandardStrategy(loop.run)
-        wraps: list[Wrap] = [RetryingStrategy, LoopingStrategy, StartingStrategy, *self._wraps]
+        saving: list[Wrap] = [partial(_checkpointing, self._store)] if self._store is not None else []
+        wraps: list[Wrap] = [RetryingStrategy, LoopingStrategy, StartingStrategy, *saving, *self._wraps]
         for wrap in wraps:
             strategy = wrap(strategy)
         return strategy
@@ -142,3 +173,20 @@ class TaskRunnerBuilder:
 def _close(executors: Executors, loop: LoopThread) -> None:
     executors.shutdown()
     loop.close()
+
+
+def _local_store(place: str | os.PathLike[str]) -> Store:
+    from milepost.checkpoint.local import LocalStore
+
+    path = os.fspath(place)
+    folder = Path(path).expanduser() if path and isinstance(path, str) else None
+    if folder is None or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"with_store takes the path of a folder, such as 'study.milepost'; {place!r} is none")
+    return LocalStore(folder.absolute())  # wherever a body goes meanwhile
+
+
+def _checkpointing(store: Store, inner: ExecutionStrategy) -> ExecutionStrategy:
+    from milepost.checkpoint.serializers.notebook import NotebookSerializer
+    from milepost.engine.strategies.checkpointing import CheckpointingStrategy
+
+    return CheckpointingStrategy(inner, store, NotebookSerializer(vars(sys.modules["__main__"])))

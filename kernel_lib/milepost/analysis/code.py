@@ -86,6 +86,26 @@ def _global_names(code: CodeType) -> Iterator[str]:
             yield from _global_names(constant)
 
 
+@functools.lru_cache(maxsize=20_000)
+def global_paths(code: CodeType) -> tuple[tuple[str, ...], ...]:
+    """The global names of a code object and those nested in it, each with the attributes that it goes on to, sorted.
+
+    `package.part.f(x)` is one path of three; an attribute that is set or deleted ends a path as well.
+    """
+    return tuple(sorted({path for part in nested(code) for path in _paths(part)}))
+
+
+def _paths(code: CodeType) -> Iterator[tuple[str, ...]]:
+    path: list[str] = []
+    for instruction in (i for i in dis.get_instructions(code) if i.opname not in _SILENT_OPS):
+        if path and instruction.opname in _ATTRIBUTE_OPS:
+            path.append(str(instruction.argval))
+            continue
+        if path:
+            yield tuple(path)
+        path = [str(instruction.argval)] if instruction.opname in _GLOBAL_OPS else []
+
+
 def nested(code: CodeType) -> Iterator[CodeType]:
     """A code object and those within it."""
     yield code
@@ -111,3 +131,5 @@ def quoted_names(code: CodeType) -> tuple[str, ...]:
 _QUOTED = re.compile(r"(?<!\w)@([^\W\d]\w*)")
 
 _GLOBAL_OPS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
+
+_ATTRIBUTE_OPS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR"})

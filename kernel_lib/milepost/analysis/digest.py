@@ -197,13 +197,17 @@ class Walk:
 
     def _apart(self, item: object) -> str:
         """The digest of one value on its own: the order of a set differs between processes."""
-        walk = Walk(self.namespace)
+        walk = self.another()
         walk.nodes = self.nodes
         walk.value(item)
         self.nodes = walk.nodes
         self.globals |= walk.globals
         self.imports |= walk.imports
         return walk.hasher.hexdigest()
+
+    def another(self) -> Walk:
+        """A walk by the same rules over something else."""
+        return Walk(self.namespace)
 
     # code
 

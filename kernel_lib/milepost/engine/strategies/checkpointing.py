@@ -1,0 +1,269 @@
+"""Give back what is saved and still valid; else have the inner strategy run the task, and save what it came to."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from milepost.analysis.code import digest_text
+from milepost.analysis.reading import Reader, reading_digest
+from milepost.analysis.validity import PYTHON, explain, task_key
+from milepost.engine.strategies.standard import parameter_names
+from milepost.model.errors import CorruptCheckpointError, UntrustedError
+from milepost.model.reasons import Reason, ReasonKind
+from milepost.model.record import Input, Output, Record
+from milepost.model.result import TaskMetrics, TaskResult
+from milepost.model.states import TaskStatus
+from milepost.ports import ExecutionStrategy, Serializer, Store, TaskCall
+
+VALUES = "values"
+"""The part of a checkpoint that holds the data."""
+
+DATA = "return"
+"""The name of the data within it."""
+
+_log = logging.getLogger("milepost.store")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a call depends on: its key, why it has no valid result if it has none, and its valid record if it has one.
+
+    `code` is for people. With `blockers`, a sentence each, nothing saved can be vouched for.
+    """
+
+    key: str
+    code: str
+    inputs: dict[str, Input]
+    blockers: dict[str, str]
+    why: Reason | None = None
+    record: Record | None = None
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a task left: under which key, the digest of its data, and the record it came from if it was restored.
+
+    `form` is the digest of the restored data, which may differ although the content is the same.
+    """
+
+    key: str
+    digest: str
+    record: Record | None = None
+    form: str = ""
+
+
+class CheckpointingStrategy:
+    """Restores a task's saved result while all that it depends on is as it was then.
+
+    That is its code and what this reads, through helpers of helpers; default values and variables of outer functions;
+    the data of the tasks that its parameters name, and `context` if it takes that, by content; of the tasks that only
+    come before it, the key; the policy of its loop; and Python's minor version. `signal` and `progress` do not count.
+
+    What has no content to compare (a lock, an open file) cannot be vouched for: such a task runs each time, and so does
+    one that changes what it reads, as a restore would not do that. The result's message says so.
+
+    Parameters
+    ----------
+    inner : ExecutionStrategy
+    store : Store
+        When it fails, results stay in memory and the run goes on; this is logged once (logger `milepost.store`).
+    serializer : Serializer
+    """
+
+    def __init__(self, inner: ExecutionStrategy, store: Store, serializer: Serializer) -> None:
+        self._inner = inner
+        self._store = store
+        self._serializer = serializer
+        self._known: dict[str, _Known] = {}
+        self._ran: dict[str, None] = {}
+        self._complained = False
+
+    def execute(self, call: TaskCall) -> TaskResult:
+        """The task's result, restored or computed."""
+        name = call.task.name
+        self._known.pop(name, None)
+        self._ran.pop(name, None)
+        plan = self._look_up(name, self._plan(call))
+        restored = self._restore(name, plan.record) if plan.record else None
+        if isinstance(restored, Reason):
+            plan = replace(plan, why=restored)
+        elif restored is not None:
+            return restored
+        self._ran[name] = None
+        return self._run(call, plan)
+
+    # what a call depends on
+
+    def _plan(self, call: TaskCall) -> _Plan:
+        reader, name = Reader(), call.task.name
+        try:
+            code, digest = self._read(reader, call)
+        except Exception as error:  # of what a value does while it is looked at: no reason for the task to fail
+            code, digest = "", ""
+            reader.blockers[""] = f"what it depends on cannot be read ({type(error).__name__}: {error})"
+        key = task_key(name, digest, reader.inputs)
+        if reader.blockers:  # no other run has this key
+            key = digest_text(key, secrets.token_hex(16))
+        return _Plan(key, code, reader.inputs, reader.blockers)
+
+    def _read(self, reader: Reader, call: TaskCall) -> tuple[str, str]:
+        task, names = call.task, parameter_names(call.task.run)
+        for name in names:
+            if name in call.inputs:
+                self._add_data(reader, name, call.inputs[name])
+            elif name in task.dependencies:  # optional, and without success
+                reader.inputs[name] = Input(name=name, kind="missing", digest="", source=name)
+            elif name == "context":
+                reader.add(name, call.context)
+        for name in task.dependencies:
+            if name not in names:
+                self._add_key(reader, name)
+        if task.loop is not None:
+            reader.add("its loop", task.loop.until)
+        code = reader.body(task.run)
+        reader.follow()
+        return code
+
+    def _add_data(self, reader: Reader, name: str, value: object) -> None:
+        known = self._known.get(name)
+        made_by = known.key if known else ""
+        reader.add(name, value, source=name, made_by=made_by, counts=lambda found: self._counts(known, found))
+
+    def _add_key(self, reader: Reader, name: str) -> None:
+        known, label = self._known.get(name), f"after {name}"
+        if known is None:
+            reader.blockers[label] = f"it comes after {name!r}, and what that did is not known here"
+        reader.inputs[label] = Input(
+            name=label, kind="after", digest=known.key if known else "", text=name, source=name
+        )
+
+    def _counts(self, known: _Known | None, found: str) -> str:
+        """The digest that counts for data: the recorded one, unless the data is not what was saved.
+
+        A restore may change the form of data (shared strings, strides): then it equals another copy of the same record.
+        """
+        if known is None or known.record is None or found == known.digest:
+            return found
+        if not known.form:
+            known.form = reading_digest(self._load(known.record))[0].hex
+        return known.digest if found == known.form else found
+
+    # looking up and restoring
+
+    def _look_up(self, name: str, plan: _Plan) -> _Plan:
+        try:
+            history = self._store.history(name)
+        except Exception as error:
+            self._complain(error)
+            return replace(plan, why=Reason(ReasonKind.NO_STORE, f"the store cannot be read: {error}"))
+        if plan.blockers:
+            return replace(plan, why=Reason(ReasonKind.NOT_FINGERPRINTED, "; ".join(plan.blockers.values())))
+        same = [record for record in history if record.key == plan.key]
+        valid = next((record for record in same if record.trusted), None)
+        if valid is not None:
+            return replace(plan, record=valid)
+        if same:
+            return replace(plan, why=Reason(ReasonKind.UNTRUSTED, "what is saved was saved under another user's key"))
+        newest = next(iter(history), None)
+        return replace(plan, why=explain(plan.code, plan.inputs, newest, self._ran))
+
+    def _restore(self, name: str, record: Record) -> TaskResult | Reason:
+        """The saved result, or why it cannot be given back."""
+        try:
+            data = self._load(record)
+        except UntrustedError as error:
+            return Reason(ReasonKind.UNTRUSTED, str(error))
+        except CorruptCheckpointError as error:
+            return Reason(ReasonKind.CORRUPT, f"its checkpoint is damaged: {error}")
+        except Exception as error:
+            return Reason(ReasonKind.NOT_RESTORABLE, str(error))
+        self._known[name] = _Known(record.key, record.outputs[0].digest, record)
+        _log.info("task %r: restored, saved %s", name, record.saved_at)
+        message = str(record.extra.get("message", ""))
+        return TaskResult(TaskStatus.SUCCESS, message, data=data, metrics=_metrics(record), restored=True)
+
+    def _load(self, record: Record) -> Any:
+        return self._serializer.load(self._store.open(record, VALUES))[DATA]
+
+    # running and saving
+
+    def _run(self, call: TaskCall, plan: _Plan) -> TaskResult:
+        name, why = call.task.name, plan.why
+        again = why is not None and why.kind is not ReasonKind.FIRST_RUN
+        if why is not None and again:
+            _log.info("task %r: runs again: %s", name, why.text)
+        result = self._inner.execute(call)
+        if not result.ok:
+            return result
+        unsaved = self._save(call, plan, result)
+        if unsaved and not plan.blockers:
+            _log.warning("task %r: not saved: %s", name, unsaved)
+        words = [result.message]
+        words += [f"runs again: {why.text}"] if why is not None and again else []
+        words += [f"not saved: {unsaved}"] if unsaved and not plan.blockers else []
+        return replace(result, message="; ".join(filter(None, words)), exception=result.exception)
+
+    def _save(self, call: TaskCall, plan: _Plan, result: TaskResult) -> str:
+        """Save a success; why it is not saved, or ""."""
+        name = call.task.name
+        output = Output(name=DATA, digest=reading_digest(result.data)[0].hex, type=type(result.data).__name__)
+        self._known[name] = _Known(plan.key, output.digest)
+        if plan.blockers:
+            return next(iter(plan.blockers.values()))
+        if call.signal.cancelled:
+            return "it was cancelled meanwhile, so this may be a part of it"
+        if changed := self._changed(plan, self._plan(call)):
+            return f"it changes {_listed(changed)}, which it reads, and a restore would not do that"
+        try:
+            dump = self._serializer.dump({DATA: result.data})
+            if dump.unsaved:
+                return dump.unsaved[DATA]
+            self._store.save(_record(call, plan, result, output), {VALUES: dump.blob})
+        except Exception as error:
+            self._complain(error)
+            return str(error)
+        return ""
+
+    @staticmethod
+    def _changed(before: _Plan, after: _Plan) -> list[str]:
+        """What a body, or something meanwhile, changed of what it reads."""
+        if before.key == after.key:
+            return []
+        labels = dict.fromkeys((*before.inputs, *after.inputs))
+        return [label for label in labels if before.inputs.get(label) != after.inputs.get(label)] or ["something"]
+
+    def _complain(self, error: Exception) -> None:
+        """Log that the store fails, the first time."""
+        if not self._complained:
+            self._complained = True
+            _log.warning("results stay in memory only: %s", error)
+
+
+def _record(call: TaskCall, plan: _Plan, result: TaskResult, output: Output) -> Record:
+    metrics = result.metrics
+    return Record(
+        task=call.task.name,
+        key=plan.key,
+        code=plan.code,
+        inputs=tuple(plan.inputs.values()),
+        outputs=(output,),
+        after=call.task.dependencies,
+        seconds=metrics.duration if metrics else 0.0,
+        peak_bytes=(metrics.peak_bytes or 0) if metrics else 0,
+        why=plan.why,
+        extra={"python": PYTHON, "message": result.message, "metrics": list(metrics) if metrics else None},
+    )
+
+
+def _metrics(record: Record) -> TaskMetrics | None:
+    """What the task used when it was computed."""
+    saved = record.extra.get("metrics")
+    return TaskMetrics(*saved) if saved else None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
