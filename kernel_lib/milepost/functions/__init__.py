@@ -1,7 +1,7 @@
 """`@task` functions and their maps."""
 
 from milepost.functions.decorator import TaskFunction, task
-from milepost.functions.mapping import MapItem, MapReduction, TaskMap
+from milepost.functions.mapping import MapItem, MapPart, MapReduction, TaskMap
 from milepost.functions.registered import (
     FunctionOptions,
     RegisteredFunction,
@@ -14,6 +14,7 @@ from milepost.functions.registered import (
 __all__ = [
     "FunctionOptions",
     "MapItem",
+    "MapPart",
     "MapReduction",
     "RegisteredFunction",
     "Registry",

@@ -34,9 +34,14 @@ class MapPart(RegisteredFunction[R]):
         return tuple(name for name in required(self.function) if name != self.slot.name)
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """The tasks whose data fill the slot."""
+    def source_parts(self) -> Sequence[MapPart[Any]]:
+        """The parts of maps whose data fill the slot."""
         return ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(part.name for part in self.source_parts)
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -44,8 +49,20 @@ class MapPart(RegisteredFunction[R]):
         return tuple(dict.fromkeys((*self.sources, *self.upstream, *self.options.after)))
 
     @property
-    def _inputs(self) -> tuple[str, ...]:
+    def inputs(self) -> tuple[str, ...]:
+        """What the runner gives besides the slot."""
         return other_inputs(self.function, self.slot, self.options.after)
+
+    @property
+    def content(self) -> Any:
+        """All that decides what the part comes to, but the data of tasks: for a fingerprint."""
+        raise NotImplementedError
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The tasks, and in a notebook variables, that the part and those it builds on get by their names."""
+        own = (*self.upstream, *self.options.after)
+        return tuple(dict.fromkeys((*own, *(name for part in self.source_parts[:1] for name in part.needs))))
 
     def _outcome(self) -> TaskResult:
         self.check()
@@ -75,9 +92,19 @@ class MapItem(MapPart[R]):
         self._others = inputs
 
     @property
-    def sources(self) -> tuple[str, ...]:
+    def inputs(self) -> tuple[str, ...]:
+        """What the runner gives besides the slot."""
+        return self._others
+
+    @property
+    def source_parts(self) -> Sequence[MapPart[Any]]:
         """The item of the earlier map, if this one builds on one."""
-        return (self.item.name,) if isinstance(self.item, MapItem) else ()
+        return (self.item,) if isinstance(self.item, MapItem) else ()
+
+    @property
+    def content(self) -> Any:
+        """The function and its item."""
+        return self.function, self.slot.name, self.item.content if isinstance(self.item, MapItem) else self.item
 
     @property
     def body(self) -> Callable[..., Any]:
@@ -95,14 +122,24 @@ class MapReduction(MapPart[R]):
         self.skip_failed = skip_failed
 
     @property
-    def sources(self) -> tuple[str, ...]:
+    def source_parts(self) -> Sequence[MapPart[Any]]:
         """The tasks of all items."""
+        return self.owner
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Their names."""
         return self.owner.names
+
+    @property
+    def content(self) -> Any:
+        """The function and the map."""
+        return self.function, self.slot.name, self.skip_failed, self.owner.content
 
     @property
     def body(self) -> Callable[..., Any]:
         """The function, bound to the list."""
-        return ReduceBody(self.function, self.slot, self._inputs, self.sources)
+        return ReduceBody(self.function, self.slot, self.inputs, self.sources)
 
     def to_task(self) -> Task:
         """The task that an engine runs."""
@@ -171,6 +208,19 @@ class TaskMap(Sequence[MapItem[R]]):
 
     def __iter__(self) -> Iterator[MapItem[R]]:
         return iter(self._items)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"map {self.name!r} belongs to this session; its results can be saved, and its items are")
+
+    @property
+    def content(self) -> Any:
+        """What decides the results: for a fingerprint."""
+        return [item.content for item in self]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names that its items get besides the items."""
+        return self[0].needs if self else ()
 
     def check(self) -> None:
         """Raise `UsageError` where a later map has taken this one's place."""

@@ -72,24 +72,26 @@ class Arguments:
 
     def values(self, definition: Definition) -> dict[str, Any]:
         """The arguments by parameter."""
-        return {name: self._argument(name).value for name in definition.upstream}
+        return {name: self.argument(name).value for name in definition.upstream}
 
     def inputs(self, definition: Definition) -> dict[str, Input]:
         """A function's parameters as inputs: upstream data by content, defaults and closure by value."""
         if definition.function is None:
             return {}
         found = fixed_inputs(definition.function.function, self._namespace.home)
-        return {**found, **{name: self._input(name) for name in definition.upstream}}
+        return {**found, **{name: self.input(name) for name in definition.upstream}}
 
-    def _input(self, name: str) -> Input:
-        argument = self._argument(name)
+    def input(self, name: str) -> Input:
+        """What a parameter, or a task, of this name stands for, by content."""
+        argument = self.argument(name)
         content, known = digest(argument.value, self._namespace.home), argument.known
         stands = known is not None and (not content.hex or self._stands(known, argument.output, content.hex))
         counts = known.digest if known is not None and stands else content.hex
         kind, text = ("task", "") if counts else ("opaque", content.opaque)
         return Input(name=name, kind=kind, digest=counts, text=text, source=known.task if known else "")
 
-    def _argument(self, name: str) -> Argument:
+    def argument(self, name: str) -> Argument:
+        """The data of a task, or a variable."""
         facts, data = self._facts.get(name), self._namespace.data
         if facts is not None and facts.definition.function is not None:
             recorded = next((item.digest for item in facts.outputs if item.name == RETURN), "")

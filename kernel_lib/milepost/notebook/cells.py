@@ -112,7 +112,7 @@ class Cells:
         assert facts is not None, name
         with desk.cancellable() as signal:
             if desk.runner.paused:
-                self._wait_to_resume(facts)
+                self.wait_to_resume(facts)
             desk.runner.run(only=[name], signal=signal)
         result = desk.runner.state.result(name) or TaskResult(TaskStatus.CANCELLED)
         if result.exception is not None:
@@ -124,7 +124,7 @@ class Cells:
         desk.settled(facts, result)
         return result
 
-    def _wait_to_resume(self, facts: Facts) -> None:
+    def wait_to_resume(self, facts: Facts) -> None:
         """Say that the cell waits; the runner holds it back. Where no Resume could arrive, refuse instead."""
         facts.state = TaskState.PAUSED
         self._desk.changed()

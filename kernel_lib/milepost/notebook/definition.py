@@ -11,7 +11,7 @@ from milepost.analysis.code import code_token, digest_text, global_names, normal
 from milepost.analysis.describe import source_of
 from milepost.analysis.digest import digest
 from milepost.analysis.names import CellNames, cell_names
-from milepost.functions import TaskFunction
+from milepost.functions import RegisteredFunction
 from milepost.notebook.options import CellOptions
 from milepost.notebook.steps import Step
 
@@ -36,7 +36,7 @@ class Definition:
     body: Callable[[], Any]
     source: str = ""
     cell_id: str = ""
-    function: TaskFunction[..., Any] | None = None
+    function: RegisteredFunction[Any] | None = None
     upstream: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     """A cell's body, compiled for a namespace of its own; only where it does not run in the main thread."""
@@ -80,17 +80,17 @@ def cell_definition(
     )
 
 
-def function_definition(function: TaskFunction[..., Any], body: Callable[[], Any]) -> Definition:
+def function_definition(function: RegisteredFunction[Any], body: Callable[[], Any]) -> Definition:
     """The definition of a `@task` function: its code, its defaults and the globals it reads."""
     plain = function.function
     code = source_of(plain)
+    compiled = getattr(plain, "__code__", None)  # a built-in function, which may reduce a map, has none
+    reads = (*global_names(compiled), *digest(plain, plain.__globals__).globals) if compiled else ()
     return Definition(
         name=function.name,
         code=code,
-        code_digest=digest_text(repr(code_token(plain.__code__))),
-        names=CellNames(
-            reads=tuple(dict.fromkeys((*global_names(plain.__code__), *digest(plain, plain.__globals__).globals)))
-        ),
+        code_digest=digest_text(repr(code_token(compiled)) if compiled else digest(plain).hex),
+        names=CellNames(reads=tuple(dict.fromkeys(reads))),
         options=CellOptions(name=function.name, retry=function.options.retry),
         body=body,
         source=code,

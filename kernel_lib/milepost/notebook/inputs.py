@@ -17,7 +17,7 @@ from milepost.analysis.code import digest_text, imported_names, quoted_names
 from milepost.analysis.describe import kind_of, short, source_of
 from milepost.analysis.digest import Digest, digest, outline
 from milepost.analysis.modules import package_of, source_digest
-from milepost.functions import TaskFunction
+from milepost.functions import MapPart, TaskFunction, TaskMap
 from milepost.model.record import Input
 from milepost.notebook.definition import Definition
 from milepost.notebook.ledger import Known, Ledger
@@ -105,6 +105,8 @@ class InputResolver:
     def _value(self, reader: str, name: str, value: Any, found: Resolution) -> Iterable[str]:
         if isinstance(value, TaskFunction):
             return self._task_function(name, value, found)
+        if isinstance(value, MapPart | TaskMap):
+            return self._mapped(name, value, found)
         if (package := package_of(value)) is not None:
             found.inputs[name] = Input(name=name, kind="package", digest="", text=package)
             return ()
@@ -146,6 +148,16 @@ class InputResolver:
         found.inputs[name] = Input(name=name, kind="function", digest=result.hex, text=text, source=function.name)
         return (*result.globals, *function.dependencies)
 
+    def _mapped(self, name: str, value: MapPart[Any] | TaskMap[Any], found: Resolution) -> Iterable[str]:
+        """A map, or a part of one, counts by its function and its items."""
+        result = digest(value.content, self._namespace.home)
+        self._imports(result.imports, found)
+        if not result.hex:
+            found.blockers[name] = result.opaque
+        kind = "function" if result.hex else "opaque"
+        found.inputs[name] = Input(name=name, kind=kind, digest=result.hex, text=repr(value))
+        return (*result.globals, *value.needs)
+
     @staticmethod
     def _imports(modules: Iterable[str], found: Resolution) -> None:
         """Modules of the project that code imports while it runs count by their source."""
@@ -177,6 +189,8 @@ def _compiled(code: str) -> types.CodeType:
 
 def fixed_inputs(function: Any, namespace: dict[str, Any]) -> dict[str, Input]:
     """What a function carries with it: the defaults of its parameters and what it closes over."""
+    if not hasattr(function, "__code__"):
+        return {"function": _fixed_input("function", function, namespace)}
     parameters = inspect.signature(function).parameters.values()
     values = {f"{p.name}=": p.default for p in parameters if p.default is not p.empty}
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from milepost.analysis.names import cell_names
-from milepost.functions import TaskFunction
+from milepost.functions import MapPart, TaskFunction
+from milepost.functions.registered import Role
 from milepost.model.errors import TaskGraphError, UsageError
 from milepost.model.graph import TaskGraph
 from milepost.model.task import Task
@@ -79,6 +80,14 @@ class Registration:
             way = f"give one another name, or run `%tasks forget {two.name}` if its cell is gone"
             raise TaskGraphError([f"two cells are named {two.name!r}; {way}:\n{_cell(one)}\n{_cell(two)}"])
 
+    def role_of(self, name: str) -> Role:
+        """What a parameter of this name stands for: a task or its output, a variable, or nothing."""
+        if name in self._facts or self._ledger.producer(name, "") or self._provider.record_of_task(name):
+            return "task"
+        if name in self._namespace.data:
+            return "variable"
+        return "task" if self._provider.record_for(name) else ""
+
     def _stands_twice(self, name: str) -> bool:
         """Where the front end gives no cell ids: whether the notebook's file has two task cells of that name."""
         path = self._notebook()
@@ -125,6 +134,7 @@ class Registration:
         """Tasks named by `--after`, and those whose outputs the code reads, as far as it shows."""
         function = definition.function
         found = dict.fromkeys(function.options.after if function else definition.options.after)
+        found.update(dict.fromkeys(name for name in definition.upstream if name in self._facts))
         for name in (*definition.reads, *definition.upstream):
             found.update(dict.fromkeys(self._sources(definition.name, name)))
         found.pop(definition.name, None)
@@ -133,7 +143,9 @@ class Registration:
     def _sources(self, reader: str, name: str, depth: int = 0) -> list[str]:
         """The tasks behind a name: its producer, or those behind what the plain cell read that bound it."""
         value = self._namespace.data.get(name)
-        if isinstance(value, TaskFunction):
+        if isinstance(value, TaskFunction):  # one that waits to be mapped is no task
+            return [value.name] if value.name in self._facts and all(map(self.role_of, value.upstream)) else []
+        if isinstance(value, MapPart):
             return [value.name]
         if running := self._giving(name, reader):
             return [running]

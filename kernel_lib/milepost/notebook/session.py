@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from milepost.analysis.names import CellNames
 from milepost.builder import TaskRunnerBuilder, processes
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
-from milepost.functions import TaskFunction
+from milepost.functions import MapPart, TaskFunction
+from milepost.functions.registered import Role
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import KeyFileError, StoreError, UsageError
 from milepost.model.events import Event, EventKind
@@ -38,6 +39,7 @@ from milepost.notebook.jobs import Jobs
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.location import notebook_path, store_path
 from milepost.notebook.log import Log
+from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.provider import Provider
 from milepost.notebook.registration import Registration
@@ -84,6 +86,9 @@ class Session:
         self.jobs = Jobs(self, self._call_soon)
         self._cells = Cells(self)
         self.waiting = Waiting(self)
+        self.maps: dict[str, Any] = {}
+        """What `@task` functions are mapped over, by the name of the map."""
+        self._parts = Maps(self)
         self._processes: Executor | None = None
         self._making = threading.Lock()
 
@@ -172,7 +177,11 @@ class Session:
 
     def stage(self, name: str) -> Stage:
         """Where a task runs."""
-        return self.jobs.stage(name) or Foreground(self, self._facts[name])
+        return self._parts.stage(name) or self.jobs.stage(name) or Foreground(self, self._facts[name])
+
+    def fact_table(self) -> dict[str, Facts]:
+        """What is known of the tasks of this session, by name: the table itself."""
+        return self._facts
 
     def all_facts(self) -> list[Facts]:
         """All tasks that this session defined, in order."""
@@ -265,6 +274,35 @@ class Session:
         self._cells.hydrate(facts.after)
         return self._cells.run_here(function.name)
 
+    # maps of functions
+
+    def register_all(self, functions: Iterable[MapPart[Any]]) -> None:
+        """Register the parts of a map."""
+        self._parts.register(functions)
+
+    def withdraw(self, names: Iterable[str]) -> None:
+        """Drop tasks from this session, as far as they are there; what is saved of them stays."""
+        for name in names:
+            if self._facts.pop(name, None) is not None:
+                self._data.pop(name, None)
+                self.runner.forget(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a task of this session has this name."""
+        return name in self._facts
+
+    def role_of(self, name: str) -> Role:
+        """What a parameter of this name stands for."""
+        return self.registration.role_of(name)
+
+    def results_of(self, functions: Sequence[MapPart[Any]], concurrency: int | None = None) -> list[TaskResult]:
+        """The results of parts of maps, in order: restored where valid, else computed side by side."""
+        return self._parts.results(functions, concurrency)
+
+    def hold_while_paused(self, facts: Facts) -> None:
+        """Say that a task waits for Resume, where one could arrive; else refuse."""
+        self._cells.wait_to_resume(facts)
+
     # steering, from any thread
 
     def pause(self) -> None:
@@ -328,6 +366,8 @@ class Session:
         facts = self._facts.get(event.task)
         if facts is not None and event.kind is EventKind.TASK_START:
             facts.state, facts.started, facts.result = TaskState.RUNNING, time.time(), None
+        if facts is not None and event.result is not None and self._parts.stage(event.task) is not None:
+            self.settled(facts, event.result)
         self.changed()
 
     def forget(self, names: Iterable[str]) -> None:

@@ -17,6 +17,8 @@ from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.describe import age
+from milepost.notebook.facts import Facts
+from milepost.notebook.inputs import InputResolver
 from milepost.notebook.random_state import random_mismatch, read_states, state_digests
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
@@ -64,13 +66,20 @@ class CheckpointStrategy:
 
     def plan(self, stage: Stage) -> Plan:
         """The task's inputs as they are now, its key, and its valid record if there is one."""
-        desk, facts = self._desk, stage.facts
+        return self.planned(stage.facts, self.resolution(stage.resolver, stage.facts.definition))
+
+    def resolution(self, resolver: InputResolver, definition: Definition) -> Resolution:
+        """All inputs of a task as they are now."""
+        found = resolver.resolve(definition)
+        arguments = self._desk.arguments.inputs(definition)
+        found.inputs.update(arguments)
+        found.inputs.update(self._after(definition))
+        found.blockers.update({name: item.text for name, item in arguments.items() if item.kind == "opaque"})
+        return found
+
+    def planned(self, facts: Facts, resolution: Resolution) -> Plan:
+        """The key that follows from the inputs, and the valid record if there is one."""
         definition = facts.definition
-        resolution = stage.resolver.resolve(definition)
-        arguments = desk.arguments.inputs(definition)
-        resolution.inputs.update(arguments)
-        resolution.inputs.update(self._after(definition))
-        resolution.blockers.update({name: item.text for name, item in arguments.items() if item.kind == "opaque"})
         key = task_key(definition.name, definition.code_digest, resolution.inputs)
         why, record = self._look_up(definition, key, resolution)
         return Plan(definition, facts, resolution, key, why, record)
