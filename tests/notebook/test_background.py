@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel, Reply
 
 from milepost.model.errors import UsageError
+from milepost.notebook.log import FILE_BYTES, TAIL, Log
 from milepost.notebook.options import parse_cell_options
 
 pytestmark = pytest.mark.slow
@@ -458,3 +464,92 @@ def test_a_kernel_shuts_down_although_tasks_run(start: Start, tmp_path: Path) ->
     begin = time.monotonic()
     kernel.manager.shutdown_kernel()
     assert time.monotonic() - begin < 4.0, "it had to be killed"
+
+
+# what they print
+
+
+def test_the_log_is_kept_in_bounds_and_in_the_store(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("%%task one --bg\nfor i in range(20_000): print('line', i)\n" + until("go") + "print('end')")
+    first = within(lambda: kernel.request("log", task="one")["log"], lambda log: "line 19999\n" in log["text"])
+    assert (len(first["text"]), first["start"] > 0) == (TAIL, True)
+    assert kernel.request("state")["tasks"][0]["log"] is True
+    (tmp_path / "go").touch()
+    settled(kernel, "one", "success")
+    rest = kernel.request("log", task="one", **{"from": first["start"] + TAIL})["log"]
+    assert (rest["text"], rest["run"]) == ("end\n", first["run"])
+    [file] = tmp_path.glob("**/logs/one.log")
+    assert file.read_text() == "".join(f"line {i}\n" for i in range(20_000)) + "end\n"
+    kernel.run_ok("%%task one --bg --force\nprint('anew')\nraise ValueError('no')")
+    settled(kernel, "one", "failure")
+    again = kernel.request("log", task="one", **{"from": 10**9})["log"]
+    assert (again["run"] > first["run"], again["text"]) == (True, "")
+    text = kernel.request("log", task="one")["log"]["text"]
+    assert text.startswith("anew\nTraceback")
+    assert text.endswith("ValueError: no\n")
+    assert file.read_text() == text
+    assert kernel.request("log", task="two")["log"]["text"] == ""
+
+
+@pytest.mark.parametrize("on", ["threads", "processes"])
+@pytest.mark.parametrize("trouble", ["full", "unwritable"])
+def test_a_log_that_cannot_be_written_costs_nothing(start: Start, tmp_path: Path, trouble: str, on: str) -> None:
+    kernel = start()
+    kernel.run_ok("%%task zero\nz = 1")
+    logs = next(tmp_path.glob("**/journal")).parent / "logs"
+    if trouble == "full":
+        kernel.run_ok("import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))")
+    else:
+        logs.write_text("in the way")
+    kernel.run_ok(f"%%task one --bg --on {on}\nfor i in range(20_000): print('line', i)\nx = 1")
+    assert settled(kernel, "one", "success")["error"] is None
+    assert kernel.value("x") == 1
+    assert "line 19999\n" in kernel.request("log", task="one")["log"]["text"]
+    if trouble == "full":
+        assert (logs / "one.log").stat().st_size <= 50_000
+
+
+def test_a_log_file_ends_at_its_bound(tmp_path: Path) -> None:
+    log = Log(tmp_path / "one.log")
+    for _ in range(3):
+        log.stream("stdout", "é" * (FILE_BYTES // 5) + "\n")
+    log.close()
+    text = (tmp_path / "one.log").read_text()
+    assert FILE_BYTES - 2 <= len(text.partition("\n… cut")[0].encode()) <= FILE_BYTES
+    assert text.endswith(f"\n… cut here, at {FILE_BYTES:,} bytes\n")
+    assert sum(len(part) for part in log.text()[1]) == TAIL
+
+
+@pytest.mark.parametrize("on", ["threads", "processes"])
+def test_without_a_front_end_the_waiting_cell_prints_it(tmp_path: Path, on: str) -> None:
+    book = nbformat.v4.new_notebook()
+    body = f"%%task one --bg --on {on}\n" + until("go") + "print('from one')\ndisplay('shown')\nx = 1"
+    cells = ["%load_ext milepost", body, "open('go', 'w').close()", "print('x is', x)", "print(x)"]
+    book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(book, tmp_path / "book.ipynb")
+    env = {
+        **os.environ,
+        "MILEPOST_KEY_FILE": str(tmp_path / "key"),
+        "IPYTHONDIR": str(tmp_path / "ip"),
+        "NO_COLOR": "1",
+    }
+    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", "book.ipynb"]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, timeout=PATIENCE * 2)
+    done = nbformat.read(tmp_path / "book.ipynb", 4)
+    outputs = [[text_of(output) for output in cell.outputs] for cell in done.cells]
+    assert [text for text in outputs[3] if "waiting" not in text] == ["from one\n", "'shown'", "x is 1\n"]
+    assert outputs[4] == ["1\n"], "it is printed once"
+
+
+def text_of(output: Any) -> str:
+    return str(output.get("text") or output["data"]["text/plain"])
+
+
+def within(look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
+    """What is looked at, once it is good."""
+    deadline = time.monotonic() + PATIENCE
+    while not good(seen := look()):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.01)
+    return seen

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -188,7 +189,7 @@ def show_value(shell: Any, value: Any) -> None:
 
 def play(shell: Any, events: list[Event]) -> int:
     """Show what a task in the background showed, in the cell that runs; how many events that were."""
-    for method, arguments in events:
+    for method, arguments in _joined(events):
         if method == "stream":
             _replay_stream(shell, {"name": arguments[0], "text": arguments[1]})
         elif method == "clear":
@@ -199,6 +200,15 @@ def play(shell: Any, events: list[Event]) -> int:
             data, metadata, transient, update = arguments
             shell.display_pub.publish(data, metadata, transient=transient, update=update)
     return len(events)
+
+
+def _joined(events: list[Event]) -> Iterator[Event]:
+    """Text in as few pieces as can be: each is a message to the front end, and an output in a file."""
+    for (method, name), group in itertools.groupby(events, lambda event: (event[0], event[1][0])):
+        if method == "stream":
+            yield method, (name, "".join(arguments[1] for _, arguments in group))
+        else:
+            yield from group
 
 
 def replay(shell: Any, outputs: list[Output]) -> None:
