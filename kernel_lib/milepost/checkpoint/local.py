@@ -139,7 +139,8 @@ class LocalStore:
 
     def _fresh(self) -> View:
         self._layout.require_readable()
-        if self._reader.refresh():
+        came = self._reader.refresh()
+        if came is None or not self._view.extend(came):
             self._view = View(self._reader.entries())
         return self._view
 

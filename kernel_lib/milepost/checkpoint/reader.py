@@ -41,16 +41,22 @@ class JournalReader:
         self._signer = signer
         self._files: dict[str, _File] = {}
 
-    def refresh(self) -> bool:
-        """Read what changed since the last time; whether anything did."""
+    def refresh(self) -> list[Entry] | None:
+        """Read what changed since the last time: the entries that came, None where earlier ones count no more."""
         found = {path.name: state for path, state in self._scan()}
         changed = [name for name, state in found.items() if self._known(name).state != state]
         gone = self._files.keys() - found.keys()
         for name in gone:
             del self._files[name]
+        came: list[Entry] = []
+        grown = not gone
         for name in changed:
+            file = self._known(name)
+            count = len(file.entries)
             self._read(name, found[name])
-        return bool(changed or gone)
+            grown = grown and self._known(name) is file
+            came += file.entries[count:]
+        return came if grown else None
 
     def entries(self) -> Iterator[Entry]:
         """All entries, in no order."""

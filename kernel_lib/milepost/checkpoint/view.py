@@ -22,12 +22,22 @@ class View:
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.last = ""
+        self._newest = ("", 0)
         self._entries: dict[str, list[Entry]] = defaultdict(list)
         for entry in sorted(entries, key=lambda entry: entry.order):
             self.add(entry)
 
+    def extend(self, entries: Iterable[Entry]) -> bool:
+        """Take in more entries; whether they are the newest, or else all have to be gone through in order."""
+        for entry in sorted(entries, key=lambda entry: entry.order):
+            if entry.order < self._newest:
+                return False
+            self.add(entry)
+        return True
+
     def add(self, entry: Entry) -> None:
         """Take in one more entry, which must be the newest so far."""
+        self._newest = entry.order
         if entry.trusted:
             self.last = max(self.last, entry.at)
         if entry.record:

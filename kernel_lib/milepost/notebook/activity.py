@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from milepost.analysis.digest import ATOMS
+from milepost.functions import RegisteredFunction, TaskMap
 
 MAX_PARTS = 200_000
 """Parts of what a body can reach that are looked at; beyond it counts as reaching everything."""
@@ -134,6 +135,8 @@ def _owner(part: Any) -> Any:
 def _inside(part: Any) -> Iterable[Any]:
     if isinstance(part, types.FunctionType):
         return [*(part.__closure__ or ()), part.__defaults__, part.__kwdefaults__, part.__dict__]
+    if isinstance(part, RegisteredFunction | TaskMap):  # where it is registered is no part of it
+        return [value for name, value in vars(part).items() if name not in ("_registry", "registry")]
     if isinstance(part, type) and part.__module__ != "__main__":
         return ()
     return gc.get_referents(part)
