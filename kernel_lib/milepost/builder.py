@@ -62,7 +62,7 @@ class TaskRunnerBuilder:
         self._listeners: list[tuple[str, Listener]] = []
         self._plugins: list[Plugin] = []
         self._state = TaskStateManager()
-        self._executor: Executor = ThreadsExecutor()
+        self._executor: str | Executor = "threads"
         self._store: Store | None = None
         self._more: tuple[Executor, ...] = ()
         self._clock: Clock = SystemClock()
@@ -125,11 +125,10 @@ class TaskRunnerBuilder:
         """
         if isinstance(executor, str) and executor not in EXECUTORS:
             raise UsageError(f"there is no executor {executor!r}; there are {', '.join(EXECUTORS)}")
-        own = EXECUTORS[executor]() if isinstance(executor, str) else executor
-        for given in (own, *more):
+        for given in more if isinstance(executor, str) else (executor, *more):
             if not isinstance(given, Executor):
                 raise UsageError(f"{given!r} is no executor: it needs name, inline, submit, invoke and shutdown")
-        self._executor, self._more = own, more
+        self._executor, self._more = executor, more
         return self
 
     def with_clock(self, clock: Clock) -> Self:
@@ -144,7 +143,7 @@ class TaskRunnerBuilder:
 
     def build(self) -> TaskRunner:
         """The runner."""
-        bus, loop, executors = EventBus(), LoopThread(), Executors(self._executor, self._more, EXECUTORS)
+        bus, loop, executors = EventBus(), LoopThread(), self._executors()
         for event, listener in self._listeners:
             bus.on(event, listener)
         tools = Tools(
@@ -160,6 +159,12 @@ class TaskRunnerBuilder:
         runner = TaskRunner(tools, self._state, lambda: _close(executors, loop))
         install([*found_plugins(), *self._plugins], bus)
         return runner
+
+    def _executors(self) -> Executors:
+        make = dict(EXECUTORS)
+        make["processes"] = partial(processes, getattr(self._store, "object_file", None))
+        own = make[self._executor]() if isinstance(self._executor, str) else self._executor
+        return Executors(own, self._more, make)
 
     def _strategy(self, loop: LoopThread) -> ExecutionStrategy:
         strategy: ExecutionStrategy = StandardStrategy(loop.run)
