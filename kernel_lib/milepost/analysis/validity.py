@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from milepost.analysis.code import digest_text
 from milepost.model.reasons import Reason, ReasonKind
@@ -26,7 +26,7 @@ def task_key(name: str, code_digest: str, inputs: Mapping[str, Input]) -> str:
     return digest_text(*parts)
 
 
-def explain(source: str, inputs: Mapping[str, Input], newest: Record | None, ran: Iterable[str] = ()) -> Reason:
+def explain(source: str, inputs: Mapping[str, Input], newest: Record | None, ran: Container[str] = ()) -> Reason:
     """Why a task with this code has no valid result: what differs from the newest one saved.
 
     `ran` are tasks that ran again.
@@ -38,7 +38,7 @@ def explain(source: str, inputs: Mapping[str, Input], newest: Record | None, ran
     details = (*code, *(line for name in changed for line in _input_lines(newest, inputs, name)))
     if code:
         return Reason(ReasonKind.CODE_CHANGED, _sentence("its code changed", changed), details)
-    upstream = [name for name in changed if name in inputs and inputs[name].source in set(ran)]
+    upstream = [name for name in changed if name in inputs and inputs[name].source in ran]
     if upstream:
         tasks = ", ".join(dict.fromkeys(repr(inputs[name].source) for name in upstream))
         return Reason(ReasonKind.UPSTREAM_RAN, f"{tasks} ran again and gave another {_listed(upstream)}", details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from milepost.model.reasons import Reason, ReasonKind
@@ -49,6 +49,17 @@ class Facts:
     def settled(self) -> bool:
         """Whether this session, not the store, says what the task came to."""
         return self.result is not None or self.state is TaskState.RUNNING or self.in_background
+
+
+class RanTasks(Container[str]):
+    """The names of the tasks among these whose body ran in this session."""
+
+    def __init__(self, facts: Mapping[str, Facts]) -> None:
+        self._facts = facts
+
+    def __contains__(self, name: object) -> bool:
+        facts = self._facts.get(name) if isinstance(name, str) else None
+        return facts is not None and facts.ran
 
 
 def view_of_facts(facts: Facts, stale: str = "") -> TaskView:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from milepost.analysis.code import digest_text
+from milepost.analysis.describe import short
 from milepost.analysis.digest import digest
 from milepost.functions import MapItem, MapPart, MapReduction
 from milepost.functions.bodies import ItemBody
@@ -20,7 +21,6 @@ from milepost.notebook.capture import play, recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
 from milepost.notebook.common import Common
 from milepost.notebook.definition import RETURN
-from milepost.analysis.describe import short
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.namespace import mutable, state_of

@@ -32,7 +32,7 @@ from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
 from milepost.notebook.definition import RETURN, Definition, function_definition
 from milepost.notebook.elsewhere import results_for
-from milepost.notebook.facts import Facts, view_of_facts, view_of_record
+from milepost.notebook.facts import Facts, RanTasks, view_of_facts, view_of_record
 from milepost.notebook.foreground import Foreground
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.jobs import Jobs
@@ -63,6 +63,7 @@ class Session:
         self.told_path: str | None = None
         self.badges_comm_id = ""
         self._facts: dict[str, Facts] = {}
+        self.ran = RanTasks(self._facts)
         self._data: dict[str, Any] = {}
         self._loaded: dict[str, str] = {}
         """By task that only the store knows: the key of the record whose values were given back."""
@@ -186,10 +187,6 @@ class Session:
     def all_facts(self) -> list[Facts]:
         """All tasks that this session defined, in order."""
         return list(self._facts.values())
-
-    def ran(self) -> list[str]:
-        """Tasks whose body ran in this session."""
-        return [name for name, facts in self._facts.items() if facts.ran]
 
     def key_of(self, name: str) -> str:
         """The key of a task's result: the session's, else that of what is saved; "" where there is none."""

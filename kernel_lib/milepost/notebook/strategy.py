@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any, Protocol
 
 from milepost.analysis.validity import explain, package_changes, task_key
@@ -34,9 +34,10 @@ class Desk(Protocol):
     seeded: bool
 
     @property
+    def ran(self) -> Container[str]: ...
+    @property
     def store(self) -> Store: ...
     def stage(self, name: str) -> Stage: ...
-    def ran(self) -> Iterable[str]: ...
     def key_of(self, name: str) -> str: ...
 
 
@@ -120,7 +121,7 @@ class CheckpointStrategy:
             return Reason(ReasonKind.INPUT_CHANGED, drawn), None
         if untrusted:
             return Reason(ReasonKind.UNTRUSTED, "what is saved was saved under another user's key"), None
-        return explain(definition.code, resolution.inputs, newest, self._desk.ran()), None
+        return explain(definition.code, resolution.inputs, newest, self._desk.ran), None
 
     # restoring
 
