@@ -111,7 +111,7 @@ class TaskRunnerBuilder:
             For what is neither, or a path that is no folder.
         """
         self._store = _local_store(place) if isinstance(place, str | os.PathLike) else place
-        if not isinstance(self._store, Store):
+        if not isinstance(self._store, Store) or isinstance(place, type):
             raise UsageError(
                 f"with_store takes the path of a folder or a store (with save, records, history, open, forget and "
                 f"problems), not {place!r}"

@@ -17,7 +17,7 @@ from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Output, Record
 from milepost.model.result import TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
-from milepost.ports import ExecutionStrategy, Serializer, Store, TaskCall
+from milepost.ports import Blob, ExecutionStrategy, Serializer, Store, TaskCall
 
 VALUES = "values"
 """The part of a checkpoint that holds the data."""
@@ -200,47 +200,62 @@ class CheckpointingStrategy:
         if not result.ok:
             return result
         unsaved = self._save(call, plan, result)
-        if unsaved and not plan.blockers:
-            _log.warning("task %r: not saved: %s", name, unsaved)
         words = [result.message]
         words += [f"runs again: {why.text}"] if why is not None and again else []
-        words += [f"not saved: {unsaved}"] if unsaved and not plan.blockers else []
-        return replace(result, message="; ".join(filter(None, words)), exception=result.exception)
+        words += [f"not saved: {unsaved}"] if unsaved else []
+        return replace(result, message="; ".join(filter(None, words)))
 
     def _save(self, call: TaskCall, plan: _Plan, result: TaskResult) -> str:
-        """Save a success; why it is not saved, or ""."""
+        """Save a success; why it is not saved, or "" (also where `plan.why` says why nothing could be restored)."""
         name = call.task.name
         output = Output(name=DATA, digest=reading_digest(result.data)[0].hex, type=type(result.data).__name__)
         self._known[name] = _Known(plan.key, output.digest)
         if plan.blockers:
-            return next(iter(plan.blockers.values()))
+            return ""
+        unsaved = self._obstacle(call, plan)
+        dump = self._dump(result.data) if not unsaved else None
+        if isinstance(dump, Blob):
+            return self._write(_record(call, plan, result, output), dump)
+        unsaved = dump or unsaved
+        _log.warning("task %r: not saved: %s", name, unsaved)
+        return unsaved
+
+    def _obstacle(self, call: TaskCall, plan: _Plan) -> str:
         if call.signal.cancelled:
             return "it was cancelled meanwhile, so this may be a part of it"
-        if changed := self._changed(plan, self._plan(call)):
+        if changed := _changed(plan, self._plan(call)):
             return f"it changes {_listed(changed)}, which it reads, and a restore would not do that"
+        return ""
+
+    def _dump(self, data: object) -> Blob | str:
+        """The data as bytes, or why it cannot be saved."""
         try:
-            dump = self._serializer.dump({DATA: result.data})
-            if dump.unsaved:
-                return dump.unsaved[DATA]
-            self._store.save(_record(call, plan, result, output), {VALUES: dump.blob})
+            dump = self._serializer.dump({DATA: data})
+        except Exception as error:
+            return str(error)
+        return dump.unsaved.get(DATA, dump.blob)
+
+    def _write(self, record: Record, blob: Blob) -> str:
+        try:
+            self._store.save(record, {VALUES: blob})
         except Exception as error:
             self._complain(error)
             return str(error)
         return ""
-
-    @staticmethod
-    def _changed(before: _Plan, after: _Plan) -> list[str]:
-        """What a body, or something meanwhile, changed of what it reads."""
-        if before.key == after.key:
-            return []
-        labels = dict.fromkeys((*before.inputs, *after.inputs))
-        return [label for label in labels if before.inputs.get(label) != after.inputs.get(label)] or ["something"]
 
     def _complain(self, error: Exception) -> None:
         """Log that the store fails, the first time."""
         if not self._complained:
             self._complained = True
             _log.warning("results stay in memory only: %s", error)
+
+
+def _changed(before: _Plan, after: _Plan) -> list[str]:
+    """What a body, or something meanwhile, changed of what it reads."""
+    if before.key == after.key:
+        return []
+    labels = dict.fromkeys((*before.inputs, *after.inputs))
+    return [label for label in labels if before.inputs.get(label) != after.inputs.get(label)] or ["something"]
 
 
 def _record(call: TaskCall, plan: _Plan, result: TaskResult, output: Output) -> Record:
