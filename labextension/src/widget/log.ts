@@ -30,9 +30,7 @@ export class LogView {
     const other = name !== this.name;
     if (other) {
       this.name = name;
-      this.run = null;
-      this.text = "";
-      this.end = 0;
+      this.forget();
       this.paint();
     }
     this.live = task?.background ?? false;
@@ -51,11 +49,8 @@ export class LogView {
       const name = this.name;
       const live = this.live;
       const reply = await this.ask({ action: "log", task: name, from: this.end }).catch(() => undefined);
-      if (name !== this.name) {
+      if (name !== this.name || (reply?.log && !this.take(reply.log))) {
         continue;
-      }
-      if (reply?.log) {
-        this.take(reply.log);
       }
       last = !live || !reply;
       if (!last) {
@@ -65,16 +60,24 @@ export class LogView {
     this.following = false;
   }
 
-  private take({ run, start, text }: { run: number; start: number; text: string }): void {
-    const gap = start > this.end && this.end > 0 ? "\n…\n" : "";
-    if (run !== this.run) {
-      this.text = text;
-    } else {
-      this.text = (this.text + gap + text).slice(-KEPT);
+  /** Add what is new; false where this is of another run than the last answer, whose beginning is to be asked for. */
+  private take({ run, start, text }: { run: number; start: number; text: string }): boolean {
+    if (run !== this.run && this.end > 0) {
+      this.forget();
+      return false;
     }
+    const gap = start > this.end ? "…\n" : "";
+    this.text = (this.text + gap + text).slice(-KEPT);
     this.run = run;
-    this.end = start + text.length;
+    this.end = start + Array.from(text).length; // characters, not UTF-16 units
     this.paint();
+    return true;
+  }
+
+  private forget(): void {
+    this.run = null;
+    this.text = "";
+    this.end = 0;
   }
 
   private paint(): void {
@@ -96,6 +99,7 @@ export function readable(text: string): string {
   return text
     .replace(COLOURS, "")
     .split("\n")
-    .map(line => line.replace(/\r+$/, "").replace(/^.*\r/, ""))
+    .map(line => line.replace(/\r+$/, ""))
+    .map(line => line.slice(line.lastIndexOf("\r") + 1))
     .join("\n");
 }
