@@ -84,9 +84,7 @@ class Books:
     def _enter(self, entry: Entry) -> None:
         if isinstance(entry, int):
             self._schedule.free_dependents(entry)
-            self.left -= 1
-            if not self.left:
-                self._wake()
+            self.count_off(1)
         else:
             entry()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import threading
 from collections.abc import Callable
 from inspect import CO_COROUTINE
+from time import thread_time
 from traceback import walk_tb
 from types import ModuleType
 from typing import Any
@@ -15,7 +18,29 @@ try:
 except ImportError:  # Windows
     resource = None
 
+FRESH = 5e-5
+"""Seconds for which a reading of the processor's time is used again, as if the thread had computed since."""
+
 _UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class ThreadSeconds(threading.local):
+    """Processor time of the calling thread, to within `FRESH`: to ask for it at each task would cost 0.6 µs more."""
+
+    def __init__(self) -> None:
+        self.at = -math.inf
+        """When it was asked for, by a clock that never goes back."""
+        self._used = 0.0
+
+    def begin(self, now: float) -> None:
+        """Ask."""
+        self.at, self._used = now, thread_time()
+
+    def between(self, begin: float, end: float) -> float:
+        """Seconds used between two moments, the second of which is now."""
+        before, at = self._used, self.at
+        self.begin(end)
+        return max(0.0, min(end - begin, self._used - before - (begin - at)))
 
 
 def peak_bytes() -> int | None:

@@ -193,12 +193,12 @@ class WorkflowExecutor:
 
     def _work(self, lane: int) -> None:
         """Run ready tasks, one after another, until there is none."""
-        books, mixed = self._books, self._mixed
+        books, mixed, alone = self._books, self._mixed, lane == HERE and not self._mixed
         while (place := self._take(lane)) != NONE:
             if mixed:
                 if books.wants_thread(THERE) or (not books.here and books.wants_thread(HERE)):
                     books.post(books.look)
-            elif books.wants_thread(THERE):
+            elif not alone and books.wants_thread(THERE):
                 books.call()
             if not self._run(place, lane):
                 break
@@ -209,11 +209,15 @@ class WorkflowExecutor:
 
     def _take(self, lane: int) -> int:
         """Begin the next task of a lane."""
-        signal, gate = self._signal, self._tools.gate
+        signal, gate, claim, listed = self._signal, self._tools.gate, self._tools.claims.claim, self._graph.listed
         while not signal.cancelled and not gate.paused:
             place = self._schedule.take(lane)
-            if place == NONE or self._claim(place):
+            if place == NONE:
+                break
+            claimed = claim(listed[place].name, self, self._moment)
+            if claimed is True:
                 return place
+            self._leave_to_other(place, claimed)
         return NONE
 
     def _run(self, place: int, lane: int) -> bool:
@@ -225,7 +229,9 @@ class WorkflowExecutor:
             result = attempt(task, self._inputs(task), self._signal)
         else:
             result = self._limited(place, task, attempt)
-        if not self._done_with(place):
+        try:  # `_done_with`, without a call for every task
+            self._running.remove(place)
+        except KeyError:
             return False
         self._record(place, result)
         self._go_on(place, result)
@@ -313,23 +319,19 @@ class WorkflowExecutor:
 
     # other runs of the same runner
 
-    def _claim(self, place: int) -> bool:
-        """Whether this run is the one to run a task; if not, it takes over what another run makes of it."""
-        name, claims = self._graph.listed[place].name, self._tools.claims
-        claimed = claims.claim(name, self, self._moment)
-        if claimed is True:
-            return True
+    def _leave_to_other(self, place: int, claimed: TaskResult | bool) -> None:
+        """Take over what another run makes, or has made, of a task."""
         self._schedule.hold(place)
-        if claimed:
+        if isinstance(claimed, TaskResult):
             self._take_over(place, claimed)
-            return False
+            return
+        name, claims = self._graph.listed[place].name, self._tools.claims
         try:
             if not claims.wait(name, self._attempts.asking, partial(self._take_over, place)):
                 self._schedule.make_ready(place)
         except TaskGraphError as error:
             self._refused = error
             self._signal.cancel(error.problems[0])
-        return False
 
     def _take_over(self, place: int, result: TaskResult) -> None:
         """Settle a task by its outcome in another run; where that one was cancelled, it can run here."""

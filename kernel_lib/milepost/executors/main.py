@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from threading import get_ident
-from threading import main_thread as _main_thread
 from typing import Any
 
 from milepost.model.cancel import CancelSignal
@@ -32,47 +31,43 @@ class MainExecutor:
 
     def invoke(self, call: TaskCall, arguments: Mapping[str, Any]) -> Any:
         """Call the body; `KeyboardInterrupt` when its signal is set meanwhile."""
-        if get_ident() != _main_thread().ident:
-            return call.task.run(**arguments)
         guard = self._guard
-        if guard is None or guard.signal is not call.signal:
+        if guard is None or guard.signal is not call.signal or guard.thread != get_ident():
             self._guard = guard = _Guard(call.signal)
-        return guard.run(call.task.run, arguments)
+        try:
+            guard.running += 1
+            if call.signal.cancelled:  # just before the guard could have seen it
+                call.signal.raise_if_cancelled()
+            return call.task.run(**arguments)
+        finally:
+            with guard.lock:
+                guard.running -= 1
 
     def shutdown(self) -> None:
         """Nothing to free."""
 
 
 class _Guard:
-    """Interrupts what it runs, in the main thread, when another thread sets the signal.
+    """Interrupts bodies in the main thread when another thread sets the signal; in other threads it does nothing.
 
     One serves all bodies of a run, as to subscribe for each would take longer than most of them.
     """
 
-    __slots__ = ("_lock", "_running", "signal")
+    __slots__ = ("lock", "running", "signal", "thread")
 
     def __init__(self, cancel: CancelSignal) -> None:
         self.signal = cancel
-        self._lock = threading.Lock()
-        self._running = 0
+        self.lock = threading.Lock()
+        self.running = 0
         """How many bodies run, one within the other."""
-        cancel.on_cancel(self._interrupt)
-
-    def run(self, body: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-        """Call the body."""
-        try:
-            self._running += 1
-            self.signal.raise_if_cancelled()  # if it was set just before
-            return body(**arguments)
-        finally:
-            with self._lock:
-                self._running -= 1
+        self.thread = get_ident()
+        if threading.current_thread() is threading.main_thread():
+            cancel.on_cancel(self._interrupt)
 
     def _interrupt(self) -> None:
-        main = _main_thread().ident
-        with self._lock:  # so that the interrupt cannot come once the body has been left
-            if self._running and main and main != get_ident() and _would_raise():
-                signal.pthread_kill(main, signal.SIGINT)
+        with self.lock:  # so that the interrupt cannot come once the body has been left
+            if self.running and self.thread != get_ident() and _would_raise():
+                signal.pthread_kill(self.thread, signal.SIGINT)
 
 
 def _would_raise() -> bool:

@@ -39,8 +39,8 @@ class TaskMetrics(NamedTuple):
     duration : float
         Seconds, by a clock that never goes back.
     cpu : float, optional
-        Seconds of processor time that the body took; None where the platform does not tell, and for coroutines,
-        which share one thread.
+        Seconds of processor time that the body took, to within 0.05 ms; None where the platform does not tell, and for
+        coroutines, which share one thread.
     peak_bytes : int, optional
         The most memory that the process which ran the body has held so far; None where the platform does not tell,
         and for bodies shorter than a millisecond.

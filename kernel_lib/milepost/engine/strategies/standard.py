@@ -6,12 +6,11 @@ import inspect
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from dataclasses import replace
-from time import thread_time
 from types import CoroutineType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from milepost.engine.usage import peak_bytes, raised_here
+from milepost.engine.usage import FRESH, ThreadSeconds, peak_bytes, raised_here
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
@@ -28,6 +27,7 @@ LONG = 1e-3
 """Seconds from which on a body's memory is asked for: asking takes longer the more threads there are."""
 
 _SUCCESS = TaskStatus.SUCCESS
+_processor = ThreadSeconds()
 _TAKES_ANY = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 _parameters: WeakKeyDictionary[Any, tuple[str, ...]] = WeakKeyDictionary()
@@ -46,18 +46,22 @@ class StandardStrategy:
     def execute(self, call: TaskCall) -> TaskResult:
         """The outcome of one call of the body."""
         clock, peak = call.clock, None
-        start, begin, used = clock.time(), clock.monotonic(), thread_time()
+        start, begin, processor = clock.time(), clock.monotonic(), _processor
+        if not 0 <= begin - processor.at < FRESH:
+            processor.begin(begin)
         cpu: float | None
         try:
             value = call.executor.invoke(call, arguments(call))
-            duration = clock.monotonic() - begin
-            cpu = duration if duration < SHORT else thread_time() - used
+            end = clock.monotonic()
+            duration = end - begin
+            cpu = duration if duration < SHORT else processor.between(begin, end)
             if isinstance(value, CoroutineType):
                 value, cpu = self._run_coroutine(value, call.signal), None
                 duration = clock.monotonic() - begin
         except BaseException as error:  # also a SystemExit: a body that ends itself must not end the run
-            cpu = thread_time() - used if raised_here(error, call.task.run) else None
-            return _ended_by(error, call, TaskMetrics(start, clock.time(), clock.monotonic() - begin, cpu))
+            end = clock.monotonic()
+            cpu = processor.between(begin, end) if raised_here(error, call.task.run) else None
+            return _ended_by(error, call, TaskMetrics(start, clock.time(), end - begin, cpu))
         if isinstance(value, Measured):
             value, cpu, peak = value.value, value.cpu, value.peak_bytes
         elif duration > LONG:
