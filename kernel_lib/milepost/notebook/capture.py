@@ -187,8 +187,8 @@ def show_value(shell: Any, value: Any) -> None:
         _quiet(lambda recorder: recorder.result(data, metadata))
 
 
-def play(shell: Any, events: list[Event]) -> int:
-    """Show what a task in the background showed, in the cell that runs; how many events that were."""
+def play(shell: Any, events: list[Event]) -> None:
+    """Show what a task in the background showed, in the cell that runs."""
     for method, arguments in _joined(events):
         if method == "stream":
             _replay_stream(shell, {"name": arguments[0], "text": arguments[1]})
@@ -199,7 +199,6 @@ def play(shell: Any, events: list[Event]) -> int:
         else:
             data, metadata, transient, update = arguments
             shell.display_pub.publish(data, metadata, transient=transient, update=update)
-    return len(events)
 
 
 def _joined(events: list[Event]) -> Iterator[Event]:

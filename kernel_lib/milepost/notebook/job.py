@@ -40,8 +40,6 @@ class Job:
         self.signal = CancelSignal()
         self.ended = threading.Event()
         self.result: TaskResult | None = None
-        self.shown = 0
-        """How much of its log a waiting cell has shown."""
         self._lock = threading.Lock()
         self._saving = False
         self._stamp = LastingStamp(desk.shell)

@@ -7,7 +7,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from milepost.analysis.names import cell_names
@@ -50,6 +50,15 @@ class Desk(elsewhere.Desk, Protocol):
     def changed(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A task that has ended, the names that it binds, and its log."""
+
+    task: str
+    names: frozenset[str]
+    log: Log
+
+
 class Jobs:
     """The background tasks of one session. `call_soon` has the main thread do something when it is free."""
 
@@ -59,6 +68,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._running: dict[str, Job] = {}
         self._finished: list[Job] = []
+        self._unheard: dict[str, Unheard] = {}
         self._main_thread = threading.get_ident()
         self.busy = False
         """Whether a cell runs: then nothing is published by itself."""
@@ -82,6 +92,12 @@ class Jobs:
         given = [(name, self.giving(name, reader)) for name in self._desk.namespace.reach(names)]
         ended = [("", job) for name in after for job in self.running(name)]
         return needs([(name, job) for name, job in (*given, *ended) if job is not None])
+
+    def unheard(self, names: Iterable[str], after: Iterable[str] = ()) -> list[Unheard]:
+        """The tasks behind these that have ended before anybody waited for them; each is given once."""
+        reached, tasks = set(self._desk.namespace.reach(names)), set(after)
+        found = [item for item in list(self._unheard.values()) if item.names & reached or item.task in tasks]
+        return [self._unheard.pop(item.task) for item in found]
 
     def stage(self, name: str) -> Stage | None:
         """Where a task that runs in the background runs."""
@@ -203,6 +219,8 @@ class Jobs:
             if job.stage.left is not None and result.ok:
                 self._finished.append(job)
             del self._running[job.name]
+            outputs = frozenset(job.facts.definition.outputs)
+            self._unheard[job.name] = Unheard(job.name, outputs, job.log)
             job.ended.set()
         job.stage.end()
         job.log.close()

@@ -34,6 +34,7 @@ class Log(Recorder):
         self.number = next(_numbers)
         self._lock = threading.RLock()
         self._events: list[Event] = []
+        """What no cell has shown yet."""
         self._tail: deque[str] = deque()
         self._end = 0
         self._kept = 0
@@ -102,10 +103,11 @@ class Log(Recorder):
 
     # read
 
-    def since(self, position: int) -> list[Event]:
-        """What was shown after so many events."""
+    def news(self) -> list[Event]:
+        """What was shown since the last call, for the cell that shows it on."""
         with self._lock:
-            return self._events[position:]
+            news, self._events = self._events, []
+            return news
 
     def text(self, start: int = 0) -> tuple[int, str]:
         """The log from a character on, as far as it is kept: the number of the first one given, and the text."""

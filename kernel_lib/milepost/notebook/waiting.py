@@ -39,6 +39,8 @@ class Waiting:
     def for_names(self, names: Iterable[str], after: Iterable[str] = (), reader: str = "") -> None:
         """Wait for the tasks in the background that bind these names, or are named; then publish what they left.
 
+        Where no front end shows what they print, it is shown here, also of those that have ended before.
+
         Raises
         ------
         TaskFailed
@@ -53,6 +55,9 @@ class Waiting:
                 for upstream in needed:
                     self._for(upstream, signal)
             self._desk.jobs.publish()
+        if not self._desk.can_resume:
+            for ended in self._desk.jobs.unheard(names, after):
+                play(self._desk.shell, ended.log.news())
 
     def _for(self, upstream: Upstream, signal: CancelSignal) -> None:
         job = upstream.job
@@ -83,7 +88,7 @@ class Waiting:
             ended = job.ended.wait(TICK)
             signal.raise_if_cancelled()
             if aloud:
-                job.shown += play(self._desk.shell, job.log.since(job.shown))
+                play(self._desk.shell, job.log.news())
 
 
 def _failed(upstream: Upstream, result: TaskResult) -> TaskFailed:
