@@ -1,7 +1,8 @@
 """`@task` functions and their maps."""
 
 from milepost.functions.decorator import TaskFunction, task
-from milepost.functions.mapping import MapItem, MapPart, MapReduction, TaskMap
+from milepost.functions.mapping import TaskMap
+from milepost.functions.parts import MapItem, MapPart, MapReduction
 from milepost.functions.registered import (
     FunctionOptions,
     RegisteredFunction,

@@ -3,155 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 
-from milepost.functions.bodies import ItemBody, LinkBody, ReduceBody, Slot, find_slot, other_inputs
+from milepost.functions.bodies import find_slot
 from milepost.functions.names import Key, item_text, unique
-from milepost.functions.registered import FunctionOptions, RegisteredFunction, failed, map_registry, required
+from milepost.functions.parts import MapItem, MapReduction, Wiring
+from milepost.functions.registered import FunctionOptions, RegisteredFunction, failed, map_registry
 from milepost.model.errors import ItemsFailed, UsageError
 from milepost.model.result import TaskResult
-from milepost.model.task import Task
 
 R = TypeVar("R", covariant=True)
 S = TypeVar("S")
 
 SHOWN = 5
 """Failed items that an error names."""
-
-
-class MapPart(RegisteredFunction[R]):
-    """A task of a map: its function has one parameter, the slot, that the map fills."""
-
-    def __init__(self, template: RegisteredFunction[R], name: str, owner: TaskMap[Any], slot: Slot) -> None:
-        super().__init__(template.function, name, template.options, owner.registry)
-        self.owner = owner
-        self.slot = slot
-
-    @property
-    def upstream(self) -> tuple[str, ...]:
-        """The parameters that name tasks, without the slot."""
-        return tuple(name for name in required(self.function) if name != self.slot.name)
-
-    @property
-    def source_parts(self) -> Sequence[MapPart[Any]]:
-        """The parts of maps whose data fill the slot."""
-        return ()
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Their names."""
-        return tuple(part.name for part in self.source_parts)
-
-    @property
-    def dependencies(self) -> tuple[str, ...]:
-        """The sources, upstream parameters, and the tasks named by `after`."""
-        return tuple(dict.fromkeys((*self.sources, *self.upstream, *self.options.after)))
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """What the runner gives besides the slot."""
-        return other_inputs(self.function, self.slot, self.options.after)
-
-    @property
-    def content(self) -> Any:
-        """All that decides what the part comes to, but the data of tasks: for a fingerprint."""
-        raise NotImplementedError
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The tasks, and in a notebook variables, that the part and those it builds on get by their names."""
-        own = (*self.upstream, *self.options.after)
-        return tuple(dict.fromkeys((*own, *(name for part in self.source_parts[:1] for name in part.needs))))
-
-    def _outcome(self) -> TaskResult:
-        self.check()
-        return self.owner.registry.results_of([self])[0]
-
-    def check(self) -> None:
-        """Raise `UsageError` where a later map or reduction has taken this one's place."""
-        self.owner.check()
-
-
-class MapItem(MapPart[R]):
-    """The task of one item: of a value, or of what the same item of an earlier map came to."""
-
-    def __init__(
-        self,
-        template: RegisteredFunction[R],
-        name: str,
-        owner: TaskMap[Any],
-        slot: Slot,
-        key: str,
-        inputs: tuple[str, ...],
-        item: Any,
-    ) -> None:
-        super().__init__(template, name, owner, slot)
-        self.key = key
-        self.item = item
-        self._others = inputs
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """What the runner gives besides the slot."""
-        return self._others
-
-    @property
-    def source_parts(self) -> Sequence[MapPart[Any]]:
-        """The item of the earlier map, if this one builds on one."""
-        return (self.item,) if isinstance(self.item, MapItem) else ()
-
-    @property
-    def content(self) -> Any:
-        """The function and its item."""
-        return self.function, self.slot.name, self.item.content if isinstance(self.item, MapItem) else self.item
-
-    @property
-    def body(self) -> Callable[..., Any]:
-        """The function, bound to the item."""
-        if isinstance(self.item, MapItem):
-            return LinkBody(self.function, self.slot, self._others, self.item.name)
-        return ItemBody(self.function, self.slot, self._others, self.item)
-
-
-class MapReduction(MapPart[R]):
-    """The task that gets the list of a map's results."""
-
-    def __init__(self, template: RegisteredFunction[R], owner: TaskMap[Any], slot: Slot, *, skip_failed: bool) -> None:
-        super().__init__(template, template.name, owner, slot)
-        self.skip_failed = skip_failed
-
-    @property
-    def source_parts(self) -> Sequence[MapPart[Any]]:
-        """The tasks of all items."""
-        return self.owner
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Their names."""
-        return self.owner.names
-
-    @property
-    def content(self) -> Any:
-        """The function and the map."""
-        return self.function, self.slot.name, self.skip_failed, self.owner.content
-
-    @property
-    def body(self) -> Callable[..., Any]:
-        """The function, bound to the list."""
-        return ReduceBody(self.function, self.slot, self.inputs, self.sources)
-
-    def to_task(self) -> Task:
-        """The task that an engine runs."""
-        task = super().to_task()
-        return replace(task, optional=frozenset(self.sources)) if self.skip_failed else task
-
-    def check(self) -> None:
-        """Raise `UsageError` where a later map or reduction has taken this one's place."""
-        super().check()
-        if self.owner.reductions.get(self.name) is not self:
-            words = f"{self.name!r} was replaced by a later reduction of {self.owner.name!r} with the same name"
-            raise UsageError(f"{words}; give one of them another: reduce(function, name=...)")
 
 
 class TaskMap(Sequence[MapItem[R]]):
@@ -169,15 +34,15 @@ class TaskMap(Sequence[MapItem[R]]):
         self.template = template
         what = f"{name}.map(items)"
         self.slot = find_slot(template.function, to, self.registry.role_of, what)
-        inputs = other_inputs(template.function, self.slot, template.options.after)
+        wiring = Wiring.of(template, self.slot)
         values = _values(items, what)
         self.sources = {item.owner for item in values if isinstance(item, MapItem)}
         """The maps that items are of."""
-        self._items = [
-            MapItem(template, f"{name}[{text}]", self, self.slot, text, inputs, item)
+        self.items = [
+            MapItem(template, f"{name}[{text}]", self, wiring, text, item)
             for text, item in zip(_texts(values, key), values, strict=True)
         ]
-        self.names: tuple[str, ...] = tuple(item.name for item in self._items)
+        self.names: tuple[str, ...] = tuple(item.name for item in self.items)
         """The names of the tasks."""
         self.reductions: dict[str, MapReduction[Any]] = {}
         self._register()
@@ -188,14 +53,14 @@ class TaskMap(Sequence[MapItem[R]]):
         if registry.role_of(self.slot.name) != "task":
             gone.add(self.template.name)  # it could never run by itself
         registry.withdraw(gone)
-        registry.register_all(self._items)
+        registry.register_all(self.items)
         registry.maps[self.name] = self
 
     def __repr__(self) -> str:
         return f"<map {self.name!r} of {len(self)} items>"
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     @overload
     def __getitem__(self, place: int) -> MapItem[R]: ...
@@ -204,10 +69,10 @@ class TaskMap(Sequence[MapItem[R]]):
     def __getitem__(self, place: slice) -> list[MapItem[R]]: ...
 
     def __getitem__(self, place: int | slice) -> MapItem[R] | list[MapItem[R]]:
-        return self._items[place]
+        return self.items[place]
 
     def __iter__(self) -> Iterator[MapItem[R]]:
-        return iter(self._items)
+        return iter(self.items)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"map {self.name!r} belongs to this session; its results can be saved, and its items are")
@@ -245,7 +110,7 @@ class TaskMap(Sequence[MapItem[R]]):
             A failure says in `error` why; an item that builds on one that failed is skipped.
         """
         self.check()
-        return self.registry.results_of(self._items, concurrency)
+        return self.registry.results_of(self.items, concurrency)
 
     def results(self, concurrency: int | None = None) -> list[R]:
         """The data of every item, in order; see `outcomes`.
@@ -299,7 +164,7 @@ class TaskMap(Sequence[MapItem[R]]):
         self.check()
         template = self._reduction_template(function, name)
         slot = find_slot(template.function, to, self.registry.role_of, f"{self.name}.reduce({template.name})")
-        made = MapReduction(template, self, slot, skip_failed=skip_failed)
+        made = MapReduction(template, self, Wiring.of(template, slot), skip_failed=skip_failed)
         if isinstance(function, RegisteredFunction) and self.registry.role_of(slot.name) != "task":
             self.registry.withdraw([function.name])  # it could never run by itself
         self.registry.register_all([made])
