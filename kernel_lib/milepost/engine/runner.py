@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 from milepost.engine.claims import Claims
 from milepost.engine.events import Listener
+from milepost.engine.parameters import unfilled
 from milepost.engine.state import TaskStateManager
 from milepost.engine.strategies.dry_run import DryRunStrategy
 from milepost.engine.strategies.standard import parameter_names
 from milepost.engine.tools import Tools
 from milepost.engine.workflow import WorkflowExecutor
+from milepost.model import checks
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import SnapshotWarning, TaskGraphError, UsageError
 from milepost.model.events import Event, EventKind
@@ -60,6 +62,8 @@ class TaskRunner:
         TaskGraphError
             When the name is taken and `replace` is false.
         """
+        if not isinstance(task, Task):
+            raise UsageError(f"{task!r} is no Task")
         if task.name in self._tasks and not replace:
             raise TaskGraphError([f"two tasks are named {task.name!r}"])
         self._tasks[task.name] = task
@@ -291,10 +295,12 @@ class TaskRunner:
         strange = [task for task in graph.listed if task.on and task.on not in executors]
         there_are = ", ".join(name for name in executors if name)
         words = [f"task {t.name!r} runs on {t.on!r}, which is no executor; there are {there_are}" for t in strange]
-        graph.validate(words)
+        graph.validate([*words, *unfilled(graph)])
 
     @staticmethod
     def _targets(graph: TaskGraph, only: Iterable[str]) -> list[str]:
+        if isinstance(only, str):
+            raise UsageError(f"only is several names, such as [{only!r}], not one string")
         targets = list(only)
         unknown = [name for name in targets if name not in graph.tasks]
         if unknown:
@@ -339,10 +345,8 @@ def _following(signal: CancelSignal | None) -> Iterator[CancelSignal]:
 
 
 def _check_limits(concurrency: int, timeout: float | None) -> None:
-    if type(concurrency) is not int or concurrency < 1:
-        raise UsageError(f"concurrency is how many tasks run at once at most, 1 or more, not {concurrency!r}")
-    if timeout is not None and not (isinstance(timeout, int | float) and timeout >= 0):
-        raise UsageError(f"timeout is a number of seconds, or None for no limit, not {timeout!r}")
+    problems = [checks.whole("concurrency, how many tasks run at once at most,", concurrency, 1)]
+    checks.refuse("a run", [*problems, "" if timeout is None else checks.seconds("timeout", timeout)])
 
 
 def _list(names: Iterable[str]) -> str:

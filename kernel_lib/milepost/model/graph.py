@@ -35,10 +35,15 @@ class TaskGraph:
         In the order in which equal ones shall run.
     given : container of str
         Names of tasks whose results are there already: a dependency on one needs no task here.
+
+    Raises
+    ------
+    TaskGraphError
+        When some of `tasks` are none.
     """
 
     def __init__(self, tasks: Iterable[Task], given: Container[str] = ()) -> None:
-        self._all = tuple(tasks)
+        self._all = _checked(tasks)
         self._given = given
         self.tasks: dict[str, Task] = {}
         for task in self._all:
@@ -149,6 +154,20 @@ class TaskGraph:
         stuck = self._stuck()
         edges = {name: [d for d in self.dependents(name) if d in stuck] for name in stuck}
         return [f"these tasks wait for each other in a circle: {_path(cycle)}" for cycle in find_cycles(edges)]
+
+
+def _checked(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    if not isinstance(tasks, Iterable):
+        raise TaskGraphError([f"a graph is made of several tasks, such as [task]; {tasks!r} is not"])
+    found = tuple(tasks)
+    wrong = [f"{item!r} is no Task{_advice(item)}" for item in found if not isinstance(item, Task)]
+    if wrong:
+        raise TaskGraphError(wrong)
+    return found
+
+
+def _advice(item: object) -> str:
+    return "; give its to_task()" if callable(getattr(item, "to_task", None)) else ""
 
 
 def _path(names: list[str]) -> str:
