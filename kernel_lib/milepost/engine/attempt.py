@@ -62,7 +62,8 @@ class Attempts:
             reason = signal.reason or str(error) or "interrupted"
             return TaskResult(TaskStatus.CANCELLED, reason, TaskError.of(error), exception=error)
         except BaseException as error:  # also a SystemExit: a thread that ended here would never settle its task
-            return TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
+            record = TaskError.of(error)
+            return TaskResult(TaskStatus.FAILURE, record.message, record, exception=error)
 
     def _holds(self, condition: Callable[[Any], Any], signal: CancelSignal) -> bool:
         answer = condition(self._tools.context)

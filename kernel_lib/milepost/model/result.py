@@ -23,10 +23,17 @@ class TaskError:
     @classmethod
     def of(cls, error: BaseException) -> TaskError:
         """The record of a caught exception."""
-        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
+        return cls(type(error).__name__, _words(error), "".join(traceback.format_exception(error)))
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be shown)"
 
 
 class TaskMetrics(NamedTuple):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import replace
 
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
 from milepost.model.task import RetryPolicy
 from milepost.ports import ExecutionStrategy, TaskCall
+
+_MOST_DOUBLINGS = 100
+"""Beyond these a delay is longer than can be waited for; a thousand would be more than a number holds."""
 
 
 class RetryingStrategy:
@@ -40,5 +44,5 @@ def _retries(policy: RetryPolicy, result: TaskResult) -> bool:
 
 def delay(policy: RetryPolicy, attempt: int) -> float:
     """Seconds to wait before the given attempt (2 is the first that waits)."""
-    factor = 2.0 ** (attempt - 2) if policy.backoff == "exponential" else 1.0
-    return policy.delay * factor * (1.0 + random.random() * policy.jitter)
+    factor = 2.0 ** min(attempt - 2, _MOST_DOUBLINGS) if policy.backoff == "exponential" else 1.0
+    return min(policy.delay * factor * (1.0 + random.random() * policy.jitter), threading.TIMEOUT_MAX)

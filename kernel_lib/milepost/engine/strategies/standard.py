@@ -75,9 +75,9 @@ class StandardStrategy:
 def _ended_by(error: BaseException, call: TaskCall, metrics: TaskMetrics) -> TaskResult:
     record = TaskError.of(error)
     if isinstance(error, KeyboardInterrupt | TaskCancelled | CancelledError):
-        reason = call.signal.reason or str(error) or "interrupted"
+        reason = call.signal.reason or record.message or "interrupted"
         return TaskResult(TaskStatus.CANCELLED, reason, record, metrics=metrics, exception=error)
-    return TaskResult(TaskStatus.FAILURE, str(error), record, metrics=metrics, exception=error)
+    return TaskResult(TaskStatus.FAILURE, record.message, record, metrics=metrics, exception=error)
 
 
 def arguments(call: TaskCall) -> dict[str, Any]:
