@@ -20,7 +20,7 @@ def short(value: Any, depth: int = 0) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
         return f"{type(value).__name__} of shape {shape}"
-    return f"{type(value).__name__} of length {len(value)}" if hasattr(value, "__len__") else type(value).__name__
+    return f"{type(value).__name__} of length {len(value)}" if hasattr(type(value), "__len__") else type(value).__name__
 
 
 def _small_container(value: Any) -> str:
