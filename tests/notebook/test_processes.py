@@ -170,6 +170,12 @@ def test_what_methods_and_task_functions_read_goes_along(start: Start, tmp_path:
     kernel.run_ok("@task\ndef plain(): return K + 1\n@task\ndef never(): return 1\nplain.result()")
     kernel.run_ok("%%task one --on processes\nx = [m[0].f(), plain(), plain.result(), globals()['K']]")
     assert kernel.value("x") == [5, 6, 6, 5]
+    for on in ("threads", "processes"):
+        kernel.run_ok(f"%%task first --bg --force\n{until('go')}n = M()")
+        kernel.run_ok(f"%%task second --bg --on {on} --force\ny = [n.f(), m[0].f()]")
+        (tmp_path / "go").touch()
+        assert kernel.value("y") == [5, 5]
+        (tmp_path / "go").unlink()
     reply = kernel.run("%%task two --on processes\ny = never.result()")
     assert "ask for never.result() in a cell before" in plain(reply)
 
@@ -184,6 +190,21 @@ def test_large_inputs_are_read_from_the_store(start: Start, tmp_path: Path) -> N
         for stamp in kernel.run_ok("%%task one\nimport numpy as np\nbig = np.arange(500_000.)").stamps
     )
     assert kernel.value("big[0]") == 0, "the store's own file was written to"
+
+
+def test_two_that_draw_from_one_seed_at_the_same_time(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("import random\nrandom.seed(1)")
+    both = until("one.here") + until("two.here")
+    cells = [f"open('{n}.here', 'w').close()\n{both}{n} = random.random()\n" for n in ("one", "two")]
+    sent = [kernel.send(f"%%task {n} --bg --on processes\n{c}") for n, c in zip(("one", "two"), cells, strict=True)]
+    assert "runs in the background" in kernel.finish(sent[0]).ok().stamps[0]
+    said: list[str] = []
+    kernel.send("one, two")
+    while not any("same numbers from random" in text for text in said):
+        content = kernel.client.get_iopub_msg(timeout=PATIENCE)["content"]
+        said.append(content.get("data", {}).get("text/plain", ""))
+    assert kernel.value("[one == two, random.random() == one]") == [True, False]
 
 
 # what cannot travel

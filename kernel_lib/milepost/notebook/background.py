@@ -110,7 +110,8 @@ class Background:
             if left is not None and name in outputs and name in left.values:
                 self.inputs[name] = left.values[name]
                 self.ledger.produced(name, left.known(outputs[name]))
-        self.take(self._view.reach(names))
+        given = [name for name in names if name in self.inputs]
+        self.take([*self._view.reach(names), *self._view.read_in(given)])
 
     def begin(self) -> None:
         """From now on, what others change counts; the inputs are as they are now."""

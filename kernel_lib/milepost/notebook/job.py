@@ -96,8 +96,8 @@ class Job:
         else:
             self.say(f"▶ {self.name!r} runs in the background")
 
-    def say_ended(self, late: Iterable[str] = ()) -> None:
-        """How it ended; `late` are names that a later cell bound meanwhile."""
+    def say_ended(self, late: Iterable[str] = (), clashes: Iterable[str] = ()) -> None:
+        """How it ended; `late` are names that a later cell bound meanwhile, `clashes` random generators that moved."""
         result = self.result
         if result is None:
             return
@@ -110,7 +110,13 @@ class Job:
         names = ", ".join(repr(name) for name in late)
         if names:
             text += f"\n⚠ {names} stays what a later cell bound; `%tasks restore {self.name}` gives what the task left"
-        self.say(text, warning=not result.ok or bool(names))
+        generators = " and ".join(clashes)
+        if generators:
+            words = (
+                f"drew the same numbers from {generators} as what else drew from it meanwhile; seed a generator in each"
+            )
+            text += f"\n⚠ {self.name!r} {words}"
+        self.say(text, warning=not result.ok or bool(names) or bool(generators))
 
 
 _ENDS: Mapping[TaskStatus, tuple[str, str]] = {

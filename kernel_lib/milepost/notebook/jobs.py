@@ -242,9 +242,11 @@ class Jobs:
             finished, self._finished = self._finished, []
         for job in sorted(finished, key=lambda job: job.stage.moment):
             left = job.stage.left
-            late = left.publish(self._desk.namespace.data, self._desk.ledger) if left else []
-            if late:
-                job.say_ended(late)
+            assert left is not None, job.name
+            clashes = left.clashes()
+            late = left.publish(self._desk.namespace.data, self._desk.ledger)
+            if late or clashes:
+                job.say_ended(late, clashes)
         if finished:
             self._desk.changed()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from milepost.analysis.code import global_names
 from milepost.analysis.digest import ATOMS, Digest, digest, outline
+from milepost.notebook.rebind import holds
 
 _looks = itertools.count()
 
@@ -86,8 +87,14 @@ class Namespace:
         while waiting:
             new = {name: self.data[name] for name in self.bound(waiting) if name not in found and name not in known}
             found.update(new)
-            waiting = [read for name, value in new.items() if mutable(value) for read in self.digest(name).globals]
+            waiting = self.read_in(new)
         return found
+
+    def read_in(self, names: Iterable[str]) -> list[str]:
+        """What the code reads that the values of these names hold."""
+        held = {name: self.data[name] for name in names}
+        coded = [name for name, value in held.items() if mutable(value) and holds(value, self.home)]
+        return [read for name in coded for read in self.digest(name).globals]
 
     def _read_by(self, value: Any) -> Iterable[str]:
         members = vars(value).values() if isinstance(value, type) and value.__module__ == "__main__" else (value,)

@@ -9,7 +9,7 @@ from typing import Any
 from milepost.model.record import Output, Record
 from milepost.notebook.definition import RETURN
 from milepost.notebook.ledger import Known, Ledger
-from milepost.notebook.random_state import read_states, restore_states, state_digests
+from milepost.notebook.random_state import UNSEEDED, read_states, restore_states, state_digests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,12 @@ class Publication:
     def known(self, output: Output) -> Known:
         """What the ledger notes of an output."""
         return Known(self.task, output.digest, self.record)
+
+    def clashes(self) -> list[str]:
+        """Libraries whose random generator something else has moved since the task started from it."""
+        now = state_digests(read_states())
+        seeded = {name: found for name, found in self.found.items() if name in self.states and found != UNSEEDED}
+        return [name for name, found in seeded.items() if now.get(name) != found]
 
     def _restore_states(self) -> None:
         now = state_digests(read_states())

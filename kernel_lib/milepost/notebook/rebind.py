@@ -67,10 +67,11 @@ def holds_code(values: Mapping[str, Any], namespace: dict[str, Any]) -> list[str
     functions = (item for item in gc.get_referrers(namespace) if isinstance(item, types.FunctionType))
     if not any(function.__globals__ is namespace for function in functions):
         return []
-    return [name for name, value in values.items() if _holds(value, namespace)]
+    return [name for name, value in values.items() if holds(value, namespace)]
 
 
-def _holds(value: Any, namespace: dict[str, Any]) -> bool:
+def holds(value: Any, namespace: dict[str, Any]) -> bool:
+    """Whether a value holds a function with these globals, or an object of a class with such methods."""
     seen: set[int] = set()
     waiting = [value]
     while waiting:
