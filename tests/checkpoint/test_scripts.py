@@ -245,6 +245,52 @@ class TestValidity:
             assert project.run().data("a") == 2, call
         use_registry(None)
 
+    @pytest.mark.parametrize(
+        ("source", "before", "after"),
+        [
+            (
+                "import functools, json\n@functools.wraps(json.dumps)\ndef f(): return 1\ndef body(): return f()",
+                "1",
+                "2",
+            ),
+            (
+                "import shutil\nf = shutil.ignore_patterns('a')\ndef body(): return f('.', ['a', 'b'])",
+                "'a')\n",
+                "'b')\n",
+            ),
+            ("class A:\n @cached_property\n def f(self): return 1\ndef body(): return A().f", "1", "2"),
+            ("@singledispatch\ndef f(x): return 1\ndef body(): return f(0)", "1", "2"),
+            ("@contextmanager\ndef f(): yield 1\ndef body():\n with f() as x: return x", "1", "2"),
+        ],
+    )
+    def test_what_looks_installed_counts_by_its_code(
+        self, project: Project, source: str, before: str, after: str
+    ) -> None:
+        tools = "from contextlib import contextmanager\nfrom functools import cached_property, singledispatch\n"
+        project.write("study", body_script(source, tools))
+        first = project.run().data("a")
+        assert project.run().restored == {"a"}
+        project.edit("study", before, after)
+        assert project.run().data("a") != first
+
+    @pytest.mark.parametrize(
+        "line", ["import box.part as part", "from box import part", "from . import part", "from .part import *"]
+    )
+    def test_imports_within_a_body(self, project: Project, line: str) -> None:
+        (project.folder / "box").mkdir()
+        project.write("box/__init__", "")
+        project.write("box/part", "from .deeper import N\n")
+        project.write("box/deeper", "N = 1\n")
+        star = line.endswith("*")  # allowed in modules only
+        body = "def body():\n    from . import starred\n    return starred.N" if star else BODY.replace("LINE", line)
+        project.write("box/starred", line if star else "")
+        project.write("box/bodies", body)
+        project.write("study", HEAD + "from box.bodies import body\n" + TASKS)
+        assert project.run().data("a") == 1
+        assert project.run().restored == {"a"}
+        project.edit("box/deeper", "N = 1", "N = 2")
+        assert project.run().data("a") == 2
+
     def test_what_a_returned_function_reads_counts_for_whom_gets_it(self, project: Project) -> None:
         project.write("study", HEAD + RETURNED)
         assert project.run().data("b") == 3
@@ -276,6 +322,7 @@ class TestValidity:
 
 HEAD = "from milepost import LoopPolicy, Task\nfrom notes import note, RAN\n"
 TASKS = "def tasks():\n    return [Task('a', body)]\n"
+BODY = "def body():\n    LINE\n    return part.N\n"
 DECORATOR = """
 def decorated(function):
     @functools.wraps(function)

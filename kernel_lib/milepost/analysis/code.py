@@ -6,7 +6,7 @@ import ast
 import dis
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 
 from blake3 import blake3
@@ -116,9 +116,26 @@ def nested(code: CodeType) -> Iterator[CodeType]:
 
 @functools.lru_cache(maxsize=20_000)
 def imported_names(code: CodeType) -> tuple[str, ...]:
-    """The modules that a code object and those nested in it import, sorted."""
-    instructions = (i for part in nested(code) for i in dis.get_instructions(part))
-    return tuple(sorted({str(i.argval) for i in instructions if i.opname == "IMPORT_NAME" and i.argval}))
+    """The modules that a code object and those nested in it import, sorted; relative ones begin with dots.
+
+    What is imported from a package may be a module or not: both are given, the package and the name in it.
+    """
+    return tuple(sorted({name for part in nested(code) for name in _imported_names(part)}))
+
+
+def _imported_names(code: CodeType) -> Iterator[str]:
+    instructions = [i for i in dis.get_instructions(code) if i.opname not in _SILENT_OPS]
+    for place, instruction in enumerate(instructions):
+        if instruction.opname == "IMPORT_NAME":
+            level, names = (i.argval for i in instructions[place - 2 : place])
+            yield from module_names("." * level + str(instruction.argval), names or ())
+
+
+def module_names(module: str, names: Iterable[str]) -> Iterator[str]:
+    """What `from module import names` may import."""
+    if module.strip("."):
+        yield module
+    yield from (f"{module}{'' if module.endswith('.') else '.'}{name}" for name in names if name != "*")
 
 
 @functools.lru_cache(maxsize=20_000)

@@ -24,7 +24,7 @@ from blake3 import blake3
 from milepost.analysis import adapters
 from milepost.analysis.adapters import NoContent
 from milepost.analysis.code import code_token, global_names, imported_names, quoted_names
-from milepost.analysis.modules import is_project, module_of
+from milepost.analysis.modules import is_project, module_of, named_by_package
 
 MAX_NODES = 1_000_000
 """Objects walked before a value counts as too large to digest. A cap by count, so that it does not depend on speed."""
@@ -214,6 +214,10 @@ class Walk:
     def _function(self, function: types.FunctionType) -> None:
         if self._by_name(function):
             return
+        if isinstance(kinds := getattr(function, "registry", None), types.MappingProxyType):
+            self.tag("single dispatch")  # what else `functools.singledispatch` keeps there is its cache
+            self.value(kinds)
+            return
         self.tag("function", repr(code_token(function.__code__)))
         self.value(function.__defaults__)
         self.value(function.__kwdefaults__)
@@ -232,9 +236,11 @@ class Walk:
             self.value(module)
 
     def _by_name(self, thing: Any) -> bool:
-        """Functions and classes of installed packages count by their name."""
+        """Functions and classes of installed packages count by their name, unless they were made at run time."""
         module = module_of(thing)
         if module is None or getattr(module, "__dict__", None) is self.namespace or is_project(module):
+            return False
+        if isinstance(thing, types.FunctionType) and not named_by_package(thing):
             return False
         self.tag("installed", thing.__module__, thing.__qualname__)
         return True
@@ -392,6 +398,11 @@ def _cell_value(walk: Walk, cell: types.CellType) -> None:
     walk.value(_cell(cell))
 
 
+def _cached_property(walk: Walk, descriptor: functools.cached_property[Any]) -> None:
+    walk.tag("cached property")
+    walk.value(descriptor.func)
+
+
 def _cached(walk: Walk, function: Any) -> None:
     """A function behind `lru_cache`: what it computes counts, not what it has kept."""
     walk.tag("cached", type(function).__qualname__)
@@ -414,4 +425,5 @@ _HANDLERS: dict[type, Callable[[Walk, Any], None]] = {
     classmethod: _wrapped,
     property: _property,
     functools._lru_cache_wrapper: _cached,
+    functools.cached_property: _cached_property,
 }

@@ -7,17 +7,29 @@ import functools
 import importlib.util
 import sys
 import sysconfig
+from collections.abc import Iterator
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from milepost.analysis.code import digest_text, tree_digest
+from milepost.analysis.code import digest_text, module_names, tree_digest
 
 
 def module_of(thing: Any) -> ModuleType | None:
     """The loaded module in which a function or class says it was defined."""
     return sys.modules.get(getattr(thing, "__module__", None) or "")
+
+
+def named_by_package(function: FunctionType) -> bool:
+    """Whether a function that says it is of a package is that package's: no other can say the same of itself.
+
+    One within another function has variables of its own; one that `functools.wraps` gave a name has other code.
+    """
+    home = sys.modules.get(function.__globals__.get("__name__") or "")
+    installed = home is not None and home.__name__ != "__main__" and not is_project(home)
+    return installed and "<locals>" not in function.__qualname__
 
 
 def is_project(module: ModuleType | None) -> bool:
@@ -45,32 +57,56 @@ def _library_roots() -> tuple[str, ...]:
     return tuple({str(Path(paths[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
-def source_digest(name: str) -> str:
-    """What a module of the project and the project's modules that it imports say, "" for any other module."""
+def source_digest(name: str, package: str = "") -> str:
+    """What a module of the project and the project's modules that it imports say, "" for any other module.
+
+    `package` is where a relative name, one with dots in front, is imported.
+    """
     sources: dict[str, str] = {}
-    waiting = [name]
+    waiting = [absolute(name, package)]
     while waiting:
         module = waiting.pop()
-        if module not in sources and (tree := _project_tree(module)) is not None:
+        if module not in sources and (spec := _project_spec(module)) and (tree := _tree(spec)) is not None:
             sources[module] = tree_digest(tree)
-            waiting += _imports(tree)
+            waiting += [absolute(found, spec.parent or "") for found in _imports(tree)]
     return digest_text(*(part for item in sorted(sources.items()) for part in item)) if sources else ""
 
 
-def _project_tree(name: str) -> ast.Module | None:
-    if name.partition(".")[0] in {*sys.stdlib_module_names, *_OURS}:
+def absolute(name: str, package: str) -> str:
+    """A module's full name; "" where there is none."""
+    try:
+        return importlib.util.resolve_name(name, package)
+    except (ImportError, ValueError):
+        return ""
+
+
+def _project_spec(name: str) -> ModuleSpec | None:
+    """Where a module of the project is. Packages above it are imported for that, installed ones never."""
+    root = name.partition(".")[0]
+    if not root or root in {*sys.stdlib_module_names, *_OURS}:
         return None
     try:
-        spec = importlib.util.find_spec(name)
-        file = spec.origin if spec else None
-        return None if not file or _installed(file) else ast.parse(Path(file).read_bytes())
-    except (ImportError, OSError, SyntaxError, ValueError, AttributeError):
+        top = importlib.util.find_spec(root)
+        if top is None or (top.origin and _installed(top.origin)):
+            return None
+        return top if name == root else importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
         return None
 
 
-def _imports(tree: ast.Module) -> list[str]:
-    plain = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    return plain + [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+def _tree(spec: ModuleSpec) -> ast.Module | None:
+    try:
+        return None if not spec.origin or _installed(spec.origin) else ast.parse(Path(spec.origin).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from module_names("." * node.level + (node.module or ""), [alias.name for alias in node.names])
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -95,6 +131,8 @@ def package_of(value: Any) -> str | None:
         return None
     module = value if isinstance(value, ModuleType) else module_of(value)
     if module is None or module.__name__ == "__main__" or is_project(module):
+        return None
+    if isinstance(value, FunctionType) and not named_by_package(value):
         return None
     root = module.__name__.partition(".")[0]
     return f"{root} {package_version(root)}".strip()

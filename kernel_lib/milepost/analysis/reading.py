@@ -20,7 +20,7 @@ from milepost.analysis.adapters import NoContent
 from milepost.analysis.code import code_token, digest_text, global_paths, imported_names, normalise, quoted_names
 from milepost.analysis.describe import kind_of, short, source_of
 from milepost.analysis.digest import Digest, Walk, outline
-from milepost.analysis.modules import is_project, module_of, package_of, source_digest
+from milepost.analysis.modules import absolute, is_project, module_of, package_of, source_digest
 from milepost.model.record import Input
 
 REACH_ALL = frozenset({"eval", "exec", "globals"})
@@ -65,7 +65,7 @@ class Reader:
         if function.__dict__:
             self.add("its attributes", function.__dict__)
         if package := package_of(function):
-            self.inputs["its package"] = Input(name="its package", kind="package", digest="", text=package)
+            self._put("its package", kind="package", digest="", text=package)
         self._code_reads(function)
         return normal_source(function.__code__), digest_text(repr(code_token(function.__code__)))
 
@@ -108,7 +108,13 @@ class Reader:
         else:
             kind, text, digest = "opaque", found.opaque, ""
             self.blockers[label] = f"it reads {label!r}, and {found.opaque}"
-        self.inputs[label] = Input(name=label, kind=kind, digest=digest, text=text, source=source)
+        self._put(label, kind=kind, digest=digest, text=text, source=source)
+
+    def _put(self, label: str, **facts: str) -> None:
+        """Enter an input; two of one name stay two."""
+        while label in self.inputs:
+            label += "'"
+        self.inputs[label] = Input(name=label, **facts)
 
     # what is read in turn
 
@@ -140,7 +146,7 @@ class Reader:
         if callable(getattr(type(value), "to_task", None)):  # a `@task` function: a call of it calls the plain one
             value = getattr(value, "function", value)
         if package := package_of(value):
-            self.inputs[label] = Input(name=label, kind="package", digest="", text=package)
+            self._put(label, kind="package", digest="", text=package)
         else:
             self.add(label, value)
 
@@ -156,7 +162,7 @@ class Reader:
 
     def _code_reads(self, function: types.FunctionType) -> None:
         self._waiting += [(function.__globals__, path) for path in _reads(function)]
-        self._imports(imported_names(function.__code__))
+        self._imports(_imported(function))
 
     def _imports(self, modules: Any) -> None:
         """Modules of the project that code imports while it runs count by their source."""
@@ -197,7 +203,7 @@ class ReadingWalk(Walk):
         return walk
 
     def _globals(self, function: types.FunctionType) -> None:
-        self.imports.update(imported_names(function.__code__))
+        self.imports.update(_imported(function))
         if self._within and is_project(module := module_of(function)):
             self.value(module)  # part of a module that counts as a whole: so does what it reads
             return
@@ -215,6 +221,11 @@ class ReadingWalk(Walk):
 def _reads(function: types.FunctionType) -> Iterator[Path]:
     yield from global_paths(function.__code__)
     yield from ((name,) for name in quoted_names(function.__code__) if name in function.__globals__)
+
+
+def _imported(function: types.FunctionType) -> Iterator[str]:
+    package = function.__globals__.get("__package__") or ""
+    yield from (absolute(name, package) for name in imported_names(function.__code__))
 
 
 def _carried(function: types.FunctionType) -> Iterator[tuple[str, object]]:
