@@ -7,7 +7,7 @@ import datetime
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -398,6 +398,40 @@ def test_reductions_do_not_take_each_others_place_unseen(runner: TaskRunner) -> 
         with pytest.raises(UsageError, match="there is a task 'total' already"):
             other.reduce(total, name)
     assert other.reduce(total, "other_total").result() == 6
+
+
+def test_a_mapped_function_is_no_task_by_itself(runner: TaskRunner) -> None:
+    function = doubling()
+    function.map([1])
+    with pytest.raises(UsageError, match=r"'double' is no task any more: it was mapped over items"):
+        function.result()
+    assert function(4) == 8
+
+
+def test_a_store_keeps_each_item(tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILEPOST_KEY_FILE", str(tmp_path / "key"))
+
+    def total(items: list[int], shift: int) -> int:
+        runner = TaskRunnerBuilder().with_store(tmp_path / "store").build()
+        use_registry(runner)
+
+        @task
+        def shifted(item: int) -> int:
+            board.note(str(item))
+            return item + shift
+
+        try:
+            result: int = shifted.map(items).reduce(sum, "total").result()
+            return result
+        finally:
+            use_registry(None)
+            runner.close()
+
+    assert total([1, 3], 1) == 6
+    assert total([1, 2, 3], 1) == 9
+    assert sorted(board.notes()) == ["1", "2", "3"]
+    assert total([3, 2], 2) == 9
+    assert sorted(board.notes()) == ["1", "2", "2", "3", "3"]
 
 
 # names

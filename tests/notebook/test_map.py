@@ -9,6 +9,8 @@ import pytest
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel
 
+from milepost.notebook.options import parse_command
+
 pytestmark = pytest.mark.slow
 
 SETUP = """
@@ -303,6 +305,37 @@ def test_random_draws_of_items(start: Start, tmp_path: Path) -> None:
     assert ran(tmp_path) == ["1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("why fetch['a']", ["fetch['a']"]),
+        ("forget fetch['a b'] other fetch[3]", ["fetch['a b']", "other", "fetch[3]"]),
+        ("why \"fetch['a']\" --json", ["fetch['a']"]),
+        ("why fetch['a' #2]", ["fetch['a' #2]"]),
+        ("why 'two words' x[", ["two words", "x["]),
+    ],
+)
+def test_items_are_named_in_commands(line: str, names: list[str]) -> None:
+    assert list(parse_command(line).names) == names
+
+
+def test_other_kinds_of_functions(start: Start, tmp_path: Path) -> None:
+    kernel = begin(start, "@task\nasync def later(x, signal):\n    note(x)\n    return [x + 1, signal.cancelled]")
+    kernel.run_ok("mapped = later.map([1, 2])")
+    assert kernel.value("mapped.results()") == [[2, False], [3, False]]
+    assert kernel.value("[item.result() for item in mapped]") == [[2, False], [3, False]]
+    assert kernel.value("task('size', on='processes')(len).map([[1], [1, 2]]).results()") == [1, 2]
+    assert ran(tmp_path) == ["1", "2"]
+    assert "mapped over items" in kernel.run("later.result()").evalue
+
+
+def test_a_forgotten_item_runs_again(start: Start, tmp_path: Path) -> None:
+    kernel = begin(start, SQUARE.format(on="threads"), "squares = square.map([1, 2])\nsquares.results()")
+    kernel.run_ok("%tasks forget square[1]")
+    assert kernel.value("squares.results()") == [1, 4]
+    assert ran(tmp_path) == ["1", "1", "2"]
+
+
 def test_a_thousand_items(start: Start) -> None:
     cells = ("@task(on='threads')\ndef double(x):\n    return x * 2",)
     code = (
@@ -314,5 +347,6 @@ def test_a_thousand_items(start: Start) -> None:
     first.kill()
     second = begin(start, *cells)
     reply = second.run_ok(code)
-    assert reply.stamps == [stamp for stamp in reply.stamps if "restored 1000 of 'double'" in stamp]
+    assert len(reply.stamps) == 1
+    assert "restored 1000 of 'double'" in reply.stamps[0]
     assert second.value("spent") < 15

@@ -131,6 +131,10 @@ class RegisteredFunction(Generic[R]):
         return cast(R, outcome.data)
 
     def _outcome(self) -> TaskResult:
+        registry: Any = self._registry
+        if hasattr(registry, "has") and not registry.has(self.name):
+            words = f"{self.name!r} is no task any more: it was mapped over items, or forgotten"
+            raise UsageError(f"{words}. Ask its map for the results, or define it again")
         return self._registry.result_of(self)
 
 

@@ -99,7 +99,7 @@ class Maps:
         """The results of parts, in order: restored where valid, computed else, with what they build on."""
         table = self._desk.fact_table()
         if in_background():
-            return [self._there(table[function.name]) for function in functions]
+            return [self._there(function.name, table.get(function.name)) for function in functions]
         parts = self._with_sources(functions)
         groups = self._prepare(parts)
         tasks = [self._task(part) for part in parts]
@@ -162,9 +162,9 @@ class Maps:
         return result
 
     @staticmethod
-    def _there(facts: Facts) -> TaskResult:
-        if facts.result is None:
-            words = f"task {facts.definition.name!r} has no result yet, and a task in the background cannot start it"
+    def _there(name: str, facts: Facts | None) -> TaskResult:
+        if facts is None or facts.result is None:
+            words = f"task {name!r} has no result yet, and a task in the background cannot start it"
             raise UsageError(f"{words}: ask for the results of its map in a cell before that one")
         return facts.result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Literal, NoReturn, cast
@@ -178,9 +179,14 @@ class Command:
     json: bool = False
 
 
+_ITEM = re.compile(r"(?<!\S)([^\s'\"\[]+\[.*?\])(?!\S)")
+"""The name of a map's item, `fetch['a b']`: its quotes belong to it."""
+
+
 def parse_command(line: str) -> Command:
     """A `%tasks` line; raises `UsageError` for a verb or flag that does not exist."""
-    words = _split(line, "%tasks")
+    pieces = enumerate(_ITEM.split(line))
+    words = [word for place, text in pieces for word in ([text] if place % 2 else _split(text, "%tasks"))]
     flags = [word for word in words if word.startswith("-")]
     names = [word for word in words if not word.startswith("-")]
     verb = names[0] if names else ""
