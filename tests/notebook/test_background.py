@@ -101,6 +101,7 @@ def test_cells_return_at_once_and_feed_each_other(start: Start, tmp_path: Path) 
     assert one.stamps == ["▶ 'one' runs in the background"]
     assert two.stamps == ["○ 'two' waits for 'one', then runs in the background"]
     kernel.run_ok("base = 100")
+    settled(kernel, "one", "running")
     rows = kernel.status()
     assert (rows["one"]["state"], rows["two"]["state"]) == ("running", "pending")
     assert rows["two"]["after"] == ["one"]

@@ -112,10 +112,8 @@ class Job:
             text += f"\n⚠ {names} stays what a later cell bound; `%tasks restore {self.name}` gives what the task left"
         generators = " and ".join(clashes)
         if generators:
-            words = (
-                f"drew the same numbers from {generators} as what else drew from it meanwhile; seed a generator in each"
-            )
-            text += f"\n⚠ {self.name!r} {words}"
+            others = "as other tasks that started meanwhile; seed the generator in each"
+            text += f"\n⚠ {self.name!r} drew the same numbers from {generators} {others}"
         self.say(text, warning=not result.ok or bool(names) or bool(generators))
 
 
