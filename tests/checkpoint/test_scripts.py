@@ -460,6 +460,13 @@ class TestWhatCannotBeVouchedFor:
         project.edit("study", "return threading.Lock()  #", "return threading.RLock()  #")
         assert project.run().ran == ["a", "b"]
 
+    def test_what_using_it_changes_is_never_taken_for_the_same(self, project: Project) -> None:
+        project.write("study", HEAD + LOCKED.replace("threading.Lock()", "(x for x in [1])"))
+        project.run()
+        session = project.run()
+        assert session.ran == ["a", "b"]
+        assert "it reads 'a', and a generator" in session.message("b")
+
     def test_a_digest_that_fails_does_not_fail_the_task(self, project: Project) -> None:
         project.write("study", HEAD + AWKWARD)
         session = project.run()
@@ -604,22 +611,26 @@ class TestSaving:
         assert "task 'a': not saved" in caplog.text
         assert second.ran == ["a"]
 
-    def test_no_failure_no_skip_no_cancel(self, tmp_path: Path) -> None:
-        signal_ = CancelSignal()
-
+    def test_no_failure_and_no_skip(self, tmp_path: Path) -> None:
         def fails() -> None:
             raise ValueError("no luck")
 
         def ends() -> TaskResult:
             return TaskResult(TaskStatus.SKIPPED, "no need")
 
-        def cancels() -> int:
-            signal_.cancel("enough")
-            return 1
-
         bodies = [Task("fails", fails), Task("ends", ends), Task("skipped", str, condition=lambda context: False)]
-        results(tmp_path / "s", [*bodies, Task("cancels", cancels), Task("waits", str, ("cancels",))], signal=signal_)
-        assert [record.task for record in LocalStore(tmp_path / "s").records() if record.task != "skipped"] == []
+        results(tmp_path / "s", [*bodies, Task("waits", str, ("fails",))])
+        assert not LocalStore(tmp_path / "s").records()
+
+    def test_no_part_that_a_body_gave_when_it_was_cancelled(self, project: Project) -> None:
+        body = "def body(signal):\n    note('a')\n    return [n for n in range(5) if not signal.cancelled]"
+        project.write("study", body_script(body))
+        stop = CancelSignal()
+        runner = TaskRunnerBuilder().with_store(project.store).on("task_start", lambda event: stop.cancel()).build()
+        runner.run(project.fresh().tasks(), signal=stop)
+        session = project.run()
+        assert session.ran == ["a"]
+        assert session.data("a") == [0, 1, 2, 3, 4]
 
     def test_a_retried_task_is_saved_once_it_succeeds(self, tmp_path: Path) -> None:
         path = tmp_path / "tries"
