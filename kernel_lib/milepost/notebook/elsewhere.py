@@ -40,7 +40,7 @@ class Elsewhere(Background):
     def __init__(self, desk: Desk, facts: Facts, log: Log, may_save: Callable[[], bool]) -> None:
         super().__init__(desk, facts, log, may_save)
         self._office = desk
-        self._states: dict[str, Any] = {}
+        self._states: dict[str, Any] | None = None
         self._answer: Answer | None = None
         self._strange: list[str] = []
 
@@ -59,14 +59,14 @@ class Elsewhere(Background):
 
     def _errand(self) -> Errand:
         definition = self.facts.definition
-        self._states = read_states() if self._desk.seeded else {}
+        self._states = read_states() if self._desk.seeded else None
         return Errand(
             task=definition.name,
             inputs=self.inputs,
             needed=frozenset(self._view.reach(definition.reads)),
             steps=definition.steps,
             outputs=definition.outputs,
-            states=self._states if self._desk.seeded else None,
+            states=self._states,
             results=self._office.results_for(definition.code, self.inputs.values()),
         )
 
@@ -79,7 +79,7 @@ class Elsewhere(Background):
     def _left(self, plan: Plan) -> Left:
         answer = self._answer
         assert answer is not None
-        found = state_digests(self._states) if self._desk.seeded else dict.fromkeys(answer.reply.states, UNSEEDED)
+        found = dict.fromkeys(answer.reply.states, UNSEEDED) | state_digests(self._states or {})
         values = self._with_aliases(answer)
         return Left(
             values=values,
@@ -118,6 +118,8 @@ class Elsewhere(Background):
 
 def refuse(definition: Definition) -> None:
     """Raise `UsageError` for a cell that needs IPython, which a worker process does not have."""
+    if "get_ipython" not in definition.code:
+        return
     calls = [node for node in ast.walk(ast.parse(definition.code)) if _asks_ipython(node)]
     if calls:
         words = f"task {definition.name!r} cannot run --on processes: it uses {_used(calls[0])}"
