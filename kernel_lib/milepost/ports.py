@@ -30,7 +30,8 @@ class TaskCall(NamedTuple):
 
     A tuple, since it is made for every task and a frozen dataclass takes three times as long; `_replace` changes it.
     A strategy calls `started()` just before the body runs, and not at all when it gives a result back instead.
-    `progress(message)` says how far the body has come. `executor` is where the body itself is called.
+    `progress(message)` says how far the body has come, `retrying(message, result)` that an attempt failed and another
+    follows. `executor` is where the body itself is called.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class TaskCall(NamedTuple):
     executor: Executor
     started: Callable[[], None] = lambda: None
     progress: Callable[[str], None] = lambda message: None
+    retrying: Callable[[str, TaskResult], None] = lambda message, result: None
 
 
 @dataclass(frozen=True, slots=True)

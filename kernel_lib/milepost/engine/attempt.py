@@ -52,11 +52,12 @@ class Attempts:
             if signal.cancelled:
                 signal.raise_if_cancelled()
             executor = tools.executors[task.on] if task.on else self._own
-            started, progress = _nothing, _unheard
+            started, progress, retrying = _nothing, _unheard, _unheard
             if tools.bus.heard:
                 started = partial(self._tell, EventKind.TASK_START, task)
                 progress = partial(self._tell, EventKind.TASK_PROGRESS, task)
-            call = (task, tools.context, inputs, signal, self._clock, executor, started, progress)
+                retrying = partial(self._tell, EventKind.TASK_RETRY, task)
+            call = (task, tools.context, inputs, signal, self._clock, executor, started, progress, retrying)
             return self._execute(_tuple(TaskCall, call))
         except (KeyboardInterrupt, TaskCancelled, CancelledError) as error:
             reason = signal.reason or str(error) or "interrupted"
@@ -69,10 +70,10 @@ class Attempts:
         answer = condition(self._tools.context)
         return bool(self._tools.run_coroutine(answer, signal) if inspect.iscoroutine(answer) else answer)
 
-    def _tell(self, kind: EventKind, task: Task, message: str = "") -> None:
-        bus = self._tools.bus
-        if bus.wanted(kind):
-            bus.emit(Event(kind, self._clock.time(), task.name, message=str(message)))
+    def _tell(self, kind: EventKind, task: Task, message: str = "", result: TaskResult | None = None) -> None:
+        tools = self._tools
+        if tools.bus.wanted(kind):
+            tools.bus.emit(Event(kind, self._clock.time(), task.name, result, str(message), tools.run))
 
 
 # Nobody listens:
@@ -81,7 +82,7 @@ class Attempts:
 def _nothing() -> None: ...
 
 
-def _unheard(message: str) -> None: ...
+def _unheard(message: str, result: TaskResult | None = None) -> None: ...
 
 
 _tuple = tuple.__new__

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
+from uuid import uuid4
 
 from milepost.engine.claims import Claims
 from milepost.engine.events import Listener
@@ -170,14 +171,16 @@ class TaskRunner:
         self._validate(graph)
         targets = None if only is None else self._targets(graph, only)
         self._warn_of_snapshot(graph)
-        tools = replace(self._tools, strategy=DryRunStrategy(), claims=Claims()) if dry_run else self._tools
+        tools = replace(self._tools, run=uuid4().hex)
+        if dry_run:
+            tools = replace(tools, strategy=DryRunStrategy(), claims=Claims())
         state = self.state.copy() if dry_run else self.state
         with _following(signal) as chosen:
             workflow = WorkflowExecutor(
                 graph, state, tools, chosen, targets=targets, concurrency=concurrency, timeout=timeout
             )
-            with self._active(workflow, chosen):
-                self._announce_hydrated(graph.tasks if targets is None else targets)
+            with self._active(workflow, chosen, tools.run):
+                self._announce_hydrated(graph.tasks if targets is None else targets, tools.run)
                 workflow.run()
         return state.snapshot()
 
@@ -277,17 +280,18 @@ class TaskRunner:
     # a run
 
     @contextlib.contextmanager
-    def _active(self, workflow: WorkflowExecutor, signal: CancelSignal) -> Iterator[None]:
+    def _active(self, workflow: WorkflowExecutor, signal: CancelSignal, run: str) -> Iterator[None]:
         entry = (workflow, signal)
         with self._lock:
             self._runs.append(entry)
-        self._tools.bus.emit(Event(EventKind.WORKFLOW_START, self._tools.clock.time()))
+        self._tools.bus.emit(Event(EventKind.WORKFLOW_START, self._tools.clock.time(), run=run))
         try:
             yield
         finally:
             with self._lock:
                 self._runs.remove(entry)
-            self._tools.bus.emit(Event(EventKind.WORKFLOW_END, self._tools.clock.time(), message=signal.reason))
+            end = Event(EventKind.WORKFLOW_END, self._tools.clock.time(), message=signal.reason, run=run)
+            self._tools.bus.emit(end)
 
     def _validate(self, graph: TaskGraph) -> None:
         """Raise one error with every problem of the graph, executors that do not exist among them."""
@@ -307,13 +311,13 @@ class TaskRunner:
             raise TaskGraphError([f"there is no task {name!r}" for name in unknown])
         return targets
 
-    def _announce_hydrated(self, targets: Iterable[str]) -> None:
+    def _announce_hydrated(self, targets: Iterable[str], run: str) -> None:
         if not self._tools.bus.wanted(EventKind.TASK_RESTORED):
             return  # so that no result is parsed for it
         for name in targets:
             if self.state.is_hydrated(name):
                 result = self.state.result(name)
-                event = Event(EventKind.TASK_RESTORED, self._tools.clock.time(), name, result)
+                event = Event(EventKind.TASK_RESTORED, self._tools.clock.time(), name, result, run=run)
                 self._tools.bus.emit(event)
 
     def _warn_of_snapshot(self, graph: TaskGraph) -> None:

@@ -15,7 +15,7 @@ from milepost.ports import Clock, ExecutionStrategy, Executor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """The same for every run of one runner."""
+    """The same for every run of one runner, but for a run's own name."""
 
     strategy: ExecutionStrategy
     executors: Mapping[str, Executor]
@@ -26,6 +26,8 @@ class Tools:
     claims: Claims
     run_coroutine: AwaitRunner
     context: Any = None
+    run: str = ""
+    """Which run this is: in its events."""
 
     @property
     def workers(self) -> Executor:

@@ -291,7 +291,7 @@ class WorkflowExecutor:
         kind = EventKind.TASK_SKIPPED if result.status is TaskStatus.SKIPPED else EventKind.TASK_END
         kind = EventKind.TASK_RESTORED if result.restored else kind
         if bus.wanted(kind):
-            bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message))
+            bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message, self._tools.run))
 
     def _go_on(self, place: int, result: TaskResult) -> None:
         """Free the task's dependents, or skip all that hang on it; in a cancelled run they are cancelled soon."""

@@ -18,16 +18,22 @@ class EventKind(StrEnum):
     TASK_SKIPPED = "task_skipped"
     TASK_RESTORED = "task_restored"
     TASK_PROGRESS = "task_progress"
+    TASK_RETRY = "task_retry"
     PAUSED = "paused"
     RESUMED = "resumed"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened at `time` (Unix seconds); `task` is empty for events of the whole run."""
+    """One thing that happened at `time` (Unix seconds).
+
+    `task` is empty for events of the whole run; `run` tells runs apart, and is empty for those of the runner. `result`
+    is what the task came to, or for `task_retry` the attempt that failed.
+    """
 
     kind: EventKind
     time: float
     task: str = ""
     result: TaskResult | None = None
     message: str = ""
+    run: str = ""

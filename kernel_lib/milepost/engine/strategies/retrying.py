@@ -30,7 +30,10 @@ class RetryingStrategy:
         for attempt in range(2, policy.attempts + 1):
             if not _retries(policy, result):
                 return result
-            call.clock.sleep(delay(policy, attempt), call.signal)
+            pause = delay(policy, attempt)
+            words = f"attempt {attempt - 1} of {policy.attempts} failed; the next follows in {pause:g} s"
+            call.retrying(words, result)
+            call.clock.sleep(pause, call.signal)
             result = self._inner.execute(call)
             if result.status is TaskStatus.FAILURE:
                 result = replace(result, message=f"{result.message} (attempt {attempt} of {policy.attempts})")
