@@ -171,7 +171,7 @@ class TestValidity:
         session = study.run()
         assert set(session.ran) == set(ran)
         assert session.restored == ALL - set(ran)
-        assert reason in session.message(session.ran[0])
+        assert reason in session.message(ran[0])
         assert study.run().restored == ALL
 
     @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ class TestWhatCannotBeVouchedFor:
         first, second = project.run(), project.run()
         assert first.ran == second.ran == ["a"]
         assert reason in second.message("a")
-        assert second.message("a").startswith("runs again: ")
+        assert second.message("a").startswith("runs each time: ")
         assert not LocalStore(project.store).records()
 
     @pytest.mark.parametrize(

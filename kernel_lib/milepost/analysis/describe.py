@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from typing import Any
@@ -32,10 +33,21 @@ def _small_container(value: Any) -> str:
 
 def source_of(thing: Any) -> str:
     """The source of a function or class as far as Python still has it."""
+    if isinstance(thing, types.FunctionType):
+        thing = getattr(inspect.unwrap(thing), "__code__", thing)
+    return _code_source(thing) if isinstance(thing, types.CodeType) else _source(thing)
+
+
+def _source(thing: Any) -> str:
     try:
         return inspect.getsource(thing)
     except (OSError, TypeError, IndentationError):
         return ""
+
+
+@functools.lru_cache(maxsize=10_000)
+def _code_source(code: types.CodeType) -> str:
+    return _source(code)  # finding it takes a millisecond, and thousands of tasks may have one function
 
 
 def kind_of(value: Any) -> tuple[str, str]:

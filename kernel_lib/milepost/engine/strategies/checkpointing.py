@@ -192,17 +192,13 @@ class CheckpointingStrategy:
     # running and saving
 
     def _run(self, call: TaskCall, plan: _Plan) -> TaskResult:
-        name, why = call.task.name, plan.why
-        again = why is not None and why.kind is not ReasonKind.FIRST_RUN
-        if why is not None and again:
-            _log.info("task %r: runs again: %s", name, why.text)
+        if why := _why(plan):
+            _log.info("task %r %s", call.task.name, why)
         result = self._inner.execute(call)
         if not result.ok:
             return result
         unsaved = self._save(call, plan, result)
-        words = [result.message]
-        words += [f"runs again: {why.text}"] if why is not None and again else []
-        words += [f"not saved: {unsaved}"] if unsaved else []
+        words = [result.message, why, f"not saved: {unsaved}" if unsaved else ""]
         return replace(result, message="; ".join(filter(None, words)))
 
     def _save(self, call: TaskCall, plan: _Plan, result: TaskResult) -> str:
@@ -248,6 +244,13 @@ class CheckpointingStrategy:
         if not self._complained:
             self._complained = True
             _log.warning("results stay in memory only: %s", error)
+
+
+def _why(plan: _Plan) -> str:
+    """Why a task runs although it may have run before; nothing of one that is new."""
+    if plan.why is None or plan.why.kind is ReasonKind.FIRST_RUN:
+        return ""
+    return f"runs {'each time' if plan.blockers else 'again'}: {plan.why.text}"
 
 
 def _changed(before: _Plan, after: _Plan) -> list[str]:
