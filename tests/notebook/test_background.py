@@ -23,9 +23,6 @@ from milepost.notebook.options import parse_cell_options
 
 pytestmark = pytest.mark.slow
 
-AT_ONCE = 2.0
-"""Seconds within which a cell that does not wait has returned, on a busy machine."""
-
 PATIENCE = 30.0
 
 
@@ -94,10 +91,8 @@ def test_options_that_make_no_sense(line: str, words: str) -> None:
 def test_cells_return_at_once_and_feed_each_other(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("base = 5\ndef helper(v): return v + base")
-    begin = time.monotonic()
     one = kernel.run_ok("%%task one --bg\n" + until("go") + "x = helper(1)")
     two = kernel.run_ok("%%task two --bg\ny = x + 1\ndef later(): return y * base")
-    assert time.monotonic() - begin < AT_ONCE
     assert one.stamps == ["▶ 'one' runs in the background"]
     assert two.stamps == ["○ 'two' waits for 'one', then runs in the background"]
     kernel.run_ok("base = 100")
@@ -336,15 +331,17 @@ def test_cancel_stops_python_and_leaves_behind_what_is_deaf(start: Start, tmp_pa
     while runs(tmp_path) != ["stopped"]:
         assert time.monotonic() < deadline, "its body was left running"
         time.sleep(0.01)
-    deaf = "def deaf():\n    try:\n        import ctypes; ctypes.CDLL(None).usleep(700_000)\n"
-    deaf += "        time.sleep(0)\n    except KeyboardInterrupt: pass\n    open('late', 'w').close()\n"
-    kernel.run_ok("import time\n" + deaf)
+    os.mkfifo(tmp_path / "fifo")
+    deaf = "def deaf():\n    pipe = os.open('fifo', os.O_RDWR)\n    try:\n"
+    deaf += "        ctypes.CDLL(None).read(pipe, bytes(1), 1)\n        time.sleep(0)\n    except KeyboardInterrupt: pass\n    open('late', 'w').close()\n"
+    kernel.run_ok("import ctypes, os, time\n" + deaf)
     kernel.run_ok("%%task two --bg\nopen('there', 'w').close()\ndeaf()\nx = 1")
     there(tmp_path / "there")
-    begin = time.monotonic()
     kernel.request("cancel", task="two")
-    row = settled(kernel, "two", "cancelled")
-    assert time.monotonic() - begin < 0.6, "a cancel waits for a body that does not heed it"
+    settled(kernel, "two", "cancelled")
+    assert not (tmp_path / "late").exists(), "a cancel waits for a body that does not heed it"
+    with (tmp_path / "fifo").open("wb", buffering=0) as pipe:
+        pipe.write(b"!")
     there(tmp_path / "late")
     time.sleep(0.1)
     row = kernel.status()["two"]
@@ -463,9 +460,9 @@ def test_a_kernel_shuts_down_although_tasks_run(start: Start, tmp_path: Path) ->
     kernel.run_ok("%%task one --bg\nimport time\ntime.sleep(60)\nx = 1")
     kernel.run_ok("%%task two --bg\ny = x")
     settled(kernel, "one", "running")
-    begin = time.monotonic()
+    process = kernel.manager.provisioner.process  # type: ignore[union-attr]
     kernel.manager.shutdown_kernel()
-    assert time.monotonic() - begin < 4.0, "it had to be killed"
+    assert process.returncode == 0, "it had to be killed"
 
 
 # what they print
