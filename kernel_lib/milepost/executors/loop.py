@@ -21,15 +21,18 @@ class LoopThread:
 
     def run(self, coroutine: Coroutine[Any, Any, Any], signal: CancelSignal) -> Any:
         """The coroutine's value; what it raises is raised here. The signal cancels it at its next `await`."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        future = asyncio.run_coroutine_threadsafe(_caught(coroutine), self._running())
         unsubscribe = signal.on_cancel(future.cancel)
         try:
-            return future.result()
+            value, error = future.result()
         except BaseException:
             future.cancel()
             raise
         finally:
             unsubscribe()
+        if error is not None:
+            raise error
+        return value
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -56,3 +59,11 @@ class LoopThread:
             yield self
         finally:
             self.close()
+
+
+async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    """Its value, or what would end the loop, and with it all others, if it was raised there."""
+    try:
+        return await coroutine, None
+    except (SystemExit, KeyboardInterrupt) as error:
+        return None, error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from milepost.model.result import TaskResult
+from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.ports import ExecutionStrategy, TaskCall
 
@@ -18,15 +18,22 @@ class LoopingStrategy:
     def execute(self, call: TaskCall) -> TaskResult:
         """The result that satisfied the policy; a failure when none did in time."""
         policy = call.task.loop
-        result = self._inner.execute(call)
         if policy is None:
-            return result
-        for _ in range(policy.max_iterations - 1):
-            if not result.ok or policy.until(result.data):
-                return result
-            call.clock.sleep(policy.interval, call.signal)
+            return self._inner.execute(call)
+        for iteration in range(policy.max_iterations):
+            if iteration:
+                call.clock.sleep(policy.interval, call.signal)
             result = self._inner.execute(call)
-        if not result.ok or policy.until(result.data):
-            return result
+            try:
+                if not result.ok or policy.until(result.data):
+                    return result
+            except Exception as error:
+                return _broken(result, error)
         message = f"its condition did not hold after {policy.max_iterations} iterations"
         return replace(result, status=TaskStatus.FAILURE, message=message)
+
+
+def _broken(result: TaskResult, error: Exception) -> TaskResult:
+    record = TaskError.of(error)
+    message = f"its loop's until(data) failed: {record}"
+    return replace(result, status=TaskStatus.FAILURE, message=message, error=record, exception=error)
