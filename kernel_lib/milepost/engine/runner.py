@@ -324,13 +324,13 @@ class TaskRunner:
         if self._warned:
             return
         self._warned = True
-        hydrated = self.state.hydrated()
-        gone = sorted(name for name in self.state.brought() if name not in graph.tasks and name not in self._tasks)
+        gone = sorted(self.state.brought() - graph.tasks.keys() - self._tasks.keys())
         if gone:
             warnings.warn(f"the snapshot names tasks that are not in the graph: {_list(gone)}", SnapshotWarning, 4)
-        using = [
-            name for name in graph.tasks if name in hydrated and "context" in parameter_names(graph.tasks[name].run)
-        ]
+        if self._tools.context is None:
+            return
+        hydrated = self.state.hydrated()
+        using = [task.name for task in graph if task.name in hydrated and "context" in parameter_names(task.run)]
         if using:
             words = "are not run again, so what they did to the context is not there unless you restored it"
             warnings.warn(f"{_list(using)} {words}", SnapshotWarning, 4)

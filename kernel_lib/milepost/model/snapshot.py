@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from milepost.model.entry import Entries, EntryError
 from milepost.model.errors import SnapshotError, SnapshotWarning
-from milepost.model.kept import Kept, Unopened, has_succeeded, opened
+from milepost.model.kept import Kept, Unopened, opened, succeeded
 from milepost.model.lines import FORMAT, VERSION, SavedLines, is_intact, read_lines, write_line, write_text
 from milepost.model.result import TaskResult
 
@@ -66,7 +66,7 @@ class Snapshot(Mapping[str, TaskResult]):
 
     def succeeded(self) -> set[str]:
         """The names of the tasks that succeeded."""
-        return {name for name, kept in self._kept.items() if has_succeeded(kept, name)}
+        return succeeded(self._kept)
 
     def to_json(self) -> str:
         """The snapshot as JSON text.
