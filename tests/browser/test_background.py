@@ -46,6 +46,7 @@ def test_the_log_of_a_task_and_its_cancel(nb: NotebookPage, lab: LabServer, tmp_
     nb.run_all()
     assert nb.text(OTHER) == "a plain cell", "a task's output is in another cell"
     node(nb, "slow").click()
+    nb.page.wait_for_function(_SHOWN_ANEW)
     log = details(nb).locator(".milepost-log")
     expect(log).to_have_text("red words, and a 🎉\n100 %\n{'a': 1}\n", use_inner_text=True)
     expect(details(nb)).to_contain_text("running, in the background")
@@ -71,3 +72,10 @@ def test_the_log_of_a_task_and_its_cancel(nb: NotebookPage, lab: LabServer, tmp_
     expect(node(nb, "slow")).to_contain_text("success")
     expect(log).to_have_text("anew\n", use_inner_text=True)
     assert not nb.errors
+
+
+_SHOWN_ANEW = """() => {
+  const outputs = window.jupyterapp.shell.currentWidget.content.widgets[1].model.outputs;
+  return String(outputs.get(0)?.data['text/plain']).includes('fast');
+}"""
+"""The pictures in the notebook are of these tasks, for which the widget is shown anew: what was chosen stays chosen."""

@@ -333,7 +333,8 @@ def test_cancel_stops_python_and_leaves_behind_what_is_deaf(start: Start, tmp_pa
         time.sleep(0.01)
     os.mkfifo(tmp_path / "fifo")
     deaf = "def deaf():\n    pipe = os.open('fifo', os.O_RDWR)\n    try:\n"
-    deaf += "        ctypes.CDLL(None).read(pipe, bytes(1), 1)\n        time.sleep(0)\n    except KeyboardInterrupt: pass\n    open('late', 'w').close()\n"
+    deaf += "        ctypes.CDLL(None).read(pipe, bytes(1), 1)\n        time.sleep(0)\n"
+    deaf += "    except KeyboardInterrupt: pass\n    open('late', 'w').close()\n"
     kernel.run_ok("import ctypes, os, time\n" + deaf)
     kernel.run_ok("%%task two --bg\nopen('there', 'w').close()\ndeaf()\nx = 1")
     there(tmp_path / "there")

@@ -15,6 +15,7 @@ interface LiveKernel extends ControlKernel {
 /** What anywidget hands to `render`. */
 export interface AnyModel {
   get(key: string): unknown;
+  set(key: string, value: unknown): void;
   on(event: string, callback: (...args: never[]) => void): void;
   off(event: string, callback: (...args: never[]) => void): void;
   send(content: unknown): void;

@@ -7,6 +7,8 @@ import type { Action, Layout, Reply, RunView, TaskView } from "../protocol";
 import { type AnyModel, Control } from "./control";
 import { Details } from "./details";
 
+/** Kept with the model, but not sent: the notebook shows the widget anew whenever the pictures beside it are renewed. */
+const CHOSEN = "chosen";
 const GONE = "The kernel is gone – run %tasks again.";
 
 class View {
@@ -29,7 +31,7 @@ class View {
   }, 1000);
   private tasks = new Map<string, TaskView>();
   private drawnGraph: unknown = null;
-  private chosen: string | null = null;
+  private chosen: string | null;
   private said: RunView = {};
   private clockOffset = 0;
   private gone = false;
@@ -55,6 +57,8 @@ class View {
     this.root.append(header, scroll, this.details.panel, this.news);
     el.append(this.root);
     model.on("change:seq", this.update);
+    this.chosen = (model.get(CHOSEN) as string | undefined) ?? null;
+    this.graph.choose(this.chosen);
     this.update();
     void this.control.ask({ action: "ping" }).catch(() => undefined);
   }
@@ -110,6 +114,7 @@ class View {
 
   private choose(name: string): void {
     this.chosen = this.chosen === name ? null : name;
+    this.model.set(CHOSEN, this.chosen);
     this.graph.choose(this.chosen);
     this.paint();
   }
