@@ -88,9 +88,11 @@ class Board:
     A note is a line of a file; a gate is shut while the test holds a lock, and opens for all who wait and come.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, new: bool = True) -> None:
         self._folder = folder
         self._shut: dict[str, int] = {}
+        if not new:
+            return
         folder.mkdir()
         self._notes.touch()
         os.mkfifo(self._bell)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from tests.engine.helpers import WAIT, Backend, Board, build, fails, in_thread, statuses
@@ -130,3 +136,43 @@ def test_e12_cancelling_the_awaiting_task_cancels_the_run() -> None:
         return runner
 
     assert asyncio.run(main()).snapshot()["a"].status is TaskStatus.CANCELLED
+
+
+def script(how: str, backend: Backend, folder: Path) -> subprocess.Popen[str]:
+    """`paused_script` in a process of its own."""
+    command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("paused_script.py"))]
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    return subprocess.Popen(
+        [*command, how, backend.name, str(folder)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.usefixtures("own_key")
+def test_e12_a_paused_run_is_saved_killed_and_resumed_in_another_process(
+    backend: Backend, board: Board, tmp_path: Path
+) -> None:
+    board.shut("held")
+    with script("start", backend, tmp_path) as first:
+        try:
+            board.wait_for("other")
+            board.wait_for("paused")
+            board.open("held")
+            assert first.stdout is not None
+            assert first.stdout.readline() == "saved\n"
+        finally:
+            first.kill()
+    assert first.returncode == -signal.SIGKILL
+    assert sorted(board.notes()) == ["first", "other", "paused", "slow"]
+    with script("resume", backend, tmp_path) as second:
+        printed, _ = second.communicate(timeout=WAIT)
+    assert ast.literal_eval(printed) == {
+        "first": ("success", 1 + 2j, True),
+        "slow": ("success", [1 + 2j], True),
+        "held": ("success", [1 + 2j, 3], False),
+        "last": ("success", 4 + 2j, False),
+        "other": ("failure", None, False),
+    }
+    assert sorted(board.notes()[4:]) == ["held", "other"], "what had succeeded did not run again, the rest did"
