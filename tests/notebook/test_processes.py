@@ -252,6 +252,8 @@ def test_an_output_that_cannot_travel_costs_nothing_else(start: Start, tmp_path:
     reply = kernel.run_ok("print(file.name)")
     assert (reply.stdout, "runs again for 'file'" in reply.stamps[0]) == ("ran.txt\n", True)
     assert (tmp_path / "ran.txt").read_text() == ".."
+    reply = kernel.run_ok("%%task two --on processes --save never\nlines = (line for line in 'ab')")
+    assert "'lines' is not there: it stayed in the worker process: a generator" in reply.stamps[0]
 
 
 def test_inputs_that_change_before_it_begins(start: Start, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class Elsewhere(Background):
             random_before={name: found[name] for name in answer.reply.states},
             random_after=answer.reply.states,
             peak_bytes=answer.peak_bytes,
-            lost={name: f"it stayed in the worker process: {why}" for name, why in answer.reply.lost.items()},
+            lost={name: _stayed(why) for name, why in answer.reply.lost.items()},
         )
 
     def _with_aliases(self, answer: Answer) -> dict[str, Any]:
@@ -109,8 +109,15 @@ class Elsewhere(Background):
     def keep(self, plan: Plan, left: Left, saved: Saved) -> None:
         """Leave what the body left, and the random generators as it left them there."""
         super().keep(plan, left, saved)
+        if self.facts.definition.options.save == "never":  # else that is said with what could not be saved
+            for name, why in left.lost.items():
+                self.note(f"{name!r} is not there: {why}", symbol="⚠", warning=True)
         assert self.left is not None
         self.left = replace(self.left, states=left.random_after, found=left.random_before)
+
+
+def _stayed(why: str) -> str:
+    return f"it stayed in the worker process: {why}; run the task --on threads if you need it"
 
 
 # before anything is sent

@@ -12,7 +12,7 @@ from typing import Any
 from milepost.model.errors import RemoteError
 from milepost.ports import Blob, Serializer
 
-MAX_FRAMES = 200
+MAX_FRAMES = 60
 """Frames of one traceback that are carried: the outer and the inner half of them, for endless recursions."""
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
