@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "builder": {"model", "ports", "engine", "executors", "checkpoint"},
     "widget": {"model"},
     "notebook": {"model", "ports", "analysis", "engine", "functions", "builder", "checkpoint", "widget"},
+    "telemetry": {"model", "ports"},
     "testing": {"model", "ports"},
     "__init__": {"model", "engine", "functions", "builder", "notebook"},
 }
