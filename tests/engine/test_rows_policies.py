@@ -16,7 +16,7 @@ from milepost.model.errors import WorkerDied
 from milepost.ports import ExecutionStrategy, TaskCall
 from milepost.testing.clock import FakeClock
 
-LONG = 1_000.0  # seconds that no test waits for
+LONG = float(WAIT)  # seconds that no test waits for
 
 # E9, E10: again
 
@@ -116,7 +116,7 @@ def test_e9_what_ends_a_body_for_good_is_not_tried_again(backend: Backend, board
         board.note("exit")
         raise SystemExit(3)
 
-    results = backend.build().run([backend.task("a", exits, retry=RetryPolicy(3))])
+    results = backend.build().start([backend.task("a", exits, retry=RetryPolicy(3))]).wait(WAIT)
     assert statuses(results) == {"a": "failure"}
     assert board.notes() == ["exit"]
 
@@ -138,25 +138,27 @@ def test_e9_a_killed_worker_is_tried_again_as_any_failure(tmp_path: Path) -> Non
     assert len(heard) == 1
 
 
+def long_waits(rule: str, waits: threading.Event) -> dict[str, Any]:
+    """Rules by which a body is called a second time, much later; `waits` is set before that."""
+    if rule == "retry":
+        return {"retry": RetryPolicy(2, LONG)}
+    return {"loop": LoopPolicy(lambda data: waits.set() or False, LONG, max_iterations=2)}
+
+
 @pytest.mark.parametrize("rule", ["retry", "loop"])
-def test_e9_e10_a_cancel_ends_the_wait_for_the_next_time(backend: Backend, rule: str) -> None:
+def test_e9_e10_a_cancel_ends_the_wait_for_the_next_time(backend: Backend, board: Board, rule: str) -> None:
+    def body() -> None:
+        board.note("call")
+        if rule == "retry":
+            raise OSError("x")
+
     waits = threading.Event()
-
-    class Clock(FakeClock):
-        def sleep(self, seconds: float, signal: Any) -> None:
-            waits.set()
-            signal.wait(seconds)
-            signal.raise_if_cancelled()
-
-    rules: dict[str, Any] = {
-        "retry": {"retry": RetryPolicy(2, LONG)},
-        "loop": {"loop": LoopPolicy(lambda data: False, LONG)},
-    }
-    body = fails if rule == "retry" else int
-    handle = backend.builder().with_clock(Clock()).build().start([backend.task("a", body, **rules[rule])])
+    runner = backend.builder().on("task_retry", lambda event: waits.set()).build()
+    handle = runner.start([backend.task("a", body, **long_waits(rule, waits))])
     assert waits.wait(WAIT)
     handle.cancel("stop")
     assert statuses(handle.wait(WAIT)) == {"a": "cancelled"}
+    assert board.notes() == ["call"]
 
 
 def test_e10_a_failing_iteration_ends_the_loop(backend: Backend, board: Board) -> None:
@@ -179,14 +181,11 @@ def test_e10_a_broken_predicate_fails_the_task_alone(backend: Backend) -> None:
 
 @pytest.mark.parametrize("rule", ["retry", "loop"])
 def test_e11_a_task_is_late_also_while_it_waits_for_its_next_time(backend: Backend, rule: str) -> None:
-    rules: dict[str, Any] = {
-        "retry": {"retry": RetryPolicy(9, LONG)},
-        "loop": {"loop": LoopPolicy(lambda data: False, LONG)},
-    }
+    rules = long_waits(rule, threading.Event())
     body = fails if rule == "retry" else int
     runner = backend.build()
     runner.run([backend.task("first", int)])  # has what it runs in
-    results = runner.run([backend.task("a", body, timeout=0.2, **rules[rule]), backend.task("b", int)])
+    results = runner.run([backend.task("a", body, timeout=0.2, **rules), backend.task("b", int)])
     assert results["a"].status is TaskStatus.FAILURE
     assert results["a"].error is not None
     assert results["a"].error.type == "TaskTimeout"

@@ -137,7 +137,7 @@ def test_a_task_that_a_timer_ends_leaves_no_span_open_or_current(backend: Backen
 
     runner = tracing.runner(backend)
     runner.run([backend.task("first", int)])  # has what it runs in
-    runner.run([backend.task("late", waits, timeout=0.1), backend.task("next", int)])
+    runner.run([backend.task("next", int), backend.task("late", waits, timeout=0.1)])
     assert trace.get_current_span() is trace.INVALID_SPAN
     spans = tracing.spans
     assert spans["late"].status.description == "TaskTimeout: it took longer than its 0.1 s"
