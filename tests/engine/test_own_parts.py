@@ -46,7 +46,7 @@ def part(words: str) -> str:
 
 
 def test_the_section_is_there() -> None:
-    assert len(SCRIPT) == 1
+    assert len(SCRIPT) == 2
     assert len(PARTS) == 5
 
 
