@@ -126,7 +126,7 @@ class TaskRunnerBuilder:
         if isinstance(executor, str) and executor not in EXECUTORS:
             raise UsageError(f"there is no executor {executor!r}; there are {', '.join(EXECUTORS)}")
         for given in more if isinstance(executor, str) else (executor, *more):
-            if not isinstance(given, Executor):
+            if isinstance(given, type) or not isinstance(given, Executor):
                 raise UsageError(f"{given!r} is no executor: it needs name, inline, submit, invoke and shutdown")
         self._executor, self._more = executor, more
         return self

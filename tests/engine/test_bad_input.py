@@ -15,6 +15,7 @@ from tests.engine.helpers import WAIT, Backend, build, in_thread, statuses
 from milepost import Event, LoopPolicy, RetryPolicy, Task, TaskRunnerBuilder, task
 from milepost.engine import plugins
 from milepost.engine.strategies.retrying import delay
+from milepost.executors.threads import ThreadsExecutor
 from milepost.functions import use_registry
 from milepost.model.errors import TaskGraphError, UsageError
 from milepost.ports import PluginContext
@@ -378,6 +379,7 @@ def test_an_installed_package_with_a_broken_plugin_breaks_no_runner(
         (lambda builder: builder.with_executor("thread"), "there is no executor 'thread'; there are main, threads"),
         (lambda builder: builder.with_executor(3), "3 is no executor: it needs name, inline, submit, invoke and shut"),
         (lambda builder: builder.with_executor("main", "threads"), "'threads' is no executor"),
+        (lambda builder: builder.with_executor(ThreadsExecutor), "ThreadsExecutor'> is no executor"),
         (lambda builder: builder.with_snapshot({"a": 1}), r"with_snapshot takes a Snapshot \(see Snapshot.load\)"),
         (lambda builder: builder.with_snapshot("run.json"), "with_snapshot takes a Snapshot"),
         (lambda builder: builder.with_logger("yaml"), 'with_logger takes "text" or "json", not \'yaml\''),
