@@ -44,12 +44,8 @@ check: $(VENV)/.front-end
 lab: $(VENV)/.front-end
 	$(BIN)/jupyter lab --notebook-dir=notebooks notebooks/01-quickstart.ipynb
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/engine.py
-
-$(VENV)/.bench: $(VENV)/.python
-	SKIP_JUPYTER_BUILDER=1 $(BIN)/python $(PIP) --no-build-isolation --editable '.[bench]'
-	touch $@
 
 # The newest packages, and Milepost itself in place, so that an edit needs no new install.
 $(VENV)/.python: pyproject.toml

@@ -56,8 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     size = 300 if chosen.quick else chosen.tasks
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors, concurrency {rivals.CONCURRENCY}")
-    if not rivals.HAS_DASK:
-        print('dask is not installed, so nothing is compared with it: pip install -e ".[bench]"')
+    for name, there in (("dask", rivals.HAS_DASK), ("loky", rivals.HAS_LOKY)):
+        if not there:
+            print(f'{name} is not installed, so nothing is compared with it: pip install -e ".[test]"')
     bars = [*speeds(size), *memories(size), *resumes(size), *processes(200 if chosen.quick else 2_000)]
     return 0 if verdict(bars) or chosen.quick else 1
 
@@ -162,11 +163,14 @@ def processes(size: int) -> Iterator[Bar]:
     """What a task in a worker process costs, beside loky's own `submit`."""
     workers = os.cpu_count() or 2
     shape = make("independent", size)
-    ours, loky = partial(rivals.milepost, shape, "processes", workers), partial(rivals.loky, size, workers)
-    speed = Speed("independent", size, rivals.side_by_side({"milepost": ours, "loky": loky}, 3))
-    rows = [("milepost", f"{speed.micro('milepost'):.0f}"), ("loky", f"{speed.micro('loky'):.0f}")]
+    runs: dict[str, Callable[[], float]] = {"milepost": partial(rivals.milepost, shape, "processes", workers)}
+    if rivals.HAS_LOKY:
+        runs["loky"] = partial(rivals.loky, size, workers)
+    speed = Speed("independent", size, rivals.side_by_side(runs, 3))
+    rows = [(name, f"{speed.micro(name):.0f}") for name in runs]
     table(f"Processes: microseconds a task, {size:,} tasks, {workers} workers", ("", "µs"), rows)
-    return iter([at_most("processes: times loky's own submit", speed.over("milepost", "loky"), 2.0, "×")])
+    if rivals.HAS_LOKY:
+        yield at_most("processes: times loky's own submit", speed.over("milepost", "loky"), 2.0, "×")
 
 
 if __name__ == "__main__":

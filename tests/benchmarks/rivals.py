@@ -16,7 +16,7 @@ from milepost import TaskGraph, TaskRunnerBuilder, TaskStatus
 
 CONCURRENCY = 64
 
-HAS_DASK = importlib.util.find_spec("dask") is not None
+HAS_DASK, HAS_LOKY = (importlib.util.find_spec(name) is not None for name in ("dask", "loky"))
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
