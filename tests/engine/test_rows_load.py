@@ -121,18 +121,18 @@ def test_s1_to_s5_a_cancelled_run_is_resumed_and_nothing_that_succeeded_runs_aga
     dice, size = random.Random(seed), SIZES[backend.name]
     broken = frozenset(f"t{number}" for number in dice.sample(range(size), 3))
     cut = stopped_after(backend.build(), layered(backend, ledger, broken), dice.randrange(WIDTH, size // 2))
-    ran_before = ledger.read()
     cut.save(tmp_path / "run.json")
 
     saved = Snapshot.load(tmp_path / "run.json")
     assert saved == cut
     heard: list[Event] = []
     runner = backend.builder().with_snapshot(saved).on("*", heard.append).build()
-    results = runner.run(layered(backend, ledger), concurrency=16)
+    again = Ledger(tmp_path / "again")  # its own: bodies that the cancelled run left to themselves may still begin
+    results = runner.run(layered(backend, again), concurrency=16)
 
     right = expected(size)
     assert {name: result.data for name, result in results.items()} == right
-    ran = ledger.read() - ran_before
+    ran = again.read()
     kept = done(saved)
     assert 0 < len(kept) < size
     assert set(ran) == right.keys() - kept
