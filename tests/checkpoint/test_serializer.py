@@ -146,6 +146,7 @@ class TestFunctions:
         assert f(1) == (1, [1], (), {"k": 1}, {})
         assert (f.__doc__, f.note, f.__annotations__) == ("Doc.", "mine", {"a": int, "return": str})
         assert (f.__name__, f.__module__) == ("f", "__main__")
+        assert f.__code__.co_filename.startswith("<cell ")
         assert ns["g"](1) == (1, 2)
         assert asyncio.run(ns["h"]()) == 1
         assert list(ns["gen"]()) == [1]

@@ -7,12 +7,12 @@ import types
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
 from cloudpickle.cloudpickle import _should_pickle_by_reference  # type: ignore[import-untyped]
 
 from milepost.checkpoint.serializers import rebuild
 from milepost.checkpoint.serializers.adapt import Reducer, reducer_for
 from milepost.checkpoint.serializers.arrays import reduce_view
+from milepost.pickling import Pickler
 
 IN_BAND_BELOW = 4096
 """Buffers smaller than this (bytes) stay in the stream."""
@@ -22,7 +22,7 @@ class _Shell:
     """Stands for one cell while pickling: empty when built, so that functions may hold themselves."""
 
 
-class NotebookPickler(cloudpickle.Pickler):  # type: ignore[misc]
+class NotebookPickler(Pickler):
     """Saves functions and classes of the notebook by value, bound to the live notebook when loaded.
 
     Parameters

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, NamedTuple
 
-import cloudpickle  # type: ignore[import-untyped]
-
 from milepost.executors.remote.files import LARGE, Stored
+from milepost.pickling import Pickler
 
 Place = Callable[[memoryview], Stored]
 """Puts a large buffer into a file."""
@@ -80,7 +79,7 @@ class _Nowhere(io.RawIOBase):
         return len(data)
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class _Pickler(Pickler):
     def __init__(self, file: Any, keep: Callable[[pickle.PickleBuffer], bool], stubs: Mapping[int, Stub]) -> None:
         super().__init__(file, protocol=5, buffer_callback=keep)
         self._stubs = stubs
