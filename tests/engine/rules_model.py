@@ -57,7 +57,8 @@ class World:
     hydrated: set[str] = field(default_factory=set)
     runs: list[Run] = field(default_factory=list)
     paused: bool = False
-    events: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    events: defaultdict[str, list[tuple[Run, str]]] = field(default_factory=lambda: defaultdict(list))
+    """By task: the events, each with the run that tells it."""
     calls: Counter[str] = field(default_factory=Counter)
     owner: dict[str, Run] = field(default_factory=dict)
     """By task: the run that has it under way."""
@@ -69,10 +70,10 @@ class World:
 
     def start(self, targets: list[str], concurrency: int) -> Run:
         """A run begins."""
+        run = Run(self, targets, concurrency)
         for name in targets:
             if name in self.hydrated:
-                self.events[name].append("task_restored")
-        run = Run(self, targets, concurrency)
+                self.events[name].append((run, "task_restored"))
         self.runs.append(run)
         for each in self.runs:
             each.alone = len(self.runs) == 1
@@ -118,12 +119,14 @@ class World:
         owner.open.add(name)
         owner.waits_for.add(name)
         self.owner[name] = run
+        if (started := (owner, "task_start")) in self.events[name][-1:]:
+            self.events[name][-1] = (run, started[1])
 
-    def put(self, name: str, outcome: Outcome) -> None:
+    def put(self, name: str, outcome: Outcome, run: Run) -> None:
         """A result, and its event."""
         self.results[name] = outcome
         self.hydrated.discard(name)
-        self.events[name].append("task_skipped" if outcome[0] == SKIPPED else "task_end")
+        self.events[name].append((run, "task_skipped" if outcome[0] == SKIPPED else "task_end"))
 
 
 @dataclass(eq=False, repr=False)
@@ -201,7 +204,7 @@ class Run:
     def _call(self, name: str, phase: str) -> None:
         world, before = self.world, self.running.get(name)
         if phase == "body" and (before is None or before.phase == "condition"):
-            world.events[name].append("task_start")
+            world.events[name].append((self, "task_start"))
         world.calls[name] += 1
         call = Call(name, phase, world.calls[name])
         attempt, iteration = (before.attempt, before.iteration) if before else (1, 1)
@@ -227,6 +230,7 @@ class Run:
             self._call(name, "body")
         elif verdict == "retry" and running.attempt < rules.attempts:
             running.attempt += 1
+            self.world.events[name].append((self, "task_retry"))
             self._call(name, "body")
         elif verdict == "again":
             self.settle(name, (FAILURE if rules.iterations > 1 else SUCCESS, data))
@@ -252,7 +256,7 @@ class Run:
         world = self.world
         del self.running[name], world.owner[name]
         self.outcomes[name] = outcome
-        world.put(name, outcome)
+        world.put(name, outcome, self)
         if len(world.runs) > 1:
             world.serial += 1
             world.ended[name] = (world.serial, self, outcome)
@@ -278,7 +282,7 @@ class Run:
                 self.open.remove(other.name)
                 self.waits_for.discard(other.name)
                 self.outcomes[other.name] = (SKIPPED, None)
-                self.world.put(other.name, (SKIPPED, None))
+                self.world.put(other.name, (SKIPPED, None), self)
                 self._doom(other.name)
 
     def cancel(self) -> None:
@@ -288,7 +292,7 @@ class Run:
         for name in sorted(self.open):
             self.open.remove(name)
             self.outcomes[name] = (CANCELLED, None)
-            self.world.put(name, (CANCELLED, None))
+            self.world.put(name, (CANCELLED, None), self)
         for name, running in tuple(self.running.items()):
             if running.phase == "body":
                 self.settle(name, (CANCELLED, None))
