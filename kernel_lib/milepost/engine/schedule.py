@@ -41,12 +41,15 @@ class Schedule:
         self._priorities = [task.priority for task in graph.listed] if any(t.priority for t in graph.listed) else None
         whole = len(chosen) == self._size
         self._unmet = list(graph.edges.unmet) if whole else self._unmet_among(chosen)
+        self._first: tuple[list[int], list[int]] = ([], [])
+        """By lane: ready from the start, the next one last, since to take it from there costs less than from a heap."""
         self._ready: tuple[list[int], list[int]] = ([], [])
+        """By lane: a heap of those that became ready."""
         for place in range(self._size) if whole else sorted(chosen):
             if not self._unmet[place]:
-                self._ready[lanes[place]].append(self._rank(place) if self._priorities else place)
-        for ready in self._ready:
-            heapq.heapify(ready)
+                self._first[lanes[place]].append(self._rank(place) if self._priorities else place)
+        for first in self._first:
+            first.sort(reverse=True)
         self._open = chosen
 
     def _unmet_among(self, chosen: set[int]) -> list[int]:
@@ -70,16 +73,17 @@ class Schedule:
 
     def has_ready(self, lane: int) -> bool:
         """Whether a task of this lane may be ready."""
-        return bool(self._ready[lane])
+        return bool(self._ready[lane] or self._first[lane])
 
     def take(self, lane: int) -> int:
         """The next task of a lane, which belongs to the caller then; `NONE` when none is ready."""
-        ready = self._ready[lane]
-        while ready:
+        first, ready = self._first[lane], self._ready[lane]
+        while first or ready:
             try:
-                place = heapq.heappop(ready) % self._size
+                rank = first.pop() if first and (not ready or first[-1] < ready[0]) else heapq.heappop(ready)
             except IndexError:  # another thread was faster
-                break
+                continue
+            place = rank % self._size
             try:  # `claim`, without a call for every task
                 self._open.remove(place)
             except KeyError:
