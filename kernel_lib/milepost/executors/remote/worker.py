@@ -43,7 +43,7 @@ def main(descriptor: int, owner: int, folder: str, idle: float) -> None:
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=False)
     connection: Connection[Any, Any] = Connection(descriptor)
     # A child that a body forks must not keep the connection open after this process.
     os.register_at_fork(after_in_child=connection.close)
