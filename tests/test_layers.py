@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "widget": {"model"},
     "notebook": {"model", "ports", "analysis", "engine", "functions", "builder", "checkpoint", "widget"},
     "telemetry": {"model", "ports"},
-    "testing": {"model", "ports"},
+    "testing": {"model", "ports", "engine", "builder"},
     "__init__": {"model", "engine", "functions", "builder", "notebook"},
 }
 """What each folder or file at the top may import of ours, besides itself."""

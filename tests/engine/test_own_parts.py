@@ -47,7 +47,7 @@ def part(words: str) -> str:
 
 def test_the_section_is_there() -> None:
     assert len(SCRIPT) == 2
-    assert len(PARTS) == 5
+    assert len(PARTS) == 6
 
 
 def test_a_listener(tmp_path: Path) -> None:
@@ -77,6 +77,14 @@ assert isinstance(Cluster(), Executor)
 print(runner.snapshot()["far"].data)
 """
     assert printed(part("class Cluster"), check, folder=tmp_path) == ["60"]
+
+
+def test_the_contract_of_an_executor(tmp_path: Path) -> None:
+    (tmp_path / "test_cluster.py").write_text("\n".join([*SCRIPT, part("class Cluster"), part("ExecutorContract")]))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cluster.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT, check=False)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\b1\d passed", done.stdout)
 
 
 def test_logs_and_spans(tmp_path: Path) -> None:
