@@ -215,7 +215,8 @@ def test_the_stop_button_reaches_an_await(start: Start) -> None:
     sent = kernel.send("%%task one\nimport asyncio\nprint('in it', flush=True)\nawait asyncio.sleep(60)")
     kernel.finish(sent, until="in it")
     kernel.interrupt()
-    assert kernel.finish(sent).ename == "KeyboardInterrupt"
+    reply = kernel.finish(sent)
+    assert reply.ename == "KeyboardInterrupt", reply.traceback
     assert kernel.status()["one"]["state"] == "cancelled"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections.abc import Callable
@@ -12,8 +13,8 @@ from typing import Any
 def run_coroutine(make: Callable[[], Any]) -> Any:
     """Run a coroutine to its end in a thread with a loop of its own; an interrupt here cancels it there."""
     runner = _CoroutineThread(make)
-    runner.start()
     try:
+        runner.start()
         runner.wait()
     except BaseException:
         runner.cancel()
@@ -28,6 +29,7 @@ class _CoroutineThread:
         self._make = make
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
         self._value: Any = None
         self._error: BaseException | None = None
         context = contextvars.copy_context()
@@ -42,8 +44,10 @@ class _CoroutineThread:
 
     def cancel(self) -> None:
         """Cancel and wait for the coroutine to have ended, so that nothing of the cell runs on."""
+        self._cancelled = True
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._cancel_task)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
+                self._loop.call_soon_threadsafe(self._cancel_task)
             self._thread.join()
 
     def _cancel_task(self) -> None:
@@ -67,4 +71,6 @@ class _CoroutineThread:
 
     async def _main(self) -> Any:
         self._task = asyncio.current_task()
+        if self._cancelled:  # before it began
+            raise asyncio.CancelledError
         return await self._make()
