@@ -182,3 +182,16 @@ def test_a_hydrated_result_says_that_it_was_restored() -> None:
     runner = TaskRunnerBuilder().with_snapshot(Snapshot(saved)).build()
     assert runner.run([Task("a", lambda: 2)])["a"].restored
     assert runner.snapshot() == saved
+
+
+def test_a_runner_goes_on_after_an_interrupt_in_a_listener() -> None:
+    runner = TaskRunnerBuilder().with_executor("main").build()
+
+    def stop(event: object) -> None:
+        unsubscribe()
+        raise KeyboardInterrupt
+
+    unsubscribe = runner.on("task_end", stop)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([Task("a", lambda: 1)])
+    assert runner.run([Task("a", lambda: 2)], timeout=30)["a"].data == 2

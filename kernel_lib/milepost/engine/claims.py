@@ -72,8 +72,13 @@ class Claims:
                 self._ended[name] = (self._serial, self._running.get(name), result)
         self._free(name, result)
 
+    def give_up(self, name: str, run: object, result: TaskResult) -> None:
+        """Release what a run may still hold: an interrupt may have come between its outcome and its release."""
+        if self._running.get(name) is run:
+            self.release(name, result)
+
     def _free(self, name: str, result: TaskResult) -> None:
-        del self._running[name]
+        self._running.pop(name, None)  # an interrupt may have torn an earlier release
         if self._waiting:
             self._tell(name, result)
 

@@ -181,7 +181,9 @@ class WorkflowExecutor:
         self._give_up()
         for place in self._all:
             if self._outcomes[place] is None:
-                self._record(place, TaskResult(TaskStatus.CANCELLED, self._signal.reason))
+                self._note(place, TaskResult(TaskStatus.CANCELLED, self._signal.reason))
+            outcome = self._outcomes[place] or _LOST
+            self._tools.claims.give_up(self._graph.listed[place].name, self, outcome)
 
     # threads at work
 
@@ -340,12 +342,14 @@ class WorkflowExecutor:
                 self._schedule.make_ready(place)
         elif self._schedule.claim(place):
             self._outcomes[place] = result
+            self._state.put(self._graph.listed[place].name, result)  # this run may have dropped it when it began
             self._go_on(place, result)
         self._books.post(self._books.look)
 
 
 _NO_INPUTS: Mapping[str, Any] = MappingProxyType({})
 _SUCCESS = TaskStatus.SUCCESS
+_LOST = TaskResult(TaskStatus.CANCELLED, "interrupted")
 
 
 def _lanes(graph: TaskGraph, tools: Tools) -> bytes:
