@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import ChainMap
 from collections.abc import Callable
 from types import CodeType
@@ -23,3 +24,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Functions and classes that no module has are pickled by value."""
 
     dispatch_table: ClassVar[Any] = ChainMap({CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
+
+
+def dumps(value: Any) -> bytes:
+    """A pickle of the value, by the pickler above."""
+    file = io.BytesIO()
+    Pickler(file, protocol=5).dump(value)
+    return file.getvalue()

@@ -8,9 +8,12 @@ import threading
 from typing import Any
 
 import pytest
+from tests.engine.helpers import statuses
 
 from milepost.builder import TaskRunnerBuilder
+from milepost.engine.runner import RunHandle
 from milepost.model.cancel import CancelSignal
+from milepost.model.events import Event
 from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskStatus
 from milepost.model.task import RetryPolicy, Task
@@ -195,3 +198,21 @@ def test_a_runner_goes_on_after_an_interrupt_in_a_listener() -> None:
     with pytest.raises(KeyboardInterrupt):
         runner.run([Task("a", lambda: 1)])
     assert runner.run([Task("a", lambda: 2)], timeout=30)["a"].data == 2
+
+
+def test_what_a_run_dropped_and_then_took_over_is_kept() -> None:
+    runner = TaskRunnerBuilder().build()
+    tasks = [Task("a", lambda: 1), Task("b", lambda: 2, ("a",))]
+    second: list[RunHandle] = []
+    begun = threading.Event()
+
+    def start_another(event: Event) -> None:
+        if event.task == "a" and not second:
+            runner.on("workflow_start", lambda event: begun.set())
+            second.append(runner.start(tasks))
+            assert begun.wait(30)  # by now it has dropped what this run had put
+
+    runner.on("task_end", start_another)
+    runner.run(tasks)
+    second[0].wait()
+    assert statuses(runner.snapshot()) == {"a": "success", "b": "success"}

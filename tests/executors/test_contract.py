@@ -1,15 +1,10 @@
-"""Every executor keeps the contract, one of a user's own too."""
+"""Every executor keeps the contract; tests/engine/test_own_parts.py runs it for the one in the README."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from milepost.executors.main import MainExecutor
 from milepost.executors.processes import ProcessesExecutor
 from milepost.executors.threads import ThreadsExecutor
-from milepost.ports import TaskCall
 from milepost.testing.executor import ExecutorContract
 
 
@@ -26,18 +21,3 @@ class TestThreads(ExecutorContract):
 class TestProcesses(ExecutorContract):
     def make_executor(self) -> ProcessesExecutor:
         return ProcessesExecutor(2)
-
-
-class Cluster(ThreadsExecutor):
-    """As in the README."""
-
-    name = "cluster"
-    client = ThreadPoolExecutor(2)
-
-    def invoke(self, call: TaskCall, arguments: Mapping[str, Any]) -> Any:
-        return self.client.submit(call.task.run, **arguments).result()
-
-
-class TestOwn(ExecutorContract):
-    def make_executor(self) -> Cluster:
-        return Cluster()

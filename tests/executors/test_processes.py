@@ -1,4 +1,4 @@
-"""Worker processes: what reaches the screen."""
+"""Worker processes: what reaches the screen, and what comes back of an exception."""
 
 from __future__ import annotations
 
@@ -23,3 +23,18 @@ def buffering() -> dict[str, tuple[bool, bool]]:
     """Whether a stream sends a line once it is whole, and whether it sends all at once."""
     streams: dict[str, Any] = {"stdout": sys.stdout, "stderr": sys.stderr}
     return {name: (stream.line_buffering, stream.write_through) for name, stream in streams.items()}
+
+
+def test_an_exception_by_value_keeps_the_file_of_its_code() -> None:
+    class Own(Exception):
+        def hint(self) -> str:
+            return "its own"
+
+    def fails() -> None:
+        raise Own
+
+    runner = TaskRunnerBuilder().with_executor(ProcessesExecutor(1)).build()
+    error: Any = runner.run([Task("a", fails)])["a"].exception
+    runner.close()
+    assert error.hint() == "its own"
+    assert error.hint.__code__.co_filename == __file__

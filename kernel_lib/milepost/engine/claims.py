@@ -64,21 +64,21 @@ class Claims:
         self._free(name, _LOOK_AGAIN)
         return result
 
-    def release(self, name: str, result: TaskResult) -> None:
-        """The task has ended, and its result can be seen by all: tell the runs that wait for it."""
+    def release(self, name: str, run: object, result: TaskResult) -> None:
+        """The task has ended, and its result can be seen by all: tell the runs that wait for it.
+
+        Nothing happens where this run holds it no longer: an interrupt may have torn the run, which then releases all.
+        """
+        if self._running.get(name) is not run:
+            return
         if self._runs > 1:
             with self._lock:
                 self._serial += 1
-                self._ended[name] = (self._serial, self._running.get(name), result)
+                self._ended[name] = (self._serial, run, result)
         self._free(name, result)
 
-    def give_up(self, name: str, run: object, result: TaskResult) -> None:
-        """Release what a run may still hold: an interrupt may have come between its outcome and its release."""
-        if self._running.get(name) is run:
-            self.release(name, result)
-
     def _free(self, name: str, result: TaskResult) -> None:
-        self._running.pop(name, None)  # an interrupt may have torn an earlier release
+        self._running.pop(name, None)  # two threads of the run that holds it may be here
         if self._waiting:
             self._tell(name, result)
 

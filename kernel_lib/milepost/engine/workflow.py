@@ -180,10 +180,11 @@ class WorkflowExecutor:
                 self._woken.get(timeout=patience)
         self._give_up()
         for place in self._all:
-            if self._outcomes[place] is None:
-                self._note(place, TaskResult(TaskStatus.CANCELLED, self._signal.reason))
-            outcome = self._outcomes[place] or _LOST
-            self._tools.claims.give_up(self._graph.listed[place].name, self, outcome)
+            outcome = self._outcomes[place]
+            if outcome is None:
+                self._record(place, TaskResult(TaskStatus.CANCELLED, self._signal.reason))
+            else:  # the interrupt may have come between its outcome and its release
+                self._tools.claims.release(self._graph.listed[place].name, self, outcome)
 
     # threads at work
 
@@ -282,7 +283,7 @@ class WorkflowExecutor:
     def _record(self, place: int, result: TaskResult) -> None:
         """The outcome of a task that this run ran."""
         self._note(place, result)
-        self._tools.claims.release(self._graph.listed[place].name, result)
+        self._tools.claims.release(self._graph.listed[place].name, self, result)
 
     def _note(self, place: int, result: TaskResult) -> None:
         name, bus = self._graph.listed[place].name, self._tools.bus
@@ -349,7 +350,6 @@ class WorkflowExecutor:
 
 _NO_INPUTS: Mapping[str, Any] = MappingProxyType({})
 _SUCCESS = TaskStatus.SUCCESS
-_LOST = TaskResult(TaskStatus.CANCELLED, "interrupted")
 
 
 def _lanes(graph: TaskGraph, tools: Tools) -> bytes:

@@ -6,10 +6,9 @@ import pickle
 import traceback
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
-
 from milepost.executors.remote.messages import Raised
 from milepost.model.errors import RemoteError
+from milepost.pickling import dumps
 
 
 class RemoteTraceback(Exception):
@@ -48,7 +47,7 @@ def _message(error: BaseException) -> str:
 def _pickled(error: BaseException) -> bytes | None:
     """None where the pickle cannot be made, or not be opened: an `__init__` that takes other arguments."""
     try:
-        pickled: bytes = cloudpickle.dumps(error, protocol=5)
+        pickled = dumps(error)
     except Exception:
         return None
     return pickled if isinstance(_opened(pickled), type(error)) else None
