@@ -25,6 +25,22 @@ async def later(*values: Any) -> bool:
     return bool(values)
 
 
+def yields() -> Any:
+    yield 1
+
+
+async def yields_later() -> Any:
+    yield 1
+
+
+def two(context: Any, more: Any) -> bool:
+    return True
+
+
+def by_position(load: Any, /) -> Any:
+    return load
+
+
 # tasks and policies
 
 
@@ -41,7 +57,14 @@ async def later(*values: Any) -> bool:
         ({"dependencies": [Task("load", print)]}, "its dependencies are names of tasks, not Task"),
         ({"priority": "high"}, "its priority is a whole number, not 'high'"),
         ({"priority": math.nan}, "its priority is a whole number, not nan"),
+        ({"run": yields}, "its body is a generator function, which does nothing when it is called"),
+        ({"run": yields_later}, "its body is a generator function"),
         ({"condition": True}, "its condition is a function, not True"),
+        (
+            {"condition": lambda: True},
+            "its condition is called with one argument, the context, which <lambda> does not",
+        ),
+        ({"condition": two}, "its condition is called with one argument, the context, which two does not take"),
         ({"retry": 3}, r"retry is a RetryPolicy, such as RetryPolicy\(3\), not 3"),
         ({"loop": 3}, "loop is a LoopPolicy"),
         ({"timeout": -1}, "its timeout is a number of seconds, 0 or more, not -1"),
@@ -90,6 +113,7 @@ def test_a_retry_policy_that_makes_no_sense_is_refused(settings: dict[str, Any],
     ("settings", "words"),
     [
         ({"until": 5}, "until is a function, not 5"),
+        ({"until": lambda: True}, "until is called with one argument, the data, which <lambda> does not take"),
         ({"until": later}, "until is a plain function; 'later' is a coroutine function"),
         ({"interval": -1}, "interval is a number of seconds, 0 or more, not -1"),
         ({"interval": math.nan}, "interval .* not nan"),
@@ -150,6 +174,7 @@ class Called:
         (needs, ["'data', which names none of its dependencies; give it a default, or", "'more'"]),
         (Called(), ["'whatever'"]),
         (Called().method, ["'other'"]),
+        (by_position, ["takes 'load' by position only; take out the '/'"]),
         (lambda contxt: contxt, ["'contxt', which names none of its dependencies; did you mean 'context'?"]),
         (lambda load, context, signal, progress, default=1, *rest, **more: None, []),
     ],
@@ -210,6 +235,18 @@ def test_a_task_function_where_a_task_is_expected() -> None:
 
 
 def fails_not() -> None: ...
+
+
+def test_options_that_a_decorator_does_not_know_are_told_together() -> None:
+    with pytest.raises(
+        UsageError, match=r"no option 'retries'; did you mean 'retry'\?; .*'x'; after are several names"
+    ):
+        task(retries=3, x=1, after="load")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("condition", [lambda context: True, lambda *all: True, lambda c, more=1: True, bool, later])
+def test_whatever_takes_one_argument_is_a_condition(condition: Callable[[Any], Any]) -> None:
+    assert build().run([Task("a", int, condition=condition)])["a"].message in ("", "its condition does not hold")
 
 
 # runs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,9 +24,11 @@ def unfilled(graph: TaskGraph) -> Iterator[str]:
     for task in graph.listed:
         needed = needed_names(task.run)
         if needed:
-            known = task.dependencies
+            known, unnamed = task.dependencies, positional_only(task.run)
             for name in needed:
-                if name not in known and name not in GIVEN:
+                if name in unnamed:
+                    yield f"the body of task {task.name!r} takes {name!r} by position only; take out the '/' behind it"
+                elif name not in known and name not in GIVEN:
                     yield _sentence(task, name, graph)
 
 
@@ -54,6 +56,17 @@ def needed_names(body: Callable[..., Any]) -> tuple[str, ...]:
     except TypeError:  # a body without weak references, such as a built-in function
         return needed
     return needed
+
+
+def positional_only(body: Callable[..., Any]) -> Collection[str]:
+    """The parameters of a body that cannot be given by name."""
+    if type(body) is FunctionType and not body.__dict__:
+        return body.__code__.co_varnames[: body.__code__.co_posonlyargcount]
+    try:
+        parameters = inspect.signature(body).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
 
 
 def _inspect(body: Callable[..., Any]) -> tuple[str, ...]:

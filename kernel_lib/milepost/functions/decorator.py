@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from milepost.functions.mapping import TaskMap
 from milepost.functions.names import Key
 from milepost.functions.registered import FunctionOptions, RegisteredFunction, Registry, current_registry
+from milepost.model import checks
+from milepost.model.graph import did_you_mean
 from milepost.model.task import LoopPolicy, RetryPolicy
 
 P = ParamSpec("P")
@@ -111,7 +114,7 @@ def task(function: Any = None, /, *, after: Any = (), **options: Any) -> Any:
     TaskFunction
         Call it as before, or ask for `.result()`; `.map(items)` makes it many tasks.
     """
-    settings = FunctionOptions(after=tuple(after), **options)
+    settings = _settings(after, options)
 
     def register(plain: Callable[P, R]) -> TaskFunction[P, R]:
         name = function if isinstance(function, str) else getattr(plain, "__name__", "")
@@ -121,3 +124,11 @@ def task(function: Any = None, /, *, after: Any = (), **options: Any) -> Any:
         return made
 
     return register(function) if callable(function) else register
+
+
+def _settings(after: Any, options: dict[str, Any]) -> FunctionOptions:
+    """The options of `@task`, those that make no sense refused together."""
+    known = [field.name for field in fields(FunctionOptions)]
+    strange = [f"there is no option {name!r}{did_you_mean(name, known)}" for name in options if name not in known]
+    checks.refuse("@task", [*strange, checks.names("after", after)])
+    return FunctionOptions(after=tuple(after), **options)

@@ -6,10 +6,12 @@ import inspect
 import threading
 from collections.abc import Iterable
 from numbers import Integral, Real
-from types import CoroutineType
+from types import CoroutineType, FunctionType
 from typing import Any
 
 from milepost.model.errors import UsageError
+
+_YIELDS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def refuse(what: str, problems: Iterable[str]) -> None:
@@ -55,6 +57,39 @@ def function(name: str, value: Any, *, may_wait: bool = True) -> str:
     if not may_wait and inspect.iscoroutinefunction(value):
         return f"{name} is a plain function; {value.__name__!r} is a coroutine function"
     return ""
+
+
+def body(name: str, value: Any) -> str:
+    """A function whose call does the work: calling a generator function does nothing yet."""
+    if type(value) is FunctionType and value.__code__.co_flags & _YIELDS:
+        return f"{name} is a generator function, which does nothing when it is called; have it return a list"
+    return function(name, value)
+
+
+def of_one(name: str, value: Any, what: str, *, may_wait: bool = True) -> str:
+    """A function that can be called with one argument, and no more; `what` says what it gets."""
+    problem = function(name, value, may_wait=may_wait)
+    if problem or _takes_one(value):
+        return problem
+    return f"{name} is called with one argument, {what}, which {_called(value)} does not take"
+
+
+def _takes_one(function: Any) -> bool:
+    if type(function) is FunctionType and not function.__dict__:  # says the same as its signature, and much faster
+        code = function.__code__
+        if code.co_argcount == 1 and not code.co_kwonlyargcount:
+            return True
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # Python cannot tell
+        return True
+    return True
+
+
+def _called(function: Any) -> str:
+    return str(getattr(function, "__name__", "") or repr(function))
 
 
 def names(name: str, value: Any) -> str:

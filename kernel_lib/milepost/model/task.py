@@ -72,7 +72,7 @@ class LoopPolicy:
         checks.refuse("LoopPolicy", self._problems())
 
     def _problems(self) -> Iterator[str]:
-        yield checks.function("until", self.until, may_wait=False)
+        yield checks.of_one("until", self.until, "the data", may_wait=False)
         yield checks.seconds("interval", self.interval)
         yield checks.whole("max_iterations", self.max_iterations, 1)
 
@@ -133,7 +133,7 @@ class Task:
     def _problems(self) -> Iterator[str]:
         if not isinstance(self.name, str) or not self.name:
             yield "its name is a string that is not empty"
-        yield checks.function("its body", self.run)
+        yield checks.body("its body", self.run)
         if self.dependencies != ():
             yield checks.names("its dependencies", self.dependencies)
         if self.priority != 0:
@@ -146,7 +146,7 @@ class Task:
 
     def _problems_of_rules(self) -> Iterator[str]:
         if self.condition is not None:
-            yield checks.function("its condition", self.condition)
+            yield checks.of_one("its condition", self.condition, "the context")
         if self.retry is not None:
             yield checks.instance("retry", self.retry, RetryPolicy, "RetryPolicy(3)")
         if self.loop is not None:
