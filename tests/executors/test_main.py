@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
+
+import pytest
 
 from milepost import Task, TaskRunnerBuilder, TaskStatus
 
@@ -30,6 +33,22 @@ def test_a_cancel_from_another_thread_interrupts_the_body() -> None:
     assert results["a"].message == "enough"
     assert isinstance(results["a"].exception, KeyboardInterrupt)
     assert results["b"].status is TaskStatus.CANCELLED
+
+
+def test_an_interrupt_that_comes_just_before_the_body_sleeps_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+
+    def send(thread: int, number: int) -> None:
+        sent.append(number)
+        if len(sent) > 1:  # the first one came when nobody looked
+            kill(thread, number)
+
+    kill = signal.pthread_kill
+    monkeypatch.setattr("milepost.executors.main.signal.pthread_kill", send)
+    runner = TaskRunnerBuilder().with_executor("main").build()
+    results = runner.run([Task("a", lambda: time.sleep(LONG))], timeout=0.05)
+    assert results["a"].status is TaskStatus.CANCELLED
+    assert len(sent) == 2
 
 
 def test_a_timeout_interrupts_the_body_and_only_that() -> None:

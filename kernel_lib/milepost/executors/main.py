@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from threading import get_ident
@@ -10,6 +11,11 @@ from typing import Any
 
 from milepost.model.cancel import CancelSignal
 from milepost.ports import TaskCall
+
+AGAIN = 0.02
+"""Seconds after which a body that did not heed an interrupt gets it again."""
+
+_Place = tuple[int, int]
 
 
 class MainExecutor:
@@ -65,9 +71,25 @@ class _Guard:
             cancel.on_cancel(self._interrupt)
 
     def _interrupt(self) -> None:
+        if self.thread != get_ident() and _would_raise():
+            self._strike()
+
+    def _strike(self, before: _Place | None = None) -> None:
+        """Interrupt the body; again while it stays where it was, as the signal may come just before it sleeps."""
         with self.lock:  # so that the interrupt cannot come once the body has been left
-            if self.running and self.thread != get_ident() and _would_raise():
-                signal.pthread_kill(self.thread, signal.SIGINT)
+            place = _place(self.thread)
+            if not self.running or before not in (None, place):
+                return
+            signal.pthread_kill(self.thread, signal.SIGINT)
+        again = threading.Timer(AGAIN, self._strike, (place,))
+        again.daemon = True
+        again.start()
+
+
+def _place(thread: int) -> _Place:
+    """Where a thread is: as soon as it heeds an interrupt it is somewhere else."""
+    frame = sys._current_frames().get(thread)
+    return (id(frame), frame.f_lasti) if frame is not None else (0, 0)
 
 
 def _would_raise() -> bool:
