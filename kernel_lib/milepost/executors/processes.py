@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from milepost.executors.remote.conversation import Conversation
-from milepost.executors.remote.current import current_progress, current_signal
+from milepost.executors.remote.current import current_progress, current_signal, refuse_while_opening
 from milepost.executors.remote.errors import from_message
 from milepost.executors.remote.files import FindSaved, SharedFiles
 from milepost.executors.remote.messages import Declined, Finished, Raised, Request
@@ -73,6 +73,7 @@ class ProcessesExecutor:
         BaseException
             Whatever the body raises, caused by a `RemoteTraceback`.
         """
+        refuse_while_opening()
         while True:  # until a worker takes it: one that was idle may end just then
             with self._pool.lend(call.signal) as worker:
                 answer = self._ask(worker, call, arguments)
@@ -98,6 +99,7 @@ class ProcessesExecutor:
         return answer
 
     def _pack(self, folder: str, call: TaskCall, arguments: Mapping[str, Any]) -> Parcel:
+        _refuse_half_imported(call)
         stubs: dict[int, Stub] = {id(call.signal): (current_signal, ()), id(call.progress): (current_progress, ())}
         try:
             return pack((call.task.run, dict(arguments)), lambda data: self._files.place(folder, data), stubs)
@@ -105,6 +107,20 @@ class ProcessesExecutor:
             raise
         except Exception as error:
             raise TransferError(_refusal(call, arguments, stubs) or f"task {call.task.name!r}: {error}") from error
+
+
+def _refuse_half_imported(call: TaskCall) -> None:
+    """Raise `TransferError` for a body of a module whose import waits for the run to end.
+
+    To pickle what that module defines would wait for its import: neither would ever end.
+    """
+    body: Any = call.task.run
+    for wrapper in ("func", "function", "__wrapped__", "__func__"):
+        body = getattr(body, wrapper, body)
+    spec = getattr(body, "__globals__", {}).get("__spec__")
+    if spec is not None and getattr(spec, "_initializing", False):
+        words = f"task {call.task.name!r}: its module {spec.name!r} is still being imported, so it cannot be pickled"
+        raise TransferError(f'{words}; put what starts the run under: if __name__ == "__main__"')
 
 
 def _refusal(call: TaskCall, arguments: Mapping[str, Any], stubs: Mapping[int, Stub]) -> str:

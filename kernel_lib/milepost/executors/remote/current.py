@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from milepost.model.cancel import CancelSignal
+from milepost.model.errors import UsageError
 
 
 @dataclass(slots=True)
 class _Current:
     signal: CancelSignal
     progress: Callable[[str], None]
+    opening: bool = False
 
 
 _current = _Current(CancelSignal(), lambda message: None)
@@ -30,3 +33,22 @@ def current_signal() -> CancelSignal:
 def current_progress() -> Callable[[str], None]:
     """The function by which the call says how far it has come."""
     return _current.progress
+
+
+@contextlib.contextmanager
+def opening() -> Iterator[None]:
+    """While a call is built from what was sent, modules of the user's are imported."""
+    _current.opening = True
+    try:
+        yield
+    finally:
+        _current.opening = False
+
+
+def refuse_while_opening() -> None:
+    """Raise `UsageError` where the import of a module starts a run: its workers would import that module again."""
+    if _current.opening:
+        raise UsageError(
+            "a module that a worker process imports starts worker processes itself, which would import it in turn; "
+            'put what starts the run under: if __name__ == "__main__"'
+        )

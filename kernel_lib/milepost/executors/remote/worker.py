@@ -176,7 +176,8 @@ class Worker:
 
 def _opened(parcel: Parcel, task: str) -> Any:
     try:
-        return parcel.open()
+        with current.opening():
+            return parcel.open()
     except Exception as error:
         words = f"task {task!r}: its body or arguments cannot be built again in a worker process"
         raise TransferError(f"{words}: {type(error).__name__}: {error}") from error
