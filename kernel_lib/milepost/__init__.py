@@ -9,9 +9,9 @@ from milepost.builder import TaskRunnerBuilder
 from milepost.engine.runner import RunHandle, TaskRunner
 from milepost.engine.state import TaskStateManager
 from milepost.engine.workflow import WorkflowExecutor
-from milepost.functions import TaskFunction, TaskMap, provide_default, task
+from milepost.functions import TaskFunction, TaskMap, provide_default, task, use_registry
 from milepost.model.cancel import CancelSignal
-from milepost.model.errors import MilepostError
+from milepost.model.errors import MilepostError, UsageError
 from milepost.model.events import Event, EventKind
 from milepost.model.graph import TaskGraph
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
@@ -44,10 +44,24 @@ __all__ = [
     "TaskStatus",
     "WorkflowExecutor",
     "task",
+    "use_runner",
 ]
 
 
 provide_default(lambda: TaskRunnerBuilder().build())
+
+
+def use_runner(runner: TaskRunner | None) -> None:
+    """Have `@task` register with this runner from now on; None: with a plain one. For scripts: a notebook has its own.
+
+    Raises
+    ------
+    UsageError
+        For what is no runner.
+    """
+    if runner is not None and not isinstance(runner, TaskRunner):
+        raise UsageError(f"use_runner takes a runner, such as TaskRunnerBuilder().build(), not {runner!r}")
+    use_registry(runner)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -37,7 +37,9 @@ def printed(*code: str, folder: Path) -> list[str]:
     done = run(*SCRIPT, *code, folder=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return done.stdout.splitlines()
+    first, *rest = done.stdout.splitlines()
+    assert first == "[1, 4, 9]"
+    return rest
 
 
 def part(words: str) -> str:
@@ -46,8 +48,14 @@ def part(words: str) -> str:
 
 
 def test_the_section_is_there() -> None:
-    assert len(SCRIPT) == 2
+    assert len(SCRIPT) == 3
     assert len(PARTS) == 6
+
+
+def test_maps_in_a_script_are_saved(tmp_path: Path) -> None:
+    told = "print([outcome.restored for outcome in runner.state.snapshot().values()])"
+    assert printed(told, folder=tmp_path)[-1] == str([False] * 5)
+    assert printed(told, folder=tmp_path)[-1] == str([True] * 5)
 
 
 def test_a_listener(tmp_path: Path) -> None:
@@ -80,7 +88,7 @@ print(runner.snapshot()["far"].data)
 
 
 def test_the_contract_of_an_executor(tmp_path: Path) -> None:
-    (tmp_path / "test_cluster.py").write_text("\n".join([*SCRIPT, part("class Cluster"), part("ExecutorContract")]))
+    (tmp_path / "test_cluster.py").write_text("\n".join([SCRIPT[0], part("class Cluster"), part("ExecutorContract")]))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cluster.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT, check=False)
     assert done.returncode == 0, done.stdout
