@@ -156,7 +156,7 @@ class TaskRunnerBuilder:
             run_coroutine=loop.run,
             context=self._context,
         )
-        runner = TaskRunner(tools, self._state, lambda: _close(executors, loop))
+        runner = TaskRunner(tools, self._state.copy(), lambda: _close(executors, loop))
         install([*found_plugins(), *self._plugins], bus)
         return runner
 

@@ -144,6 +144,8 @@ class Run:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     earlier: dict[str, Outcome] = field(default_factory=dict)
     cancelled: bool = False
+    interrupted: bool = False
+    """Whether it ends with the interrupt of one of its bodies."""
     alone: bool = True
     """Whether no other run came in between."""
 
@@ -235,6 +237,7 @@ class Run:
         elif verdict == "again":
             self.settle(name, (FAILURE if rules.iterations > 1 else SUCCESS, data))
         elif verdict == "interrupt":
+            self.interrupted |= self.world.rules[name].own_thread and not self.cancelled
             self.settle(name, (CANCELLED, None))
             self.cancel()
         else:

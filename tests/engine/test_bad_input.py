@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +77,7 @@ def by_position(load: Any, /) -> Any:
         ({"on": None}, 'on is the name of an executor, such as "threads", not None'),
         ({"optional": "load"}, "its optional dependencies are several names"),
     ],
-    ids=str,
+    ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value)),
 )
 def test_a_task_that_makes_no_sense_is_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import sys
 import threading
 from typing import Any
 
 import pytest
-from tests.engine.helpers import statuses
+from tests.engine.helpers import WAIT, statuses, success
 
 from milepost.builder import TaskRunnerBuilder
 from milepost.engine.runner import RunHandle
+from milepost.executors.threads import ThreadsExecutor
 from milepost.model.cancel import CancelSignal
 from milepost.model.events import Event
 from milepost.model.snapshot import Snapshot
@@ -99,15 +102,21 @@ def test_a_body_that_exits_fails_alone(executor: str) -> None:
     assert results["other"].ok
 
 
-def test_an_interrupted_body_ends_the_run() -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
+def test_an_interrupted_body_ends_the_run_and_the_interrupt_goes_on_its_way() -> None:
+    stop = KeyboardInterrupt()
 
-    tasks = [Task("stop", interrupted), Task("other", lambda: 1)]
-    results = TaskRunnerBuilder().with_executor("main").build().run(tasks)
+    def interrupted() -> None:
+        raise stop
+
+    runner = TaskRunnerBuilder().with_executor("main").build()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        runner.run([Task("before", lambda: 1), Task("stop", interrupted), Task("other", lambda: 1)])
+    results = runner.snapshot()
+    assert results["before"].ok
     assert results["stop"].status is TaskStatus.CANCELLED
-    assert isinstance(results["stop"].exception, KeyboardInterrupt)
+    assert results["stop"].exception is stop is caught.value
     assert results["other"].status is TaskStatus.CANCELLED
+    assert runner.run([Task("next", lambda: 1)])["next"].ok
 
 
 def test_inline_runs_take_what_became_ready_by_priority() -> None:
@@ -216,3 +225,99 @@ def test_what_a_run_dropped_and_then_took_over_is_kept() -> None:
     runner.run(tasks)
     second[0].wait()
     assert statuses(runner.snapshot()) == {"a": "success", "b": "success"}
+
+
+def test_a_run_returns_what_it_made_also_where_a_later_run_begins_anew() -> None:
+    runner = TaskRunnerBuilder().build()
+    made, again, end = threading.Event(), threading.Event(), threading.Event()
+
+    def second(made_: Any = None) -> str:
+        made.set()
+        assert end.wait(WAIT)
+        return "second"
+
+    def first() -> str:
+        if made.is_set():  # the later run's
+            again.set()
+            assert end.wait(WAIT)
+        return "first"
+
+    tasks = [Task("first", first), Task("second", second, ("first",))]
+    runner_1 = runner.start(tasks)
+    assert made.wait(WAIT)
+    later = runner.start(tasks[:1])  # drops the result of "first" when it begins
+    assert again.wait(WAIT)
+    assert "first" not in runner.snapshot()
+    end.set()
+    assert {name: result.data for name, result in runner_1.wait(WAIT).items()} == {"first": "first", "second": "second"}
+    later.wait(WAIT)
+
+
+def test_each_runner_of_a_builder_has_results_of_its_own() -> None:
+    builder = TaskRunnerBuilder().with_snapshot(Snapshot({"old": success(1)}))
+    one, other = builder.build(), builder.build()
+    one.run([Task("a", lambda: 1), Task("old", lambda: 2)])
+    assert set(one.snapshot()) == {"a", "old"}
+    assert set(other.snapshot()) == {"old"}
+
+
+def test_a_coroutine_that_would_block_its_loop_is_refused() -> None:
+    runner = TaskRunnerBuilder().build()
+
+    async def inner() -> int:
+        return 1
+
+    async def blocks() -> Any:
+        return runner.run([Task("inner", inner)])["inner"].data
+
+    async def waits() -> Any:
+        return (await asyncio.to_thread(runner.run, [Task("inner", inner)]))["inner"].data
+
+    results = runner.run([Task("blocks", blocks), Task("waits", waits)])
+    assert "the coroutine of task 'blocks' would block its event loop" in results["blocks"].message
+    assert results["waits"].data == 1
+
+
+def test_tasks_here_and_in_threads_have_all_places_of_the_concurrency() -> None:
+    barrier = threading.Barrier(3, timeout=WAIT)
+    tasks = [Task(f"t{number}", barrier.wait, on="threads") for number in range(3)]
+    ahead = Task("here", lambda: 1, ("t0",), on="main")
+    results = TaskRunnerBuilder().build().run([*tasks, ahead], concurrency=3)
+    assert all(result.ok for result in results.values())
+
+
+def test_a_thread_makes_room_for_a_task_that_runs_here() -> None:
+    order: list[str] = []
+    chain = [Task(f"t{n}", lambda n=n: order.append(f"t{n}"), on="threads") for n in range(50)]
+    here = Task("here", lambda: order.append("here"), ("t0",), on="main")
+    results = TaskRunnerBuilder().build().run([*chain, here], concurrency=1)
+    assert all(result.ok for result in results.values())
+    assert order.index("here") < 5
+
+
+def test_what_a_forgotten_runner_started_ends() -> None:
+    async def where() -> threading.Thread:
+        return threading.current_thread()
+
+    def forget() -> tuple[threading.Thread, int]:
+        results = TaskRunnerBuilder().build().run([Task("loop", where), Task("pid", os.getpid, on="processes")])
+        return results["loop"].data, results["pid"].data
+
+    loop, worker = forget()
+    gc.collect()
+    loop.join(WAIT)
+    assert not loop.is_alive()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def test_a_thread_that_has_no_work_ends_and_the_next_work_starts_another() -> None:
+    executor = ThreadsExecutor(idle=0.001)
+    for _ in range(3):
+        threads: list[threading.Thread] = []
+        done = threading.Event()
+        executor.submit(lambda: (threads.append(threading.current_thread()), done.set()))  # noqa: B023
+        assert done.wait(WAIT)
+        threads[0].join(WAIT)
+        assert not threads[0].is_alive()
+    executor.shutdown()

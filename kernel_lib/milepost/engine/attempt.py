@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any
 
-from milepost.engine.claims import ancestors
+from milepost.engine.nesting import ancestors
 from milepost.engine.tools import Tools
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled

@@ -27,8 +27,8 @@ class Books:
     schedule : Schedule
     left : int
         Tasks without an outcome.
-    limits : (int, int)
-        Threads at work at most, by lane.
+    limit : int
+        Threads at work at most.
     held : callable
         Whether no task may start now.
     ask : callable
@@ -41,14 +41,14 @@ class Books:
         self,
         schedule: Schedule,
         left: int,
-        limits: tuple[int, int],
+        limit: int,
         *,
         held: Callable[[], bool],
         ask: Callable[[], None],
         wake: Callable[[], None],
     ) -> None:
         self._schedule = schedule
-        self._limits = limits
+        self._limit = limit
         self._held = held
         self._ask = ask
         self._wake = wake
@@ -92,7 +92,11 @@ class Books:
 
     def wants_thread(self, lane: int) -> bool:
         """Whether one more thread could work on a lane; a guess, to be settled by `look`."""
-        return self.threads < self._limits[lane] and self._schedule.has_ready(lane)
+        return self.threads < self._limit and self._schedule.has_ready(lane)
+
+    def needs_place_here(self) -> bool:
+        """Whether the thread that called for the run has work, and only waits for another one to make room."""
+        return not self.here and self.threads >= self._limit and self._schedule.has_ready(HERE)
 
     def call(self) -> None:
         """Have the thread that watches over the run see whether one more thread is of use."""

@@ -5,14 +5,10 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from contextvars import ContextVar
 
 from milepost.model.errors import TaskGraphError
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
-
-ancestors: ContextVar[tuple[str, ...]] = ContextVar("milepost_ancestors", default=())
-"""The tasks whose bodies called for what runs in this context, the outermost first."""
 
 _Tell = Callable[[TaskResult], None]
 

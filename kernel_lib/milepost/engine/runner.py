@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from milepost.engine.claims import Claims
 from milepost.engine.events import Listener
+from milepost.engine.nesting import refuse_to_block
 from milepost.engine.parameters import unfilled
 from milepost.engine.state import TaskStateManager
 from milepost.engine.strategies.dry_run import DryRunStrategy
@@ -165,8 +166,11 @@ class TaskRunner:
         ------
         TaskGraphError
             Before anything runs, with every problem of the graph.
+        UsageError
+            For limits that make no sense, and in the coroutine of a task, where waiting would block its loop.
         """
         _check_limits(concurrency, timeout)
+        refuse_to_block()
         graph = TaskGraph(self._tasks.values() if tasks is None else tasks, self.state)
         self._validate(graph)
         targets = None if only is None else self._targets(graph, only)
@@ -182,7 +186,7 @@ class TaskRunner:
             with self._active(workflow, chosen, tools.run):
                 self._announce_hydrated(graph.tasks if targets is None else targets, tools.run)
                 workflow.run()
-        return state.snapshot()
+        return workflow.results()
 
     async def execute(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
+from types import MappingProxyType
 
 from milepost.model.kept import Kept, given_back, has_succeeded, opened
 from milepost.model.result import TaskResult
@@ -47,11 +48,16 @@ class TaskStateManager:
         kept = self._results.get(name) if isinstance(name, str) else None
         return kept is not None and has_succeeded(kept, str(name))
 
-    def snapshot(self) -> Snapshot:
-        """The results as they are now."""
+    def snapshot(self, besides: Mapping[str, TaskResult] = MappingProxyType({})) -> Snapshot:
+        """The results as they are now; `besides` for tasks that have none here."""
         with self._lock:
-            kept = dict(self._results)
+            kept = {**besides, **self._results}
         return Snapshot(kept)
+
+    def missing(self, names: Set[str]) -> Set[str]:
+        """Those that have no result."""
+        with self._lock:
+            return names - self._results.keys()
 
     def result(self, name: str) -> TaskResult | None:
         """One task's result, None while it has none."""

@@ -26,6 +26,7 @@ from milepost.model.errors import TaskGraphError, TaskTimeout
 from milepost.model.events import Event, EventKind
 from milepost.model.graph import TaskGraph
 from milepost.model.result import TaskError, TaskResult
+from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
 
@@ -74,6 +75,10 @@ class WorkflowExecutor:
         self._give_up_at: float | None = None
         self._moment = 0
         self._refused: TaskGraphError | None = None
+        self._caller = 0
+        """The thread that called for the run."""
+        self._interrupt: KeyboardInterrupt | None = None
+        """What stopped a body in that thread, though nobody had cancelled the run."""
         self._attempts = Attempts(tools)
         self._outcomes: list[TaskResult | None] = [None] * len(graph)
         """By place: the outcomes of this run."""
@@ -87,10 +92,9 @@ class WorkflowExecutor:
         state.drop(graph.listed[place].name for place in chosen)
         lanes = _lanes(graph, tools)
         self._mixed = HERE in lanes and THERE in lanes
-        limits = (concurrency, max(1, concurrency - self._mixed))  # a place is kept for the calling thread
         self._schedule = Schedule(graph, chosen, lanes)
         self._books = Books(
-            self._schedule, len(self._all), limits, held=self._held, ask=self._ask_for_worker, wake=self.wake
+            self._schedule, len(self._all), concurrency, held=self._held, ask=self._ask_for_worker, wake=self.wake
         )
 
     def wake(self) -> None:
@@ -98,13 +102,14 @@ class WorkflowExecutor:
         self._woken.put(None)
 
     def run(self) -> None:
-        """Until every selected task has an outcome. An interrupt cancels the run, then goes on its way.
+        """Until every selected task has an outcome. An interrupt, of a body too, cancels the run, then goes on its way.
 
         Raises
         ------
         TaskGraphError
             When it was called for in the body of a task that one of its tasks waits for.
         """
+        self._caller = threading.get_ident()
         self._moment = self._tools.claims.enter()
         unsubscribe = self._signal.on_cancel(self.wake)
         reason = f"the run took longer than its {self._timeout} s"
@@ -121,6 +126,14 @@ class WorkflowExecutor:
             self._tools.claims.leave()
         if self._refused is not None:
             raise self._refused
+        if self._interrupt is not None:
+            raise self._interrupt
+
+    def results(self) -> Snapshot:
+        """All results so far; what this run made or built on is there also where another run has dropped it since."""
+        lost = self._state.missing(self._graph.tasks.keys())
+        own = {name: self._outcomes[self._graph.places[name]] or self._earlier.get(name) for name in lost}
+        return self._state.snapshot({name: result for name, result in own.items() if result is not None})
 
     # the thread that called for the run
 
@@ -213,6 +226,8 @@ class WorkflowExecutor:
     def _take(self, lane: int) -> int:
         """Begin the next task of a lane."""
         signal, gate, claim, listed = self._signal, self._tools.gate, self._tools.claims.claim, self._graph.listed
+        if self._mixed and lane == THERE and self._books.needs_place_here():
+            return NONE
         while not signal.cancelled and not gate.paused:
             place = self._schedule.take(lane)
             if place == NONE:
@@ -307,8 +322,10 @@ class WorkflowExecutor:
         for dependent, blamed in skipped:
             self._note(dependent, TaskResult(TaskStatus.SKIPPED, f"skipped, since {self._words(blamed)}"))
         self._books.post(partial(self._end_in_vain, [place, *(dependent for dependent, _ in skipped)]))
-        if isinstance(result.exception, KeyboardInterrupt):  # the user's stop button means the run
-            self._signal.cancel("interrupted")
+        if isinstance(result.exception, KeyboardInterrupt) and not self._signal.cancelled:
+            if threading.get_ident() == self._caller:
+                self._interrupt = result.exception
+            self._signal.cancel("interrupted")  # the user's stop button means the run
 
     def _end_in_vain(self, places: list[int]) -> None:
         """Enter that tasks came to nothing."""

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import weakref
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from milepost.model.cancel import CancelSignal
 
+GRACE = 1.0
+"""Seconds that coroutines have to end once their loop is closed."""
+
 
 class LoopThread:
-    """Starts with the first coroutine; `close` ends it. Interrupting the wait cancels the coroutine."""
+    """Starts with the first coroutine; `close` ends it. Interrupting the wait cancels the coroutine.
+
+    One that is forgotten ends too, once what runs on it has ended.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,8 +45,9 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="milepost-loop", daemon=True)
+                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="milepost-loop", daemon=True)
                 self._thread.start()
+                weakref.finalize(self, _stop, self._loop).atexit = False
             return self._loop
 
     def close(self) -> None:
@@ -48,9 +56,8 @@ class LoopThread:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
+            _stop(loop)
             thread.join()
-            loop.close()
 
     @contextlib.contextmanager
     def lasting(self) -> Iterator[LoopThread]:
@@ -59,6 +66,29 @@ class LoopThread:
             yield self
         finally:
             self.close()
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+        loop.run_until_complete(_cancel_rest())
+    finally:
+        loop.close()
+
+
+async def _cancel_rest() -> None:
+    """End what runs still, also what was handed over and has not begun; what does not heed it is left behind."""
+    await asyncio.sleep(0)
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=GRACE)
+
+
+def _stop(loop: asyncio.AbstractEventLoop) -> None:
+    with contextlib.suppress(RuntimeError):  # it was closed
+        loop.call_soon_threadsafe(loop.stop)
 
 
 async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:

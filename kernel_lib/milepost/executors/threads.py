@@ -12,17 +12,26 @@ from milepost.ports import TaskCall
 
 _Work = Callable[[], object]
 
+IDLE = 60.0
+"""Seconds that a thread waits for work before it ends."""
+
 
 class ThreadsExecutor:
     """As many threads as there is work at once; the run's concurrency limits them. Idle ones are used again.
 
     The threads are daemons: a body that heeds neither its timeout nor a cancel must not keep Python from ending.
+
+    Parameters
+    ----------
+    idle : float
+        Seconds after which a thread without work ends.
     """
 
     name = "threads"
     inline = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, idle: float = IDLE) -> None:
+        self._idle = idle
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
@@ -42,11 +51,31 @@ class ThreadsExecutor:
                 thread.start()
 
     def _serve(self, queued: queue.SimpleQueue[_Work | None]) -> None:
-        while (work := queued.get()) is not None:
-            work()
+        while self._work_once(queued):
+            pass
+
+    def _work_once(self, queued: queue.SimpleQueue[_Work | None]) -> bool:
+        """Do what comes next; false when nothing will. A call of its own, so that no thread holds what it has done."""
+        work = self._next(queued)
+        if work is None:
+            return False
+        work()
+        with self._lock:
+            if queued is self._work:  # else a shutdown came in between
+                self._unclaimed += 1
+        return True
+
+    def _next(self, queued: queue.SimpleQueue[_Work | None]) -> _Work | None:
+        """What to do next; None when there was nothing for long, or no more will come."""
+        try:
+            return queued.get(timeout=self._idle)
+        except queue.Empty:
             with self._lock:
-                if queued is self._work:  # else a shutdown came in between
-                    self._unclaimed += 1
+                if queued is self._work and self._unclaimed > 0:  # else some work is on its way here
+                    self._unclaimed -= 1
+                    self._threads.discard(threading.current_thread())
+                    return None
+        return queued.get()
 
     def invoke(self, call: TaskCall, arguments: Mapping[str, Any]) -> Any:
         """Call the body."""

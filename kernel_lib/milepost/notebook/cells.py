@@ -113,8 +113,7 @@ class Cells:
         with desk.cancellable() as signal:
             if desk.runner.paused:
                 self.wait_to_resume(facts)
-            desk.runner.run(only=[name], signal=signal)
-        result = desk.runner.state.result(name) or TaskResult(TaskStatus.CANCELLED)
+            result = self._run_one(name, signal)
         if result.exception is not None:
             result.exception.__traceback__ = cell_trace(desk.shell, result.exception.__traceback__)
         for other in desk.all_facts():  # functions that ran since this one needs them
@@ -122,6 +121,18 @@ class Cells:
             if other.state is TaskState.RUNNING and settled is not None and not other.in_background:
                 other.settle(settled)
         desk.settled(facts, result)
+        return result
+
+    def _run_one(self, name: str, signal: CancelSignal) -> TaskResult:
+        """What a task comes to. An interrupt of its body is told as its error, with the cell's own lines."""
+        state, interrupt = self._desk.runner.state, None
+        try:
+            self._desk.runner.run(only=[name], signal=signal)
+        except KeyboardInterrupt as error:
+            interrupt = error
+        result = state.result(name) or TaskResult(TaskStatus.CANCELLED)
+        if interrupt is not None and interrupt is not result.exception:
+            raise interrupt
         return result
 
     def wait_to_resume(self, facts: Facts) -> None:

@@ -10,6 +10,7 @@ from types import CoroutineType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from milepost.engine.nesting import noted
 from milepost.engine.usage import FRESH, ThreadSeconds, peak_bytes, raised_here
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled
@@ -56,7 +57,7 @@ class StandardStrategy:
             duration = end - begin
             cpu = duration if duration < SHORT else processor.between(begin, end)
             if isinstance(value, CoroutineType):
-                value, cpu = self._run_coroutine(value, call.signal), None
+                value, cpu = self._run_coroutine(noted(value), call.signal), None
                 duration = clock.monotonic() - begin
         except BaseException as error:  # also a SystemExit: a body that ends itself must not end the run
             end = clock.monotonic()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 
 from milepost.executors.remote.process import WorkerProcess
@@ -11,7 +13,10 @@ from milepost.model.cancel import CancelSignal
 
 
 class Pool:
-    """Lends workers, the one used last first, so that those which are not needed end by themselves."""
+    """Lends workers, the one used last first, so that those which are not needed end by themselves.
+
+    The workers of a pool that is forgotten, or that is there when Python ends, end as if it was closed.
+    """
 
     def __init__(self, limit: int, start: Callable[[], WorkerProcess]) -> None:
         self._limit = limit
@@ -20,6 +25,7 @@ class Pool:
         self._lent = 0
         self._idle: list[WorkerProcess] = []
         self._ending: list[WorkerProcess] = []
+        weakref.finalize(self, _end_own, os.getpid(), self._idle, self._ending)
 
     @contextlib.contextmanager
     def lend(self, signal: CancelSignal) -> Iterator[WorkerProcess]:
@@ -35,11 +41,10 @@ class Pool:
     def close(self) -> None:
         """End all workers that are not lent."""
         with self._changed:
-            workers, self._idle, self._ending = [*self._idle, *self._ending], [], []
-        for worker in workers:
-            worker.end()
-        for worker in workers:
-            worker.wait()
+            idle, ending = self._idle.copy(), self._ending.copy()
+            self._idle.clear()
+            self._ending.clear()
+        _end(idle, ending)
 
     def _wait_for_turn(self, signal: CancelSignal) -> None:
         unsubscribe = signal.on_cancel(self._wake)
@@ -68,3 +73,16 @@ class Pool:
             self._changed.notify()
             if worker is not None and not worker.ended:
                 (self._idle if worker.usable else self._ending).append(worker)
+
+
+def _end_own(owner: int, *lists: list[WorkerProcess]) -> None:
+    if os.getpid() == owner:  # not in a fork
+        _end(*lists)
+
+
+def _end(*lists: list[WorkerProcess]) -> None:
+    workers = [worker for workers in lists for worker in workers]
+    for worker in workers:
+        worker.end()
+    for worker in workers:
+        worker.wait()
