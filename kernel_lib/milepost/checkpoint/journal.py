@@ -1,14 +1,15 @@
-"""What was saved and forgotten: one append-only file a session, merged when read.
+"""What was saved, synced, dropped and forgotten: one append-only file a session, merged when read.
 
 A line is ``mp1 <sum> <signature> <entry>`` and a newline: 32 hex digits of the BLAKE3 hash of all that follows
-them, 64 of the signature of the entry, and the entry as JSON. A damaged line costs only itself.
+them, 64 of the signature of the entry, and the entry as JSON. A damaged line costs only itself. Later lines refer to
+an earlier one by its sum.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from blake3 import blake3
@@ -18,6 +19,7 @@ from milepost.model.record import Record
 PURPOSE = "milepost journal entry 1"
 _MARK = b"mp1"
 _SUM_DIGITS = 32
+_LISTS = ("forgotten", "durable", "dropped")
 
 
 class Authenticator(Protocol):
@@ -32,21 +34,26 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a journal: a record, or the names of tasks that were forgotten.
+    """One line of a journal: a record, or the names of tasks that were forgotten, or what became of earlier lines.
 
-    `at` (ISO 8601, UTC, microseconds) and then `sequence`, which grows within a session, order all entries.
+    `durable` and `dropped` are sums of lines with records: those that had been synced, objects and all, before this
+    line was written, and those that count no more. `at` (ISO 8601, UTC, microseconds) and then `sequence`, which
+    grows within a session, order all entries. `sum` is that of the line, and no part of it.
     """
 
     at: str
     sequence: int
     record: Record | None = None
     forgotten: tuple[str, ...] = ()
+    durable: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     trusted: bool = True
+    sum: str = ""
 
     @property
-    def order(self) -> tuple[str, int]:
-        """What entries are sorted by."""
-        return self.at, self.sequence
+    def order(self) -> tuple[str, int, str]:
+        """What entries are sorted by; the sum only so that all readers agree."""
+        return self.at, self.sequence, self.sum
 
 
 class LineError(Exception):
@@ -58,11 +65,15 @@ def encode(entry: Entry, signer: Authenticator) -> bytes:
     facts: dict[str, Any] = {"at": entry.at, "sequence": entry.sequence}
     if entry.record:
         facts["record"] = entry.record.to_json()
-    else:
-        facts["forgotten"] = list(entry.forgotten)
+    facts |= {name: names for name in _LISTS if (names := getattr(entry, name))}
     body = json.dumps(facts, separators=(",", ":")).encode()
     signed = signer.sign(body, PURPOSE).encode() + b" " + body
     return b"%s %s %s\n" % (_MARK, _sum(signed), signed)
+
+
+def sum_of(line: bytes) -> str:
+    """The sum of a line that `encode` gave."""
+    return line.split(b" ", 2)[1].decode()
 
 
 def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
@@ -75,7 +86,8 @@ def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
     if total != _sum(signed):
         raise LineError("does not hold the bytes that were written")
     signature, _, body = signed.partition(b" ")
-    return _entry(body, signer().verify(body, PURPOSE, signature.decode("latin-1")))
+    trusted = signer().verify(body, PURPOSE, signature.decode("latin-1"))
+    return replace(_entry(body, trusted), sum=total.decode())
 
 
 def _sum(data: bytes) -> bytes:
@@ -87,7 +99,8 @@ def _entry(body: bytes, trusted: bool) -> Entry:
     try:
         facts = json.loads(body)
         record = Record.from_json(facts["record"], trusted=trusted) if "record" in facts else None
-        entry = Entry(str(facts["at"]), int(facts["sequence"]), record, tuple(facts.get("forgotten", ())), trusted)
+        forgotten, durable, dropped = (tuple(facts.get(name, ())) for name in _LISTS)
+        entry = Entry(str(facts["at"]), int(facts["sequence"]), record, forgotten, durable, dropped, trusted)
         _require_names(entry)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise LineError(f"holds no record that this Milepost knows ({error})") from error
@@ -95,6 +108,8 @@ def _entry(body: bytes, trusted: bool) -> Entry:
 
 
 def _require_names(entry: Entry) -> None:
-    names = entry.forgotten if entry.record is None else (entry.record.task, entry.record.key)
+    names = [*entry.forgotten, *entry.durable, *entry.dropped]
+    if entry.record is not None:
+        names += [entry.record.task, entry.record.key]
     if not all(isinstance(name, str) for name in names):
         raise ValueError("a name is no text")

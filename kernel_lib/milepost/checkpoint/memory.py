@@ -32,7 +32,8 @@ class MemoryStore:
             at = next_time(self._view.last)
             # Through JSON, as on disk, so that nobody can change the stored record afterwards.
             stored = Record.from_json(replace(record, blobs=refs, saved_at=at).to_json())
-            self._view.add(Entry(at, next(self._sequence), stored))
+            number = next(self._sequence)
+            self._view.add(Entry(at, number, stored, sum=str(number)))
             return stored
 
     def records(self) -> Sequence[Record]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from milepost.model.reasons import Reason
 
+_UNWRITTEN = {"trusted", "durable"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
@@ -55,8 +57,8 @@ class Record:
     """One saved result, without its values.
 
     `key` is the fingerprint under which it is valid; `seconds` what computing took; `saved_at` an ISO 8601 time
-    in UTC; `blobs` where the parts lie ("values", "display", "random", …). `trusted` is set by the store that
-    read the record and is no part of what is written.
+    in UTC; `blobs` where the parts lie ("values", "display", "random", …). `trusted` and `durable` (it
+    was synced, and survives power loss) are set by the store that read the record and are no part of what is written.
     """
 
     task: str
@@ -75,6 +77,7 @@ class Record:
     extra: dict[str, Any] = field(default_factory=dict)
     blobs: dict[str, BlobRef] = field(default_factory=dict)
     trusted: bool = True
+    durable: bool = field(default=False, compare=False)
 
     @property
     def nbytes(self) -> int:
@@ -82,8 +85,8 @@ class Record:
         return sum(blob.nbytes for blob in self.blobs.values())
 
     def to_json(self) -> dict[str, Any]:
-        """The record as plain JSON data, `trusted` left out."""
-        data = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "trusted"}
+        """The record as plain JSON data, what is not written left out."""
+        data = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _UNWRITTEN}
         data["inputs"] = [asdict(item) for item in self.inputs]
         data["outputs"] = [asdict(item) for item in self.outputs]
         data["blobs"] = {name: asdict(blob) for name, blob in self.blobs.items()}
@@ -93,7 +96,7 @@ class Record:
     @classmethod
     def from_json(cls, data: dict[str, Any], *, trusted: bool = True) -> Record:
         """The record that `to_json` wrote; fields this version does not know are left out."""
-        known = {f.name for f in fields(cls)} - {"trusted"}
+        known = {f.name for f in fields(cls)} - _UNWRITTEN
         facts = {name: value for name, value in data.items() if name in known}
         facts["inputs"] = tuple(Input(**item) for item in data.get("inputs", ()))
         facts["outputs"] = tuple(Output(**item) for item in data.get("outputs", ()))

@@ -1,0 +1,93 @@
+"""What the lines of all journals say together, in whatever order they come."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+from milepost.checkpoint.journal import Entry, decode, encode, sum_of
+from milepost.checkpoint.view import View
+from milepost.model.record import Record
+from milepost.model.trust import Signer
+
+MINE, STRANGER = Signer(b"m" * 32), Signer(b"s" * 32)
+_numbers = itertools.count(1)
+
+
+def line(signer: Signer = MINE, at: str = "2026-01-01", **facts: object) -> Entry:
+    """An entry as it is read back from its line."""
+    entry = Entry(at, next(_numbers), **facts)  # type: ignore[arg-type]
+    return decode(encode(entry, signer), lambda: MINE)
+
+
+def saved(task: str = "a", key: str = "k", signer: Signer = MINE, at: str = "2026-01-01") -> Entry:
+    return line(signer, at, record=Record(task=task, key=key))
+
+
+def durable(entries: Iterable[Entry]) -> list[tuple[str, bool]]:
+    return [(record.key, record.durable) for record in View(entries).history("a")]
+
+
+def test_an_entry_knows_the_sum_of_its_line() -> None:
+    data = encode(Entry("2026-01-01", 1, durable=("a" * 32,), dropped=("b" * 32,)), MINE)
+    entry = decode(data, lambda: MINE)
+    assert entry.sum == sum_of(data)
+    assert len(entry.sum) == 32
+    assert (entry.durable, entry.dropped, entry.record, entry.forgotten) == (("a" * 32,), ("b" * 32,), None, ())
+
+
+def test_a_mark_says_that_a_record_is_durable() -> None:
+    first, second = saved(key="1"), saved(key="2")
+    mark = line(durable=(first.sum, "unknown"))
+    assert durable([first, second, mark]) == [("2", False), ("1", True)]
+    assert durable([first, second]) == [("2", False), ("1", False)]
+
+
+def test_a_mark_may_come_before_its_line() -> None:
+    late = saved(at="2026-02-01")
+    assert durable([line(at="2026-01-01", durable=(late.sum,)), late]) == [("k", True)]
+    assert durable([line(at="2026-01-01", dropped=(late.sum,)), late]) == []
+
+
+def test_a_mark_may_come_alone_later() -> None:
+    first = saved()
+    view = View([first])
+    assert view.extend([line(durable=(first.sum,))])
+    assert [record.durable for record in view.newest()] == [True]
+
+
+def test_a_dropped_version_is_gone() -> None:
+    first, second = saved(key="1"), saved(key="2")
+    assert durable([first, second, line(dropped=(second.sum,))]) == [("1", False)]
+    view = View([first, second, line(dropped=(second.sum, first.sum))])
+    assert (view.newest(), view.history("a"), view.known(["a"])) == ([], [], [])
+
+
+def test_marks_of_strangers_count_for_nothing() -> None:
+    mine, theirs = saved(), saved("b", signer=STRANGER)
+    for at in ("2025-01-01", "2026-12-31"):
+        marks = [line(STRANGER, at, durable=(mine.sum, theirs.sum)), line(STRANGER, at, dropped=(mine.sum,))]
+        view = View([mine, theirs, *marks])
+        assert {record.task: record.durable for record in view.newest()} == {"a": False, "b": False}
+
+
+def test_a_line_may_come_twice() -> None:
+    first, second = saved(key="1"), saved(key="2")
+    mark = line(durable=(first.sum,))
+    assert durable([first, second, first, mark, mark]) == [("2", False), ("1", True)]
+    assert durable([first, first, line(dropped=(first.sum,))]) == []
+
+
+def test_what_is_forgotten_stays_so_and_may_be_marked_late() -> None:
+    first = saved()
+    forgotten = line(forgotten=("a",))
+    assert durable([first, forgotten, line(durable=(first.sum,)), line(dropped=(first.sum,))]) == []
+    again = saved(key="new")
+    assert durable([first, forgotten, first, again]) == [("new", False)]
+
+
+def test_durable_is_no_part_of_a_record() -> None:
+    record = Record(task="a", key="k", durable=True)
+    assert "durable" not in record.to_json()
+    assert record == Record(task="a", key="k")
+    assert not Record.from_json({**record.to_json(), "durable": True}).durable
