@@ -113,8 +113,8 @@ class TaskRunnerBuilder:
         self._store = _local_store(place) if isinstance(place, str | os.PathLike) else place
         if not isinstance(self._store, Store) or isinstance(place, type):
             raise UsageError(
-                f"with_store takes the path of a folder or a store (with save, records, history, open, forget and "
-                f"problems), not {place!r}"
+                f"with_store takes the path of a folder or a store (with save, flush, settle, on_trouble, records, "
+                f"history, open, forget and problems), not {place!r}"
             )
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from milepost.model.cancel import CancelSignal
@@ -124,15 +125,44 @@ class Blob:
     buffers: Sequence[Any] = field(default=())
 
 
+class TroubleKind(StrEnum):
+    """What a store may find out later."""
+
+    NOT_DURABLE = "not-durable"
+    """A result is saved, and may yet be lost with the power."""
+    DAMAGED = "damaged"
+    """What `open` gave back is not what was saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a store found out in the background about a record; `text` says it to people, with what to do."""
+
+    kind: TroubleKind
+    record: Record
+    text: str
+
+
 @runtime_checkable
 class Store(Protocol):
     """Where checkpoints live. Knows bytes and records, never values."""
 
-    def save(self, record: Record, blobs: Mapping[str, Blob]) -> Record:
+    def save(self, record: Record, blobs: Mapping[str, Blob], *, durable: bool = False) -> Record:
         """Write the blobs, then the record that names them; the record as stored (with `blobs`, `saved_at`).
+
+        It then survives the death of this process; with `durable` power loss, too, else that soon after.
 
         Raises `StoreUnwritableError` when the place cannot be written (or is full); what was saved before stays good.
         """
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was saved is durable; False after `timeout` (seconds), or when something cannot be."""
+
+    def settle(self) -> None:
+        """Wait until all that `open` gave back at once has been verified; what is damaged has been told by then."""
+
+    def on_trouble(self, listener: Callable[[Trouble], None]) -> None:
+        """Have `listener(trouble)` called, in any thread, when something is found out later."""
 
     def records(self) -> Sequence[Record]:
         """The newest record of each task (also untrusted ones, `trusted=False`), oldest first. Unpickles nothing."""
@@ -141,7 +171,9 @@ class Store(Protocol):
         """Every kept record of one task, newest first."""
 
     def open(self, record: Record, part: str) -> Blob:
-        """One blob, checked against its addresses; buffers are writable copy-on-write maps.
+        """One blob; buffers are writable and private, such as copy-on-write maps.
+
+        Its stream is always verified before. Buffers may be verified afterwards: see `settle` and `on_trouble`.
 
         Raises `UntrustedError`, or `CorruptCheckpointError` when bytes are missing or differ, or `KeyError`.
         """

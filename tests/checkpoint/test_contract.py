@@ -39,7 +39,7 @@ class TestReopenedLocalStore(TestLocalStore):
 
         class Reopened(LocalStore):
             def __getattribute__(self, name: str) -> object:
-                if name in ("records", "history", "open", "forget", "save", "problems"):
+                if name in ("records", "history", "open", "forget", "save", "flush", "problems"):
                     return getattr(LocalStore(folder, Signer(b"k" * 32)), name)
                 return super().__getattribute__(name)
 

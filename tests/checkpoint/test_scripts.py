@@ -670,7 +670,7 @@ class TestSaving:
 
 
 class Full(MemoryStore):
-    def save(self, record: Record, blobs: Mapping[str, Blob]) -> Record:
+    def save(self, record: Record, blobs: Mapping[str, Blob], *, durable: bool = False) -> Record:
         raise StoreUnwritableError("the disk is full")
 
 
@@ -678,7 +678,7 @@ class Broken(MemoryStore):
     def history(self, task: str) -> Sequence[Record]:
         raise ZeroDivisionError("broken")
 
-    def save(self, record: Record, blobs: Mapping[str, Blob]) -> Record:
+    def save(self, record: Record, blobs: Mapping[str, Blob], *, durable: bool = False) -> Record:
         raise ZeroDivisionError("broken")
 
 
@@ -707,16 +707,17 @@ class TestDamage:
         assert "another user's key" in session.message("base")
         assert study.run().restored == ALL
 
-    def test_a_damaged_object_is_computed_again(self, study: Project) -> None:
-        study.run()
-        record = LocalStore(study.store).history("wide")[0]
-        path = LocalStore(study.store).object_file(record.blobs["values"].stream)
+    def test_a_damaged_object_is_computed_again(self, project: Project) -> None:
+        project.write("study", body_script("def body():\n    note('a')\n    return list(range(5000))"))
+        project.run()
+        record = LocalStore(project.store).history("a")[0]
+        path = LocalStore(project.store).object_file(record.blobs["values"].stream)
         path.chmod(0o644)
         path.write_bytes(b"x" * path.stat().st_size)
-        session = study.run()
-        assert session.ran == ["wide"]
-        assert "damaged" in session.message("wide")
-        assert study.run().restored == ALL
+        session = project.run()
+        assert session.ran == ["a"]
+        assert "damaged" in session.message("a")
+        assert project.run().restored == {"a"}
 
     def test_a_result_whose_class_is_gone_is_computed_again(self, project: Project) -> None:
         project.write("kinds", "class Kind: pass\n")

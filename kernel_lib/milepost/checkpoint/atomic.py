@@ -26,44 +26,40 @@ def write_file(path: Path, data: Any, *, mode: int = FILE_MODE, durable: bool = 
         temporary.unlink(missing_ok=True)
         raise
     if durable:
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
-def append_line(path: Path, line: bytes, *, durable: bool = False) -> None:
+def append_line(path: Path, line: bytes) -> None:
     """Append `line` with a single write; raises `OSError` when not all of it went in."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_FOLLOW
-    created = not path.exists()
     descriptor = os.open(path, flags, FILE_MODE)
     try:
         if os.write(descriptor, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        if durable:
-            os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    if durable and created:
-        sync_folder(path.parent)
 
 
-def make_folder(path: Path, *, durable: bool = False) -> None:
+def make_folder(path: Path) -> None:
     """Create `path` and its parents where they are missing."""
-    if path.is_dir():
-        return
-    path.mkdir(parents=True, exist_ok=True)
-    if durable:
-        sync_folder(path.parent)
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in `path` survive power loss, where the system can (Windows cannot open folders)."""
+def sync(path: Path) -> int:
+    """Make a file's bytes, or the names in a folder, survive power loss; the number of what is there under this name.
+
+    On Windows nothing can be synced that is a folder or cannot be written: 0.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
     except PermissionError:
         if os.name == "nt":
-            return
+            return 0
         raise
     try:
         os.fsync(descriptor)
+        return os.fstat(descriptor).st_ino
     finally:
         os.close(descriptor)
 

@@ -90,14 +90,14 @@ class Layout:
                 "Upgrade Milepost, or move that folder away to start afresh."
             )
 
-    def create(self, *, durable: bool = False) -> None:
+    def create(self) -> None:
         """Make the folder and its marker files where they are missing."""
         for folder in (self.root, self.objects, self.journal):
-            make_folder(folder, durable=durable)
+            make_folder(folder)
         markers = {".gitignore": b"*\n", "CACHEDIR.TAG": _CACHEDIR_TAG, "format": b"milepost %d\n" % FORMAT_VERSION}
         for name, data in markers.items():
             if not (self.root / name).exists():
-                write_file(self.root / name, data, durable=durable)
+                write_file(self.root / name, data)
 
     def _version(self) -> int:
         try:

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import weakref
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from milepost.checkpoint.atomic import append_line, make_folder
-from milepost.checkpoint.journal import Authenticator, Entry, encode
+from milepost.checkpoint.durability import Durability, Written
+from milepost.checkpoint.journal import Authenticator, Entry, encode, sum_of
 from milepost.checkpoint.layout import Layout
-from milepost.checkpoint.objects import Objects, flat
+from milepost.checkpoint.objects import MAP_FROM, Objects, flat
 from milepost.checkpoint.reader import JournalReader
+from milepost.checkpoint.verification import Given, Verification
 from milepost.checkpoint.view import View, next_time
-from milepost.model.errors import CorruptCheckpointError, StoreUnwritableError, UntrustedError
+from milepost.model.errors import CorruptCheckpointError, KeyFileError, StoreError, StoreUnwritableError, UntrustedError
 from milepost.model.record import BlobRef, Record
 from milepost.model.trust import Signer
-from milepost.ports import Blob
+from milepost.ports import Blob, Trouble, TroubleKind
+
+INLINE_UP_TO = 2048
+"""Streams of at most so many bytes lie in the line of their record: a small result costs one write, and no file."""
+
+_NOT_DURABLE = (
+    "it is saved, and survives the end of this process, but perhaps no power loss, as it could not be synced to"
+)
+_RUN_AGAIN = "What its variables hold may be wrong: run the task again, and what was computed from it."
+_log = logging.getLogger("milepost.store")
 
 
 class LocalStore:
@@ -34,8 +49,7 @@ class LocalStore:
     signer : Authenticator, optional
         Signs what is saved and says what may be opened; else this user's own key, loaded when first needed.
     durable : bool
-        Sync every write, so that a save that returned survives power loss. Without it a save survives the
-        death of the process.
+        Have every save wait until its result is durable.
     """
 
     def __init__(self, path: Path | str, signer: Authenticator | None = None, *, durable: bool = False) -> None:
@@ -43,22 +57,30 @@ class LocalStore:
         self._objects = Objects(self._layout)
         self._signer = signer
         self._durable = durable
+        self._durability = Durability(self._layout, self._mark, self._not_durable)
+        self._verification = Verification(self._objects, self._damaged)
+        self._listeners: list[Callable[[Trouble], None]] = []
+        self._begin()
+        _stores.add(self)
+
+    def _begin(self) -> None:
+        """Nothing is known yet: in a new store, and in a forked child, where another thread may have held the lock."""
+        self._lock = threading.RLock()
         self._reader = JournalReader(self._layout.journal, self._authenticator)
         self._view = View()
         self._sequence = itertools.count(1)
         self._session = ""
-        self._pid = 0
-        self._lock = threading.RLock()
 
     @property
     def path(self) -> Path:
         """The store's folder."""
         return self._layout.root
 
-    def save(self, record: Record, blobs: Mapping[str, Blob]) -> Record:
+    def save(self, record: Record, blobs: Mapping[str, Blob], *, durable: bool = False) -> Record:
         """Write the blobs, then the record that names them; the record as stored.
 
-        The blobs are written without the lock: other threads look things up meanwhile.
+        It survives the death of this process when this returns, and power loss soon after; with `durable`, already
+        then. The blobs are written without the lock: other threads look things up meanwhile.
         """
         with self._writing():
             pass  # the folders are there, and damaged objects are out of the way
@@ -66,14 +88,29 @@ class LocalStore:
             refs = {part: self._put(blob) for part, blob in blobs.items()}
         with self._writing():
             at = next_time(self._view.last)
-            stored = replace(record, blobs=refs, saved_at=at, trusted=True)
-            self._append(Entry(at, next(self._sequence), stored))
-            return stored
+            stored = replace(record, blobs=refs, saved_at=at, trusted=True, durable=False)
+            written = replace(self._append(Entry(at, next(self._sequence), stored)), record=stored)
+            self._durability.add(written)
+        if (durable or self._durable) and not self._durability.wait(written):
+            raise StoreUnwritableError(f"task {record.task!r}: {_NOT_DURABLE} {self._layout.root}")
+        return stored
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was saved is durable; False after `timeout` (seconds), or when something cannot be."""
+        return self._durability.flush(timeout)
+
+    def settle(self) -> None:
+        """Wait until all that `open` gave back at once has been verified."""
+        self._verification.settle()
+
+    def on_trouble(self, listener: Callable[[Trouble], None]) -> None:
+        """Have `listener(trouble)` told, in another thread, instead of the log (logger `milepost.store`)."""
+        self._listeners.append(listener)
 
     def log(self, task: str) -> Path:
         """The file for what a task prints in the background, in a folder that is there."""
         with self._writing():
-            make_folder(self._layout.logs, durable=self._durable)
+            make_folder(self._layout.logs)
         return self._layout.log(task)
 
     def records(self) -> Sequence[Record]:
@@ -87,16 +124,18 @@ class LocalStore:
             return self._fresh().history(task)
 
     def open(self, record: Record, part: str) -> Blob:
-        """One blob, verified; its buffers are writable and private to the caller."""
+        """One blob; its buffers are writable and private to the caller.
+
+        All is verified before, but large buffers of a record that is durable: these soon after, see `on_trouble`.
+        """
         if not record.trusted:
             raise UntrustedError(
                 f"task {record.task!r} was saved under another key, and is not loaded until you trust it"
             )
         ref = record.blobs[part]
         try:
-            stream = self._objects.read(ref.stream, ref.stream_bytes)
             sizes = zip(ref.buffers, ref.buffer_bytes, strict=True)
-            return Blob(stream, tuple(self._objects.map(address, size) for address, size in sizes))
+            return Blob(self._stream(ref), tuple(self._buffer(record, address, size) for address, size in sizes))
         except (CorruptCheckpointError, ValueError) as error:
             raise CorruptCheckpointError(f"task {record.task!r}, part {part!r}: {error}") from error
 
@@ -111,7 +150,7 @@ class LocalStore:
         if known:
             with self._writing():
                 entry = Entry(next_time(self._view.last), next(self._sequence), forgotten=tuple(known))
-                self._append(entry)
+                self._durability.add(self._append(entry))
         return len(known)
 
     def trust(self, tasks: Iterable[str]) -> int:
@@ -122,7 +161,8 @@ class LocalStore:
         for record in strange:
             with self._writing():
                 at = next_time(self._view.last)
-                self._append(Entry(at, next(self._sequence), replace(record, trusted=True)))
+                # No mark: what a stranger wrote is hashed before it is given back.
+                self._durability.add(self._append(Entry(at, next(self._sequence), replace(record, trusted=True))))
         return len(strange)
 
     def problems(self) -> Sequence[str]:
@@ -150,7 +190,7 @@ class LocalStore:
         with self._lock:
             self._fresh()
             with self._refusals():
-                self._layout.create(durable=self._durable)
+                self._layout.create()
                 self._objects.heal()
                 yield
 
@@ -167,25 +207,82 @@ class LocalStore:
 
     def _put(self, blob: Blob) -> BlobRef:
         views = [flat(buffer) for buffer in blob.buffers]
+        small = len(blob.stream) <= INLINE_UP_TO
         return BlobRef(
-            stream=self._objects.put(blob.stream, durable=self._durable),
+            stream="" if small else self._objects.put(blob.stream),
             stream_bytes=len(blob.stream),
-            buffers=tuple(self._objects.put(view, durable=self._durable) for view in views),
+            buffers=tuple(self._objects.put(view) for view in views),
             buffer_bytes=tuple(len(view) for view in views),
+            inline=b64encode(blob.stream).decode() if small else None,
         )
 
-    def _append(self, entry: Entry) -> None:
+    def _stream(self, ref: BlobRef) -> bytes:
+        if ref.inline is None:
+            return self._objects.read(ref.stream, ref.stream_bytes)
+        return b64decode(ref.inline, validate=True)
+
+    def _buffer(self, record: Record, address: str, size: int) -> Any:
+        now = record.durable and size >= MAP_FROM
+        buffer = self._objects.map(address, size, verified=not now)
+        if now:
+            self._verification.add(Given(record, address, size))
+        return buffer
+
+    def _append(self, entry: Entry) -> Written:
         line = encode(entry, self._authenticator())
+        journal = self._layout.journal / f"{self._session_name()}.jsonl"
         try:
-            append_line(self._layout.journal / f"{self._session_name()}.jsonl", line, durable=self._durable)
+            append_line(journal, line)
         except OSError:
             # The line may be there in part. Nothing may follow it in its file, so the next one starts another.
             self._session = ""
             raise
+        return Written(sum_of(line), journal)
 
     def _session_name(self) -> str:
-        """A name no other writer has: a forked child starts its own."""
-        if not self._session or self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._session = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{self._pid}-{secrets.token_hex(4)}"
+        """A name no other writer has."""
+        if not self._session:
+            self._session = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{secrets.token_hex(4)}"
         return self._session
+
+    # what the threads in the background find out
+
+    def _mark(self, lines: tuple[str, ...]) -> None:
+        """Without the mark the records are as good, but hashed before they are given back: no reason to complain."""
+        with self._lock, suppress(OSError, StoreError, KeyFileError):
+            self._append(Entry(next_time(self._fresh().last), next(self._sequence), durable=lines))
+
+    def _not_durable(self, written: Written, error: OSError) -> None:
+        with self._lock:
+            self._session = ""  # what follows in a journal that cannot be synced is no safer
+        record = written.record
+        if record is not None and (not isinstance(error, FileNotFoundError) or self._stands(record)):
+            text = f"{_NOT_DURABLE} {self._layout.root} ({error.strerror or error})"
+            self._tell(Trouble(TroubleKind.NOT_DURABLE, record, f"task {record.task!r}: {text}"))
+
+    def _damaged(self, record: Record, why: str) -> None:
+        if self._stands(record):
+            text = f"task {record.task!r} was given back from a checkpoint that is damaged: {why}. {_RUN_AGAIN}"
+            self._tell(Trouble(TroubleKind.DAMAGED, record, text))
+
+    def _stands(self, record: Record) -> bool:
+        try:
+            return record in self.history(record.task)
+        except StoreError:
+            return True
+
+    def _tell(self, trouble: Trouble) -> None:
+        if not self._listeners:
+            _log.warning("%s", trouble.text)
+        for listener in self._listeners:
+            listener(trouble)
+
+
+def _in_child() -> None:
+    for store in list(_stores):
+        store._begin()
+
+
+_stores: weakref.WeakSet[LocalStore] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from milepost.checkpoint.objects import address_of, flat
 from milepost.checkpoint.view import View, next_time
 from milepost.model.errors import CorruptCheckpointError, UntrustedError
 from milepost.model.record import BlobRef, Record
-from milepost.ports import Blob
+from milepost.ports import Blob, Trouble
 
 
 class MemoryStore:
@@ -25,7 +25,7 @@ class MemoryStore:
         self._sequence = itertools.count(1)
         self._lock = threading.RLock()
 
-    def save(self, record: Record, blobs: Mapping[str, Blob]) -> Record:
+    def save(self, record: Record, blobs: Mapping[str, Blob], *, durable: bool = False) -> Record:
         """Keep copies of the blobs, and the record that names them; the record as stored."""
         with self._lock:
             refs = {part: self._put(blob) for part, blob in blobs.items()}
@@ -35,6 +35,16 @@ class MemoryStore:
             number = next(self._sequence)
             self._view.add(Entry(at, number, stored, sum=str(number)))
             return stored
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Nothing is under way: all is as durable as it gets."""
+        return True
+
+    def settle(self) -> None:
+        """Nothing is given back without a look."""
+
+    def on_trouble(self, listener: Callable[[Trouble], None]) -> None:
+        """Nothing is found out later."""
 
     def records(self) -> Sequence[Record]:
         """The newest record of each task, oldest first."""

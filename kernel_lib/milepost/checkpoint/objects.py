@@ -7,8 +7,9 @@ import mmap
 import os
 import pickle
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ MAP_FROM = 64 * 1024
 """Buffers of at least so many bytes are mapped; smaller ones are read, as maps are a limited resource."""
 
 _THREADS_FROM = 4 * 1024 * 1024
+_PIECE = 1024 * 1024
 _OBJECT_MODE = 0o444
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 _DAMAGE = {errno.ENOENT: "it is missing", errno.ELOOP: "it is a symbolic link, which a store never holds"}
 
 
@@ -43,57 +47,81 @@ class Objects:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._damaged: dict[str, str] = {}
+        self._sound: dict[str, tuple[int, int, int]] = {}
+        """What was verified, as it was then, by address."""
 
     @property
     def damaged(self) -> dict[str, str]:
         """What is wrong, by address, with each object that could not be read."""
         return dict(self._damaged)
 
-    def put(self, data: Any, *, durable: bool = False) -> str:
+    def put(self, data: Any) -> str:
         """Store the bytes, unless they are there already; their address."""
         view = flat(data)
         address = address_of(view)
         path = self._layout.object(address)
-        if not self._reuse(path, len(view)):
+        if not self._reuse(address, path, len(view)):
             _refuse_links(path.parent.parent, path.parent)
-            make_folder(path.parent, durable=durable)
-            write_file(path, view, mode=_OBJECT_MODE, durable=durable)
+            make_folder(path.parent)
+            write_file(path, view, mode=_OBJECT_MODE)
+            self._sound[address] = _identity(path.lstat())
         return address
 
     def read(self, address: str, size: int) -> bytes:
         """The bytes of an object of `size` bytes, verified."""
         with self._opened(address, size) as descriptor:
             data = os.pread(descriptor, size, 0) if size < MAP_FROM else _read_all(descriptor, size)
-            _require(address, data)
+            _require(address, address_of(data))
             return data
 
-    def map(self, address: str, size: int) -> Any:
-        """An object as a writable buffer, verified; writing to it never reaches the file."""
-        if size < MAP_FROM:
+    def map(self, address: str, size: int, *, verified: bool = True) -> Any:
+        """An object as a writable buffer; writing to it never reaches the file.
+
+        With `verified=False` a large one is not looked at, unless it is known to be damaged: have it checked soon.
+        """
+        if size < MAP_FROM or len(_maps) >= _most_maps():
             return bytearray(self.read(address, size))
         with self._opened(address, size) as descriptor:
             data = mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY)
-            _require(address, data)
+            _maps.add(data)
+            if verified or address in self._damaged:
+                _require(address, address_of(data))
             return data
+
+    def check(self, address: str, size: int, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Verify an object, in little memory, unless it was and has not changed; leaves off when `stopping()`."""
+        with self._opened(address, size) as descriptor:
+            identity = _identity(os.fstat(descriptor))
+            if self._sound.get(address) == identity:
+                return
+            found = _address_of_file(descriptor, stopping)
+            if found is not None:
+                _require(address, found)
+                self._sound[address] = identity
 
     def heal(self) -> None:
         """Move damaged objects out of the way, so that saving the same bytes again writes them anew."""
         for address in list(self._damaged):
             path = self._layout.object(address)
-            if os.path.lexists(path):
+            # Another process may have written it anew meanwhile.
+            if os.path.lexists(path) and not _holds(path, address):
                 make_folder(self._layout.quarantine)
-                os.replace(path, self._layout.quarantine / address)
-            del self._damaged[address]
+                with suppress(FileNotFoundError):
+                    os.replace(path, self._layout.quarantine / address)
+            self._damaged.pop(address, None)
 
-    def _reuse(self, path: Path, size: int) -> bool:
-        try:
-            found = path.lstat()
-        except FileNotFoundError:
+    def _reuse(self, address: str, path: Path, size: int) -> bool:
+        """Whether the object is there and sound: what was damaged, or put there by somebody else, is written anew."""
+        if not os.path.lexists(path):
             return False
-        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+        try:
+            self.check(address, size)
+        except CorruptCheckpointError:
+            self.heal()
             return False
         # A fresh time keeps other processes' clean-up away from it until our record is written.
         os.utime(path)
+        self._sound[address] = _identity(path.lstat())
         return True
 
     @contextmanager
@@ -101,7 +129,7 @@ class Objects:
         path = self._layout.object(address)
         try:
             _refuse_links(path.parent.parent, path.parent)
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            descriptor = os.open(path, _READ)
             try:
                 _require_size(descriptor, size)
                 yield descriptor
@@ -122,9 +150,45 @@ class _DamagedError(OSError):
     """What is wrong with an object, on its way to a sentence that names it."""
 
 
-def _require(address: str, data: Any) -> None:
-    if address_of(data) != address:
+def _require(address: str, found: str) -> None:
+    if found != address:
         raise _DamagedError("its bytes are not those that were saved")
+
+
+def _holds(path: Path, address: str) -> bool:
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode) and _address_of_file(descriptor, lambda: False) == address
+    finally:
+        os.close(descriptor)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _address_of_file(descriptor: int, stopping: Callable[[], bool]) -> str | None:
+    """The address of a file's bytes, by one thread and read in pieces; None when it was `stopping()`."""
+    hasher, piece = blake3(), bytearray(_PIECE)
+    with open(descriptor, "rb", buffering=0, closefd=False) as file:
+        while count := file.readinto(piece):
+            if stopping():
+                return None
+            hasher.update(memoryview(piece)[:count])
+    return hasher.hexdigest()
+
+
+def _most_maps() -> int:
+    """How many maps there may be at a time: each takes one of the files that a process may have open."""
+    try:
+        import resource
+    except ImportError:
+        return 1000
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 10_000 if limit == resource.RLIM_INFINITY else min(limit // 4, 10_000)
 
 
 def _require_size(descriptor: int, size: int) -> None:

@@ -39,17 +39,31 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobRef:
-    """Where one blob of a checkpoint lies: the address and size (bytes) of its stream and of each buffer."""
+    """Where one blob of a checkpoint lies: its stream and its buffers, each an address and a size (bytes).
 
-    stream: str
-    stream_bytes: int
+    A small stream is not an object but lies here itself: `inline` is its bytes in base64, and `stream` is "".
+    """
+
+    stream: str = ""
+    stream_bytes: int = 0
     buffers: tuple[str, ...] = ()
     buffer_bytes: tuple[int, ...] = ()
+    inline: str | None = None
 
     @property
     def nbytes(self) -> int:
         """Stream and buffers together, in bytes."""
         return self.stream_bytes + sum(self.buffer_bytes)
+
+    @property
+    def objects(self) -> dict[str, int]:
+        """The size of each object, by address."""
+        stream = {} if self.inline is not None else {self.stream: self.stream_bytes}
+        return {**stream, **dict(zip(self.buffers, self.buffer_bytes, strict=True))}
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON data; what is at its default is left out, since each record of a store is read at its start."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +103,7 @@ class Record:
         data = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _UNWRITTEN}
         data["inputs"] = [asdict(item) for item in self.inputs]
         data["outputs"] = [asdict(item) for item in self.outputs]
-        data["blobs"] = {name: asdict(blob) for name, blob in self.blobs.items()}
+        data["blobs"] = {name: blob.to_json() for name, blob in self.blobs.items()}
         data["why"] = self.why.to_json() if self.why else None
         return data
 
@@ -109,8 +123,9 @@ class Record:
 
 def _blob_ref(item: dict[str, Any]) -> BlobRef:
     return BlobRef(
-        stream=item["stream"],
-        stream_bytes=item["stream_bytes"],
+        stream=item.get("stream", ""),
+        stream_bytes=item.get("stream_bytes", 0),
         buffers=tuple(item.get("buffers", ())),
         buffer_bytes=tuple(item.get("buffer_bytes", ())),
+        inline=item.get("inline"),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from milepost.model.errors import UntrustedError
 from milepost.model.record import Input, Output, Record
-from milepost.ports import Blob, Store
+from milepost.ports import Blob, Store, Trouble
 
 _LARGE = bytes(range(256)) * 1024
 """A buffer large enough for any store to treat as large, in bytes: 256 KiB."""
@@ -77,6 +77,30 @@ class StoreContract:
         view: Any = memoryview(bytearray(_LARGE)).cast("B", (512, 512))
         record = store.save(_record("a"), {"values": Blob(b"", (view,))})
         assert bytes(store.open(record, "values").buffers[0]) == _LARGE
+
+    @pytest.mark.parametrize("size", [0, 1, 2048, 2049, 5000])
+    def test_a_stream_may_have_any_size(self, store: Store, size: int) -> None:
+        stream = bytes(range(256)) * (size // 256) + bytes(size % 256)
+        record = store.save(_record("a"), {"values": Blob(stream), "display": Blob(stream, (b"buffer",))})
+        assert store.open(record, "values").stream == store.open(record, "display").stream == stream
+        assert record.nbytes == 2 * size + 6
+
+    def test_what_is_saved_can_be_made_durable(self, store: Store) -> None:
+        store.save(_record("a"), {"values": Blob(b"v", (_LARGE,))})
+        assert store.flush(timeout=60)
+        store.save(_record("b"), {"values": Blob(b"w", (_LARGE,))}, durable=True)
+        assert store.flush()
+
+    def test_what_is_durable_comes_back_whole(self, store: Store) -> None:
+        store.save(_record("a"), {"values": Blob(b"v", (_LARGE, b"small"))}, durable=True)
+        (record,) = store.records()
+        troubles: list[Trouble] = []
+        store.on_trouble(troubles.append)
+        for buffer in store.open(record, "values").buffers:
+            memoryview(buffer)[0:1] = b"\xff"
+        assert [bytes(buffer) for buffer in store.open(record, "values").buffers] == [_LARGE, b"small"]
+        store.settle()
+        assert troubles == []
 
     def test_the_newest_record_counts(self, store: Store) -> None:
         for key in ("k1", "k2", "k3"):

@@ -1,0 +1,130 @@
+"""Saved, then durable: what was written is synced in the background, and marked once it is.
+
+A save returns when its bytes are with the operating system: they survive the death of the process. Then, for all
+that came meanwhile at once: the objects are synced, then the folders that name them, then the journals, and a mark is
+appended that names the lines. It is not synced itself: without it, a record is only hashed before it is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from milepost.checkpoint.atomic import sync
+from milepost.checkpoint.background import Background
+from milepost.checkpoint.layout import Layout
+from milepost.model.record import Record
+
+PATIENCE = 10.0
+"""Seconds for which the end of the interpreter waits for the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A line that was written: its sum, its journal, and the record in it, where that can become durable."""
+
+    line: str
+    journal: Path
+    record: Record | None = None
+
+    def objects(self, layout: Layout) -> list[Path]:
+        """The files that the line names."""
+        blobs = self.record.blobs.values() if self.record else ()
+        return [layout.object(address) for blob in blobs for address in blob.objects]
+
+
+class Durability:
+    """Syncs what a store has written.
+
+    Parameters
+    ----------
+    layout : Layout
+    mark : callable
+        `mark(lines)` appends that the lines with these sums are durable.
+    failed : callable
+        `failed(written, error)` is told of what could not be synced. It is not tried again: the system tells of lost
+        bytes once, and calls them safe the next time.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        mark: Callable[[tuple[str, ...]], None],
+        failed: Callable[[Written, OSError], None],
+    ) -> None:
+        self._layout = layout
+        self._mark = mark
+        self._tell = failed
+        self._failed: set[str] = set()
+        self._broken: dict[Path, OSError] = {}
+        self._named: set[tuple[Path, int]] = set()
+        """Journals, with their numbers, whose names are durable."""
+        self._background = Background("milepost-durability", self._round, PATIENCE)
+
+    def add(self, written: Written) -> None:
+        """Have a line synced, with all that it names."""
+        self._background.add(written)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was written is durable; False after `timeout`, or when something could not be synced."""
+        return self._background.wait(timeout) and not self._failed
+
+    def wait(self, written: Written) -> bool:
+        """Wait until one line is durable; False when it could not be synced."""
+        return self._background.wait() and written.line not in self._failed
+
+    def _round(self, batch: Sequence[Written]) -> None:
+        once = _Once(self._broken)
+        good = self._each(batch, lambda written: once.sync(written.objects(self._layout)))
+        good = self._each(good, lambda written: once.sync(self._folders(written)))
+        good = self._each(good, lambda written: self._sync_journal(written.journal, once))
+        lines = tuple(written.line for written in good if written.record)
+        if lines:
+            self._mark(lines)
+
+    def _each(self, batch: Sequence[Written], work: Callable[[Written], None]) -> list[Written]:
+        """Those of the lines with which the work succeeds."""
+        good = []
+        for written in batch:
+            try:
+                work(written)
+                good.append(written)
+            except OSError as error:
+                self._failed.add(written.line)
+                self._tell(written, error)
+        return good
+
+    def _folders(self, written: Written) -> list[Path]:
+        folders = dict.fromkeys(path.parent for path in written.objects(self._layout))
+        return [*folders, self._layout.objects, self._layout.root] if folders else []
+
+    def _sync_journal(self, journal: Path, once: _Once) -> None:
+        once.sync([journal])
+        if (journal, once.done[journal]) not in self._named:
+            once.sync([journal.parent, self._layout.root, self._layout.root.parent])
+            self._named.add((journal, once.done[journal]))
+
+
+class _Once:
+    """Syncs each path once in a round. What failed once has failed for good, unless it was just not there."""
+
+    def __init__(self, broken: dict[Path, OSError]) -> None:
+        self.done: dict[Path, int] = {}
+        self._broken = broken
+
+    def sync(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            if path in self._broken:
+                raise self._broken[path]
+            if path not in self.done:
+                self._sync(path)
+
+    def _sync(self, path: Path) -> None:
+        try:
+            self.done[path] = sync(path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            self._broken[path] = error
+            raise

@@ -1,0 +1,51 @@
+"""What was given back at once, without a look at its bytes, is looked at in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from milepost.checkpoint.background import Background
+from milepost.checkpoint.objects import Objects
+from milepost.model.errors import CorruptCheckpointError
+from milepost.model.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An object that was given back as part of a record."""
+
+    record: Record
+    address: str
+    size: int
+
+
+class Verification:
+    """Verifies objects of a store; `damaged(record, why)` is told, once a record, of what is not what was saved."""
+
+    def __init__(self, objects: Objects, damaged: Callable[[Record, str], None]) -> None:
+        self._objects = objects
+        self._tell = damaged
+        self._told: set[tuple[str, str]] = set()
+        self._background = Background("milepost-verification", self._look, patience=0.0)
+
+    def add(self, given: Given) -> None:
+        """Have an object verified."""
+        self._background.add(given)
+
+    def settle(self) -> None:
+        """Wait until all has been verified that was given back so far."""
+        self._background.wait()
+
+    def _look(self, batch: Sequence[Given]) -> None:
+        for given in batch:
+            try:
+                self._objects.check(given.address, given.size, lambda: self._background.stopping)
+            except CorruptCheckpointError as error:
+                self._damaged(given.record, str(error))
+
+    def _damaged(self, record: Record, why: str) -> None:
+        known = record.task, record.saved_at
+        if known not in self._told:
+            self._told.add(known)
+            self._tell(record, why)
