@@ -15,6 +15,7 @@ import pytest
 from tests.checkpoint.project import Project, outcomes
 
 from milepost import CancelSignal, EventKind, RetryPolicy, Task, TaskResult, TaskRunnerBuilder, TaskStatus, task
+from milepost.checkpoint.background import _all
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.memory import MemoryStore
 from milepost.functions import use_registry
@@ -718,6 +719,39 @@ class TestDamage:
         assert session.ran == ["a"]
         assert "damaged" in session.message("a")
         assert project.run().restored == {"a"}
+
+    def test_damage_that_is_found_later_spoils_nothing_that_follows(self, project: Project) -> None:
+        """Large arrays are given back at once and verified afterwards: what was computed from them is not saved."""
+        source = (
+            HEAD
+            + """
+import numpy as np
+def large():
+    note("large")
+    return np.ones(100_000)
+def total(large):
+    note("total")
+    return float(large.sum())
+def tasks():
+    return [Task("large", large), Task("total", total, ("large",))]
+"""
+        )
+        project.write("study", source)
+        assert project.run().data("total") == 100_000.0
+        for background in list(_all):
+            assert background.wait(60)  # all is durable
+        store = LocalStore(project.store)
+        path = store.object_file(store.history("large")[0].blobs["values"].buffers[0])
+        path.chmod(0o644)
+        with path.open("r+b") as file:
+            file.write(b"\0" * 8)
+        project.write("study", source.replace("float(large.sum())", "float(large.sum()) + 1"))
+        hurt = project.run()
+        assert (hurt.ran, hurt.data("total")) == (["total"], 100_000.0)
+        assert "not saved: it was computed from what 'large' had saved, and that is damaged" in hurt.message("total")
+        healed = project.run()
+        assert (healed.ran, healed.data("total")) == (["large", "total"], 100_001.0)
+        assert project.run().restored == {"large", "total"}
 
     def test_a_result_whose_class_is_gone_is_computed_again(self, project: Project) -> None:
         project.write("kinds", "class Kind: pass\n")

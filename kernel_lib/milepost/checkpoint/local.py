@@ -261,6 +261,9 @@ class LocalStore:
             self._tell(Trouble(TroubleKind.NOT_DURABLE, record, f"task {record.task!r}: {text}"))
 
     def _damaged(self, record: Record, why: str) -> None:
+        """What is damaged is put aside, so that no later process gives it back."""
+        with suppress(OSError):
+            self._objects.heal()
         if self._stands(record):
             text = f"task {record.task!r} was given back from a checkpoint that is damaged: {why}. {_RUN_AGAIN}"
             self._tell(Trouble(TroubleKind.DAMAGED, record, text))

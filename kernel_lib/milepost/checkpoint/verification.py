@@ -10,6 +10,9 @@ from milepost.checkpoint.objects import Objects
 from milepost.model.errors import CorruptCheckpointError
 from milepost.model.record import Record
 
+PATIENCE = 2.0
+"""Seconds for which the end of the interpreter waits: a script that only restores shall hear of damage, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -27,7 +30,7 @@ class Verification:
         self._objects = objects
         self._tell = damaged
         self._told: set[tuple[str, str]] = set()
-        self._background = Background("milepost-verification", self._look, patience=0.0)
+        self._background = Background("milepost-verification", self._look, PATIENCE)
 
     def add(self, given: Given) -> None:
         """Have an object verified."""

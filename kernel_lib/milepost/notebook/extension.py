@@ -63,6 +63,7 @@ class Extension:
         session = self.session
         session.jobs.busy = True
         session.jobs.publish()
+        session.troubles.tell()
         self._rejection.withdraw()
         self._display.before_cell()
         names = self._plain_names(info)
@@ -89,6 +90,7 @@ class Extension:
     def _after_cell(self, result: Any) -> None:
         """Remember which plain cell bound what, and whether a seed was mentioned."""
         session = self.session
+        session.troubles.tell()
         self._display.after_cell()
         info = result.info
         names = self._plain_names(info) if info is not None and info.raw_cell else None

@@ -77,7 +77,7 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
         saved=facts.record is not None,
         nbytes=facts.record.nbytes if facts.record else 0,
         saved_at=facts.record.saved_at if facts.record else None,
-        why=Reason(ReasonKind.INPUT_CHANGED, stale) if state is TaskState.STALE else _why(facts),
+        why=Reason(ReasonKind.INPUT_CHANGED, stale) if stale and state is TaskState.STALE else _why(facts),
         error=_error(result),
         cell_id=facts.definition.cell_id,
     )

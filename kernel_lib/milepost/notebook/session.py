@@ -46,6 +46,7 @@ from milepost.notebook.registration import Registration
 from milepost.notebook.remote import Results
 from milepost.notebook.stage import Stage
 from milepost.notebook.strategy import CheckpointStrategy
+from milepost.notebook.troubles import Troubles
 from milepost.notebook.waiting import Waiting
 from milepost.ports import ExecutionStrategy, Executor
 
@@ -87,6 +88,7 @@ class Session:
         self.jobs = Jobs(self, self._call_soon)
         self._cells = Cells(self)
         self.waiting = Waiting(self)
+        self.troubles = Troubles(self, self._call_soon, lambda: self.jobs.busy)
         self.maps: dict[str, Any] = {}
         """What `@task` functions are mapped over, by the name of the map."""
         self._parts = Maps(self)
@@ -143,6 +145,7 @@ class Session:
         """The checkpoints beside the notebook; where that is, is settled the first time it is needed."""
         if self._store is None:
             self._store = LocalStore(store_path(self.notebook()))
+            self._store.on_trouble(self.troubles.come)
         return self._store
 
     def notebook(self) -> Path | None:
@@ -332,7 +335,9 @@ class Session:
         for record in self.records():
             facts = self._facts.get(record.task)
             if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
-                shown[record.task] = view_of_record(record, loaded=self._loaded.get(record.task) == record.key)
+                shown[record.task] = self.troubles.marked(
+                    view_of_record(record, loaded=self.given_back(record)), record
+                )
         return list(shown.values())
 
     def _view(self, facts: Facts) -> TaskView:
@@ -404,6 +409,15 @@ class Session:
         self._loaded[record.task] = record.key
         if RETURN in values:
             self._data[record.task] = values[RETURN]
+
+    def given_back(self, record: Record) -> bool:
+        """Whether the values of this record are those that a task, which only the store knows, has given back."""
+        return self._loaded.get(record.task) == record.key
+
+    def take_back(self, task: str) -> None:
+        """What a task gave back is not what was saved."""
+        self._loaded.pop(task, None)
+        self._data.pop(task, None)
 
 
 def _there(facts: Facts) -> TaskResult:

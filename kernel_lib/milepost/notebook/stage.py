@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,6 +29,8 @@ class Plan:
     key: str
     why: Reason
     record: Record | None
+    found: float = field(default_factory=time.monotonic)
+    """When, by the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

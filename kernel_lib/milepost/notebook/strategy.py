@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from collections.abc import Container, Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
+from milepost.analysis.code import digest_text
 from milepost.analysis.validity import explain, package_changes, task_key
 from milepost.model.errors import CorruptCheckpointError, StoreError, UntrustedError
 from milepost.model.reasons import Reason, ReasonKind
@@ -23,6 +26,7 @@ from milepost.notebook.random_state import random_mismatch, read_states, state_d
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan, Restored, Stage
+from milepost.notebook.troubles import Troubles
 from milepost.ports import ExecutionStrategy, Store, TaskCall
 from milepost.widget.words import duration
 
@@ -31,6 +35,7 @@ class Desk(Protocol):
     """What the strategy needs of the session."""
 
     arguments: Arguments
+    troubles: Troubles
     seeded: bool
 
     @property
@@ -171,12 +176,22 @@ class CheckpointStrategy:
         plan.facts.seconds = seconds = time.perf_counter() - begin
         if left is None:
             return result
+        plan, left = self._without_damage(plan, left)
         saved = stage.checkpoints.save(_outcome(plan, left, seconds))
         self._note_saved(stage, plan, saved)
         stage.keep(plan, left, saved)
         return TaskResult(
             result.status, result.message, data=task_data(plan.definition, left.values), metrics=result.metrics
         )
+
+    def _without_damage(self, plan: Plan, left: Left) -> tuple[Plan, Left]:
+        """What was computed from damaged data is not saved, and counts under a key that nothing else has."""
+        self._desk.store.settle()
+        reason = self._desk.troubles.behind(plan.resolution.inputs.values(), plan.found)
+        if not reason:
+            return plan, left
+        plan.facts.key = digest_text(plan.key, secrets.token_hex(16))
+        return replace(plan, key=plan.facts.key), replace(left, obstacle=left.obstacle or reason)
 
     @staticmethod
     def _note_saved(stage: Stage, plan: Plan, saved: Saved) -> None:

@@ -17,7 +17,7 @@ from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Output, Record
 from milepost.model.result import TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
-from milepost.ports import Blob, ExecutionStrategy, Serializer, Store, TaskCall
+from milepost.ports import Blob, ExecutionStrategy, Serializer, Store, TaskCall, Trouble, TroubleKind
 
 VALUES = "values"
 """The part of a checkpoint that holds the data."""
@@ -81,6 +81,9 @@ class CheckpointingStrategy:
         self._known: dict[str, _Known] = {}
         self._ran: dict[str, None] = {}
         self._complained = False
+        self._damaged: dict[str, None] = {}
+        """Tasks whose restored data turned out to be damaged, until they have run again."""
+        store.on_trouble(self._trouble)
 
     def execute(self, call: TaskCall) -> TaskResult:
         """The task's result, restored or computed."""
@@ -194,12 +197,30 @@ class CheckpointingStrategy:
     def _run(self, call: TaskCall, plan: _Plan) -> TaskResult:
         if why := _why(plan):
             _log.info("task %r %s", call.task.name, why)
+        self._damaged.pop(call.task.name, None)
         result = self._inner.execute(call)
         if not result.ok:
             return result
-        unsaved = self._save(call, plan, result)
+        plan, damage = self._checked(call, plan)
+        unsaved = self._save(call, plan, result) or damage
         words = [result.message, why, f"not saved: {unsaved}" if unsaved else ""]
         return replace(result, message="; ".join(filter(None, words)))
+
+    def _checked(self, call: TaskCall, plan: _Plan) -> tuple[_Plan, str]:
+        """What was computed from damaged data cannot be vouched for, and counts under a key that nothing else has."""
+        self._store.settle()
+        damaged = [name for name in call.task.dependencies if name in self._damaged]
+        if not damaged:
+            return plan, ""
+        words = f"it was computed from what {_listed(damaged)} had saved, and that is damaged"
+        _log.warning("task %r: not saved: %s", call.task.name, words)
+        return replace(plan, key=digest_text(plan.key, secrets.token_hex(16)), blockers={"": words}), words
+
+    def _trouble(self, trouble: Trouble) -> None:
+        _log.warning("%s", trouble.text)
+        if trouble.kind is TroubleKind.DAMAGED:
+            self._damaged[trouble.record.task] = None
+            self._known.pop(trouble.record.task, None)
 
     def _save(self, call: TaskCall, plan: _Plan, result: TaskResult) -> str:
         """Save a success; why it is not saved, or "" (also where `plan.why` says why nothing could be restored)."""
