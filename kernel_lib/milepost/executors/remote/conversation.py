@@ -47,6 +47,8 @@ class Conversation:
                 send(self._worker.connection, request)
             while self._answer is None:
                 self._listen()
+            if self._kill_at is not None and isinstance(self._answer, Raised):
+                self._worker.kill()  # with the processes that the body, once cancelled, had no time to end
             return self._answer
         except BaseException:
             self._worker.kill()

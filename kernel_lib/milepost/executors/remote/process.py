@@ -89,8 +89,8 @@ class WorkerProcess:
             return False
 
     def interrupt(self) -> None:
-        """Have it look for a message."""
-        if self.alive:
+        """Have it look for a message; before it begins with a request it looks by itself."""
+        if self.begun[0] and self.alive:
             os.kill(self.pid, signal.SIGINT)
 
     def end(self) -> None:

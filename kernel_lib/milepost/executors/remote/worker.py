@@ -96,7 +96,7 @@ class Worker:
         usage, self._signal = Usage(), CancelSignal()
         self._begun[0] = 1
         try:
-            self._interruptible = True
+            self._interruptible = self._interrupted = True  # for a cancel that came before
             self._heed()
             parcel = self._pack(self._call(request), request.task)
             self._interruptible = False
