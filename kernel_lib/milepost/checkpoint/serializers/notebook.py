@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import io
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from milepost.checkpoint.serializers.arrays import shared_roots
 from milepost.checkpoint.serializers.dilled import Dilled, shares_state
 from milepost.checkpoint.serializers.fingerprint import code_fingerprint
-from milepost.checkpoint.serializers.pickler import IN_BAND_BELOW, NotebookPickler, SharingPickler
+from milepost.checkpoint.serializers.links import Link, held, linkable, prefix, seed, walk
+from milepost.checkpoint.serializers.memory import Shared, shares_memory
+from milepost.checkpoint.serializers.pickler import IN_BAND_BELOW, NotebookPickler, Scope
 from milepost.checkpoint.serializers.rebuild import Notebook, Unpickler
 from milepost.checkpoint.serializers.refuse import RefusedError
 from milepost.model.errors import SerializationError
 from milepost.ports import Blob, Dump
-
-_CONTAINERS = (list, dict, set, bytearray, tuple, frozenset)
-_ATOMS = (int, float, complex, str, bytes, bool, type(None), types.ModuleType)
 
 
 class _Sink:
@@ -67,7 +65,7 @@ class NotebookSerializer:
         Dump
             Its buffers are the live memory of the values: store it before they change.
         """
-        inputs = {id(item): (name, item) for name, item in (shared or {}).items() if type(item) not in _ATOMS}
+        inputs = linkable(shared or {})
         try:
             return self._dump_all(values, inputs, {})
         except Exception:
@@ -88,13 +86,13 @@ class NotebookSerializer:
             raise SerializationError(f"the saved values are a {type(values).__name__} instead of names with values")
         return values
 
-    def _dump_some(self, values: Mapping[str, Any], inputs: dict[int, tuple[str, Any]]) -> Dump:
+    def _dump_some(self, values: Mapping[str, Any], inputs: Mapping[str, Any]) -> Dump:
         """As `dump`, once something has failed: find out what, and save the rest."""
         unsaved: dict[str, str] = {}
         saved: dict[str, Any] = {}
         for name, value in values.items():
             try:
-                self._pickler(_Sink(), values, inputs, lambda buffer: False).dump(value)
+                self._try(values, value)
                 saved[name] = value
             except Exception as error:
                 self._dump_otherwise(name, value, error, saved, unsaved)
@@ -121,16 +119,15 @@ class NotebookSerializer:
         self,
         saved: dict[str, Any],
         values: Mapping[str, Any],
-        inputs: dict[int, tuple[str, Any]],
+        inputs: Mapping[str, Any],
         unsaved: dict[str, str],
     ) -> Dump:
         """Dilled values keep no identity with others, so one that shares an object is left out."""
         dilled = {name: value for name, value in saved.items() if type(value) is Dilled}
         plain = {name: value for name, value in saved.items() if name not in dilled}
         if dilled:
-            pickler = self._pickler(_Sink(), values, inputs, lambda buffer: False)
-            pickler.dump(plain)
-            others: dict[int, Any] = {**pickler.memo.copy(), **inputs}
+            parts = {id(link.target): link.target for link in walk(inputs)}
+            others: dict[int, Any] = {**self._try(values, plain).memo.copy(), **parts}
             for name, value in dilled.items():
                 if shares_state(value, others):
                     unsaved[name] = "it shares objects with other values, and only dill can save it, which copies them"
@@ -138,9 +135,28 @@ class NotebookSerializer:
                 others.update(value.reached)
         return self._dump_all(saved, inputs, unsaved)
 
-    def _dump_all(self, values: Mapping[str, Any], inputs: dict[int, tuple[str, Any]], unsaved: dict[str, str]) -> Dump:
+    def _dump_all(self, values: Mapping[str, Any], inputs: Mapping[str, Any], unsaved: dict[str, str]) -> Dump:
+        """Pickle; and where the pickler met inputs or memory that others have too, once more, now linked."""
+        blob, pickler = self._pickle(values, (), None)
+        links = held(inputs, pickler.memo.copy()) if inputs else []
+        memory, links = self._memory(pickler, inputs, links)
+        if links or memory:
+            blob, _ = self._pickle(values, links, memory)
+        return Dump(blob, unsaved, tuple(sorted({link.name for link in links})))
+
+    def _memory(self, pickler: NotebookPickler, inputs: Mapping[str, Any], links: list[Link]) -> tuple[Shared, list[Link]]:
+        """What shares memory, and the links with those to inputs of whose memory the values hold a part."""
+        live = [link for link in walk(inputs) if shares_memory(type(link.target))] if pickler.met else []
+        memory = Shared(pickler.met, [link.target for link in live])
+        known = {id(link.target) for link in links}
+        carriers = memory.carriers
+        more = [link for link in live if id(link.target) in carriers and id(link.target) not in known]
+        return memory, [*links, *more]
+
+    def _pickle(
+        self, values: Mapping[str, Any], links: Sequence[Link], memory: Shared | None
+    ) -> tuple[Blob, NotebookPickler]:
         buffers: list[memoryview] = []
-        file = io.BytesIO()
 
         def take(buffer: Any) -> bool:
             raw = buffer.raw()
@@ -149,22 +165,22 @@ class NotebookSerializer:
             buffers.append(raw)
             return False
 
-        pickler = self._pickler(file, values, inputs, take)
+        file = io.BytesIO()
+        file.write(prefix(links))
+        pickler = NotebookPickler(file, self._scope(values), memory, take)
+        seed(pickler, links)
         pickler.dump(dict(values))
-        return Dump(Blob(file.getvalue(), tuple(buffers)), unsaved, tuple(sorted(pickler.used)))
+        return Blob(file.getvalue(), tuple(buffers)), pickler
 
-    def _pickler(
-        self,
-        file: Any,
-        values: Mapping[str, Any],
-        inputs: dict[int, tuple[str, Any]],
-        take: Callable[[Any], bool],
-    ) -> NotebookPickler:
-        plain = any(type(item) in _CONTAINERS for _, item in inputs.values())
-        kind = SharingPickler if plain else NotebookPickler
+    def _try(self, values: Mapping[str, Any], value: Any) -> NotebookPickler:
+        """Pickle a value into nothing."""
+        pickler = NotebookPickler(_Sink(), self._scope(values), None, lambda buffer: False)
+        pickler.dump(value)
+        return pickler
+
+    def _scope(self, values: Mapping[str, Any]) -> Scope:
         own = {id(item) for item in values.values() if isinstance(item, type | types.FunctionType)}
-        roots = shared_roots([*values.values(), *(item for _, item in inputs.values())])
-        return kind(file, self._namespace, own, self._resolve, self._fingerprint, inputs, roots, take)
+        return Scope(self._namespace, own, self._resolve, self._fingerprint)
 
     def _find(self, name: str) -> Any:
         first, *rest = name.split(".")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 from cloudpickle.cloudpickle import _should_pickle_by_reference  # type: ignore[import-untyped]
 
 from milepost.checkpoint.serializers import rebuild
 from milepost.checkpoint.serializers.adapt import Reducer, reducer_for
-from milepost.checkpoint.serializers.arrays import reduce_view
+from milepost.checkpoint.serializers.memory import Shared, reduce_part, shares_memory
 from milepost.pickling import Pickler
 
 IN_BAND_BELOW = 4096
@@ -22,22 +24,29 @@ class _Shell:
     """Stands for one cell while pickling: empty when built, so that functions may hold themselves."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The notebook whose values are pickled.
+
+    `own` are the ids of functions and classes that must be saved by value, as the task itself made them; for
+    `resolve` and `fingerprint` see `rebuild.Notebook`.
+    """
+
+    namespace: dict[str, Any]
+    own: Collection[int]
+    resolve: Callable[[str], Any]
+    fingerprint: Callable[[Any], str]
+
+
 class NotebookPickler(Pickler):
     """Saves functions and classes of the notebook by value, bound to the live notebook when loaded.
 
     Parameters
     ----------
     file : writable binary file
-    namespace : dict
-        The notebook's namespace.
-    own : collection of int
-        The `id` of functions and classes that must be saved by value, as the task itself made them.
-    resolve, fingerprint : callable
-        See `rebuild.Notebook`.
-    shared : mapping
-        Name and object of each input by its `id`.
-    roots : mapping
-        See `arrays.shared_roots`.
+    scope : Scope
+    memory : Shared, optional
+        Whose memory belongs to whom.
     buffer_callback : callable, optional
         Takes the large buffers.
     """
@@ -45,61 +54,52 @@ class NotebookPickler(Pickler):
     def __init__(
         self,
         file: Any,
-        namespace: dict[str, Any],
-        own: Collection[int],
-        resolve: Callable[[str], Any],
-        fingerprint: Callable[[Any], str],
-        shared: Mapping[int, tuple[str, Any]],
-        roots: Mapping[int, Any],
+        scope: Scope,
+        memory: Shared | None = None,
         buffer_callback: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
-        self.used: set[str] = set()
-        self._namespace = namespace
-        self._own = own
-        self._resolve = resolve
-        self._fingerprint = fingerprint
-        self._inputs = shared
+        self.met: list[Any] = []
+        """Arrays and storages so far, whose memory may be shared."""
+        self._scope = scope
+        self._memory = memory or Shared()
         self._shells: dict[int, tuple[_Shell, types.CellType]] = {}
         self._reducers: dict[type, Reducer] = {types.FunctionType: self._function, types.CellType: self._cell}
         self._reducers[_Shell] = lambda shell: (rebuild.make_cell, ())
-        self._roots = roots
-        self._reducers.update({type(root): self._array for root in roots.values()})
 
     def reducer_override(self, value: Any) -> Any:
         """How a value that is no plain number, text or container is saved."""
-        if self._inputs and id(value) in self._inputs:
-            return rebuild.live_input, (self._use(value),)
         kind = type(value)
         reduce = self._reducers.get(kind)
         if reduce is None:
-            reduce = self._class if issubclass(kind, type) else reducer_for(kind)
-            self._reducers[kind] = reduce
+            reduce = self._reducers[kind] = self._reducer(kind)
         return reduce(value)
 
-    def _use(self, value: Any) -> str:
-        name = self._inputs[id(value)][0]
-        self.used.add(name)
-        return name
+    def _reducer(self, kind: type) -> Reducer:
+        if issubclass(kind, type):
+            return self._class
+        reduce = reducer_for(kind)
+        return functools.partial(self._sharing, reduce) if shares_memory(kind) else reduce
 
-    def _array(self, value: Any) -> Any:
-        root = self._roots.get(id(value))
-        return NotImplemented if root is None else reduce_view(value, root)
+    def _sharing(self, reduce: Reducer, value: Any) -> Any:
+        self.met.append(value)
+        part = self._memory.part(value)
+        return reduce(value) if part is None else reduce_part(value, part)
 
     def _function(self, function: types.FunctionType) -> Any:
         if _should_pickle_by_reference(function):
             return NotImplemented
-        scope = self._scope(function)
+        scope = self._globals(function)
         if scope is None:
             return self._dynamic_function_reduce(function)
         args = (function.__code__, scope, self._closure(function))
         linked = function.__closure__ is None and not function.__dict__
         return self._linked(function, rebuild.live_function, rebuild.make_function, args, linked, _state(function))
 
-    def _scope(self, function: types.FunctionType) -> Any:
+    def _globals(self, function: types.FunctionType) -> Any:
         """What stands for the function's globals: the notebook's namespace, a module's, or nothing known."""
         scope = function.__globals__
-        if scope is self._namespace:
+        if scope is self._scope.namespace:
             return _Call(rebuild.live_namespace)
         name = scope.get("__name__")
         module = sys.modules.get(name) if isinstance(name, str) else None
@@ -130,17 +130,9 @@ class NotebookPickler(Pickler):
     def _linked(self, value: Any, find: Any, build: Any, args: tuple[Any, ...], linked: bool, state: Any) -> Any:
         """By value, and when the notebook has the very thing under its name, as a link to that as well."""
         name = value.__qualname__
-        if linked and id(value) not in self._own and self._resolve(name) is value:
-            build, args = find, (name, self._fingerprint(value), build, args)
+        if linked and id(value) not in self._scope.own and self._scope.resolve(name) is value:
+            build, args = find, (name, self._scope.fingerprint(value), build, args)
         return build, args, state, None, None, rebuild.finish
-
-
-class SharingPickler(NotebookPickler):
-    """As above, where inputs are plain containers: only `persistent_id` sees those, at a call for each object."""
-
-    def persistent_id(self, value: Any) -> Any:
-        """The name of an input, wherever it is met."""
-        return self._use(value) if id(value) in self._inputs else None
 
 
 class _Call:

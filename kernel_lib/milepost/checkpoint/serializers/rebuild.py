@@ -16,16 +16,12 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from milepost.checkpoint.serializers import links
 from milepost.model.errors import SerializationError
 
 
 def live_namespace() -> dict[str, Any]:
     """The notebook's namespace, itself."""
-    raise _outside()
-
-
-def live_input(name: str) -> Any:
-    """The task's live input of that name."""
     raise _outside()
 
 
@@ -79,11 +75,12 @@ class Notebook:
         """See the function of this name."""
         return self._namespace
 
-    def live_input(self, name: str) -> Any:
-        """See the function of this name."""
+    def link(self, persistent_id: str) -> Any:
+        """The task's live input, or a part of it, that `links.prefix` wrote."""
+        name, path = links.parse(persistent_id)
         if self._shared is None:
             raise SerializationError(f"the saved values hold the input {name!r}, which was not given")
-        return self._shared(name)
+        return links.follow(self._shared(name), name, path)
 
     def live_function(self, name: str, fingerprint: str, build: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """See the function of this name."""
@@ -188,21 +185,6 @@ def with_dill(data: bytes) -> Any:
     return dill.load(io.BytesIO(data))
 
 
-def array_layout(array: Any) -> tuple[Any, ...]:
-    """How an array lies in memory."""
-    return array.shape, array.strides, array.dtype.str
-
-
-def array_view(root: Any, layout: Any, offset: int, shape: Any, strides: Any, dtype: Any, writeable: bool) -> Any:
-    """A NumPy array that shares the memory of `root`, which must lie there as it did when this was saved."""
-    if array_layout(root) != layout:
-        raise SerializationError("an input's memory is laid out in another way than when a view of it was saved")
-    memory = root.reshape(-1, order="A").view("u1")
-    view = type(root)(shape, dtype, buffer=memory, offset=offset, strides=strides)
-    view.flags.writeable = writeable and memory.flags.writeable
-    return view
-
-
 def whole_view(owner: Any) -> memoryview:
     """A memoryview over all bytes of `owner`."""
     return memoryview(owner)
@@ -221,8 +203,8 @@ class Unpickler(pickle.Unpickler):
         self._notebook = notebook
 
     def persistent_load(self, name: str) -> Any:
-        """A live input."""
-        return self._notebook.live_input(name)
+        """A live input, or a part of one."""
+        return self._notebook.link(name)
 
     def find_class(self, module: str, name: str) -> Any:
         """What the stream calls `name` of `module`."""
