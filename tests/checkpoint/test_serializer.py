@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import itertools
 import os
-import random
 import socket
 import sys
 import tempfile
-import textwrap
 import threading
 import weakref
 from collections import UserDict
@@ -29,53 +26,7 @@ from milepost.model.record import Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob
 
-PREAMBLE = "import enum, abc, dataclasses, functools, typing, math\nimport numpy as np\n"
-
-
-class Kernel:
-    """A namespace in which cells run, as in a notebook."""
-
-    def __init__(self, *cells: str) -> None:
-        self.ns: dict[str, Any] = {"__name__": "__main__"}
-        self.run(PREAMBLE, *cells)
-        self.serializer = NotebookSerializer(self.ns)
-
-    def run(self, *cells: str) -> None:
-        for cell in cells:
-            exec(compile(textwrap.dedent(cell), f"<cell {id(cell)}>", "exec", dont_inherit=True), self.ns)
-
-    def dump(self, *names: str, shared: tuple[str, ...] = ()) -> Any:
-        return self.serializer.dump({n: self.ns[n] for n in names}, {n: self.ns[n] for n in shared})
-
-    def load(self, blob: Blob) -> None:
-        # As from a store: buffers that are bytes nobody else holds.
-        copied = Blob(blob.stream, [bytearray(item) for item in blob.buffers])
-        self.ns.update(self.serializer.load(copied, self.ns.__getitem__))
-
-
-def restored(cell: str, *names: str, before: str = "") -> dict[str, Any]:
-    """What a fresh kernel, in which `before` ran, has after the names that `cell` binds were restored."""
-    old, new = Kernel(before, cell), Kernel(before)
-    dump = old.dump(*names)
-    assert dump.unsaved == {}
-    new.load(dump.blob)
-    return new.ns
-
-
-def unsaved(**values: Any) -> dict[str, str]:
-    serializer = NotebookSerializer({"__name__": "__main__"})
-    dump = serializer.dump(values)
-    assert serializer.load(dump.blob).keys() == values.keys() - dump.unsaved.keys()
-    return dict(dump.unsaved)
-
-
-def round_trip(value: Any) -> Any:
-    kernel = Kernel()
-    kernel.ns["value"] = value
-    dump = kernel.dump("value")
-    assert dump.unsaved == {}
-    kernel.load(dump.blob)
-    return kernel.ns["value"]
+from .serializing import Kernel, restored, round_trip, unsaved
 
 
 class TestFunctions:
@@ -339,168 +290,6 @@ class TestSharing:
         kernel.ns["model"] = None
         kernel.load(dump.blob)
         assert kernel.ns["model"]["df"] is kernel.ns["df"]
-
-
-class TestSharedMemory:
-    VIEWS = ("x[2:5]", "x[::-1]", "x[::2]", "x.reshape(-1)", "x.T", "x[3]", "x.view('u8')")
-
-    @pytest.mark.parametrize("order", ["C", "F"])
-    @pytest.mark.parametrize("view", VIEWS)
-    def test_between_outputs(self, view: str, order: str) -> None:
-        if order == "F" and ("reshape" in view or "u8" in view):
-            view = "x[1:]"
-        made = f"x = np.asarray(np.arange(3000.).reshape(30, 100), order='{order}').copy('A'); y = {view}"
-        for names in ("xy", "yx"):
-            ns = restored(made, *names)
-            assert np.shares_memory(ns["x"], ns["y"])
-            np.testing.assert_array_equal(ns["y"], Kernel(made).ns["y"])
-            ns["y"][...] = 7
-            assert (ns["x"] == Kernel(made, "y[...] = 7").ns["x"]).all()
-
-    def test_between_two_views(self) -> None:
-        ns = restored("x = np.arange(1000); a = x[:600]; b = x[400:]", "a", "b")
-        ns["a"][500] = -1
-        assert ns["b"][100] == -1
-
-    def test_views_that_do_not_overlap_are_saved_alone(self) -> None:
-        kernel = Kernel("x = np.arange(100_000); a = x[:10]; b = x[10:20]")
-        assert len(kernel.dump("a", "b").blob.stream) < 1000
-        assert kernel.dump("a", "b").blob.buffers == ()
-
-    def test_with_an_input(self) -> None:
-        old, new = Kernel("x = np.arange(1000)", "y = x[10:]"), Kernel("x = np.arange(1000)")
-        dump = old.dump("y", shared=("x",))
-        assert dump.shared == ("x",)
-        new.load(dump.blob)
-        new.ns["y"][0] = -1
-        assert new.ns["x"][10] == -1
-
-    def test_with_an_input_that_lies_otherwise(self) -> None:
-        old, new = Kernel("x = np.ones((30, 20))", "y = x[10:]"), Kernel("x = np.ones((30, 20), order='F')")
-        dump = old.dump("y", shared=("x",))
-        with pytest.raises(SerializationError, match="laid out"):
-            new.load(dump.blob)
-
-    def test_read_only_views_stay_so(self) -> None:
-        ns = restored("x = np.arange(1000); y = x[:]; y.flags.writeable = False", "x", "y")
-        assert (ns["x"].flags.writeable, ns["y"].flags.writeable) == (True, False)
-
-
-class TestArrays:
-    @pytest.mark.parametrize("order", ["C", "F"])
-    @pytest.mark.parametrize("size", [0, 3, 100, 1000])
-    def test_are_equal_and_writable(self, size: int, order: Any) -> None:
-        array = np.asarray(np.random.default_rng(0).random((size, 5)), order=order)
-        found = round_trip(array)
-        np.testing.assert_array_equal(found, array)
-        assert (found.flags.writeable, found.dtype) == (True, array.dtype)
-        assert found.flags.f_contiguous == array.flags.f_contiguous
-
-    @pytest.mark.parametrize("size", [3, 100_000])
-    def test_read_only_stays_read_only(self, size: int) -> None:
-        array = np.arange(size)
-        array.flags.writeable = False
-        assert not round_trip(array).flags.writeable
-
-    def test_large_ones_are_buffers_and_small_ones_are_not(self) -> None:
-        serializer = NotebookSerializer({})
-        dump = serializer.dump({"small": np.zeros(10), "large": np.zeros(10**6), "same": pd.Series(np.ones(10**5))})
-        assert sorted(len(buffer) for buffer in dump.blob.buffers) == [800_000, 8_000_000]
-        assert len(dump.blob.stream) < 5000
-
-    def test_strided_object_and_structured(self) -> None:
-        for array in (np.arange(100)[::3], np.array([1, "a", None], object), np.zeros(3, [("a", "i4"), ("b", "U3")])):
-            np.testing.assert_array_equal(round_trip(array), array)
-
-    def test_a_written_map_of_a_file_is_refused(self, tmp_path: Path) -> None:
-        array = np.memmap(tmp_path / "m", dtype="u1", mode="w+", shape=(10,))
-        assert "memory-mapped" in unsaved(array=array, ok=1)["array"]
-        read = np.memmap(tmp_path / "m", dtype="u1", mode="r")
-        np.testing.assert_array_equal(round_trip(read), read)
-
-    def test_an_array_class_with_attributes_is_refused(self) -> None:
-        kernel = Kernel("class A(np.ndarray): pass\na = np.zeros(3).view(A); a.unit = 'm'")
-        assert "attributes" in kernel.dump("a").unsaved["a"]
-
-
-def _figure() -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure()
-    figure.subplots().plot([1, 2, 3])
-    return figure
-
-
-def _forest() -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    data = np.random.default_rng(0).random((50, 3))
-    return make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)).fit(data, data[:, 0] > 0.5)
-
-
-def _polars() -> Any:
-    polars = pytest.importorskip("polars")
-    return polars.DataFrame({"a": [1, 2, None], "b": ["x", "y", None]})
-
-
-def _arrow() -> Any:
-    arrow = pytest.importorskip("pyarrow")
-    return arrow.table({"a": list(range(5000)), "b": ["x"] * 5000})
-
-
-class TestLibraries:
-    @pytest.mark.parametrize(
-        "frame",
-        [
-            pd.DataFrame({"a": range(2000), "b": np.random.default_rng(0).random(2000), "c": ["x", "y"] * 1000}),
-            pd.DataFrame({"t": pd.date_range("2020", periods=5), "c": pd.Categorical(list("abcab"))}),
-            pd.DataFrame({"n": pd.array([1, None], "Int64")}, index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
-            pd.DataFrame(),
-        ],
-    )
-    def test_frames(self, frame: pd.DataFrame) -> None:
-        frame.attrs["unit"] = "m"
-        found = round_trip(frame)
-        pd.testing.assert_frame_equal(found, frame)
-        assert found.attrs == frame.attrs
-        found["new"] = 1
-        if "a" in found:
-            found.loc[0, "a"] = 99
-            assert found["a"][0] == 99
-
-    def test_a_fitted_model(self) -> None:
-        model = _forest()
-        data = np.random.default_rng(1).random((20, 3))
-        np.testing.assert_array_equal(round_trip(model).predict(data), model.predict(data))
-
-    def test_a_figure(self) -> None:
-        found = round_trip(_figure())
-        assert found.axes[0].lines[0].get_ydata().tolist() == [1, 2, 3]
-        found.savefig(io.BytesIO())
-
-    def test_polars(self) -> None:
-        assert round_trip(_polars()).equals(_polars())
-
-    def test_arrow(self) -> None:
-        assert round_trip(_arrow()).equals(_arrow())
-
-    def test_distributions_still_follow_the_global_seed(self) -> None:
-        stats = pytest.importorskip("scipy.stats")
-        live, found = stats.norm(0, 1), round_trip(stats.norm(0, 1))
-        np.random.seed(7)
-        expected = live.rvs(3)
-        np.random.seed(7)
-        np.testing.assert_array_equal(found.rvs(3), expected)
-
-    def test_generators_of_random_numbers(self) -> None:
-        assert round_trip(random._inst) is random._inst
-        own = random.Random(3)
-        assert round_trip(own).random() == random.Random(3).random()
-        state = np.random.RandomState(3)
-        assert round_trip(state).rand() == np.random.RandomState(3).rand()
-        assert round_trip(np.random.default_rng(3)).random() == np.random.default_rng(3).random()
 
 
 class TestOrdinary:

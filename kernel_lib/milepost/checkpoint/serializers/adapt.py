@@ -15,17 +15,25 @@ from collections.abc import Callable
 from typing import Any
 
 from milepost.checkpoint.serializers import rebuild
-from milepost.checkpoint.serializers.refuse import (
-    RefusedError,
-    library_class,
-    refusal,
-    refuse_array,
-    refuse_tensor,
-)
+from milepost.checkpoint.serializers.arrays import reduce_array
+from milepost.checkpoint.serializers.frames import reduce_frame, reduce_manager, reduce_owner
+from milepost.checkpoint.serializers.refuse import RefusedError, library_class, refusal, refuse_tensor
 
 Reducer = Callable[[Any], Any]
 _DICTS: tuple[Any, ...] = ({}, OrderedDict())
 _VIEWS = tuple(type(view) for owner in _DICTS for view in (owner.keys(), owner.values(), owner.items()))
+_LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
+    ("numpy.random.mtrand", "RandomState", lambda value: _numpy_random(value)),
+    ("numpy", "ndarray", reduce_array),
+    ("pandas", "DataFrame", reduce_frame),
+    ("pandas", "Series", reduce_frame),
+    ("pandas._libs.internals", "BlockManager", reduce_manager),
+    ("pandas.core.internals.managers", "SingleBlockManager", reduce_owner),
+    ("pandas", "Index", reduce_owner),
+    ("pandas.api.extensions", "ExtensionArray", reduce_owner),
+    ("torch", "Tensor", refuse_tensor),
+)
+"""Module, class and reducer; subclasses included, the first that fits. None of the modules is imported here."""
 _BY_NAME = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property, staticmethod, classmethod)
 
 
@@ -49,9 +57,7 @@ def _families() -> list[tuple[type | None, Reducer]]:
         (typing.NewType, _new_type),
         (type(os.environ), _environment),
         (random.Random, _python_random),
-        (library_class("numpy.random.mtrand", "RandomState"), _numpy_random),
-        (library_class("numpy", "ndarray"), refuse_array),
-        (library_class("torch", "Tensor"), refuse_tensor),
+        *((library_class(module, name), reduce) for module, name, reduce in _LIBRARIES),
     ]
 
 

@@ -121,7 +121,8 @@ def _follow(value: Any, kind: str, where: Any) -> Any:
 
 def _item(value: Any, key: Any) -> Any:
     # The plain look-up: a subclass may compute what it gives.
-    for kind in (dict, list, tuple):
+    kinds: tuple[Any, ...] = (dict, list, tuple)
+    for kind in kinds:
         if isinstance(value, kind):
-            return kind.__getitem__(value, key)  # type: ignore[attr-defined]
+            return kind.__getitem__(value, key)
     raise TypeError(f"a {type(value).__name__} has no items")

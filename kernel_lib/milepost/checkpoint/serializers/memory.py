@@ -13,7 +13,7 @@ Key = tuple[Any, ...]
 
 
 class Part(NamedTuple):
-    """Where a value's memory lies: from `offset` (bytes) in the memory of `carrier`, which is pickled with its bytes."""
+    """Where a value's memory lies: from `offset` (bytes) on in that of `carrier`, which is pickled with its bytes."""
 
     carrier: Any
     offset: int

@@ -144,7 +144,9 @@ class NotebookSerializer:
             blob, _ = self._pickle(values, links, memory)
         return Dump(blob, unsaved, tuple(sorted({link.name for link in links})))
 
-    def _memory(self, pickler: NotebookPickler, inputs: Mapping[str, Any], links: list[Link]) -> tuple[Shared, list[Link]]:
+    def _memory(
+        self, pickler: NotebookPickler, inputs: Mapping[str, Any], links: list[Link]
+    ) -> tuple[Shared, list[Link]]:
         """What shares memory, and the links with those to inputs of whose memory the values hold a part."""
         live = [link for link in walk(inputs) if shares_memory(type(link.target))] if pickler.met else []
         memory = Shared(pickler.met, [link.target for link in live])

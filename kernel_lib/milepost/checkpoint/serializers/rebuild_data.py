@@ -5,6 +5,7 @@ Their libraries are imported here, when a value of theirs is built.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from milepost.model.errors import SerializationError
@@ -21,7 +22,7 @@ def memory_of(value: Any) -> Any:
     """The bytes of a contiguous array or of a storage, as an array of bytes that shares them."""
     if hasattr(value, "__array_interface__"):
         return value.reshape(-1, order="A").view("u1")
-    import torch
+    import torch  # type: ignore[import-not-found,unused-ignore]
 
     return torch.tensor([], dtype=torch.uint8).set_(value).numpy()
 
@@ -57,3 +58,54 @@ def storage_view(carrier: Any, was: Any, offset: int, size: int) -> Any:
 def _require_layout(carrier: Any, was: Any) -> None:
     if layout(carrier) != was:
         raise SerializationError("an input's memory is laid out in another way than when a view of it was saved")
+
+
+def array_of_bytes(memory: Any, dtype: Any, shape: Any, order: Any) -> Any:
+    """A NumPy array over an array of bytes."""
+    import numpy as np
+
+    found: Any = np.ndarray(shape, dtype, memory, order=order)
+    found.flags.writeable = memory.flags.writeable
+    return found
+
+
+def finish_read_only(array: Any, state: Any) -> None:
+    """Complete an array of objects that may not be changed."""
+    array.__setstate__(state)
+    array.flags.writeable = False
+
+
+def array_of_kind(kind: Any, base: Any) -> Any:
+    """A NumPy array as an instance of a subclass, on the same memory."""
+    found = base.view(kind)
+    if base.dtype.hasobject or found.flags.writeable == base.flags.writeable:
+        return found
+    found.flags.writeable = base.flags.writeable
+    return found
+
+
+def finish_attributes(array: Any, attributes: dict[str, Any]) -> None:
+    """Give an array the attributes that its class or the user keeps in it."""
+    array.__dict__.update(attributes)
+
+
+def mapped_file(name: Any, size: int, modified: int, dtype: Any, offset: int, shape: Any, order: Any) -> Any:
+    """A read-only map of a file of the user, as long as that is the file that it was."""
+    import numpy as np
+
+    try:
+        found = os.stat(name)
+    except OSError as error:
+        raise SerializationError(f"the file {name} that a saved array maps cannot be read: {error.strerror}") from error
+    if (found.st_size, found.st_mtime_ns) != (size, modified):
+        raise SerializationError(f"the file {name} that a saved array maps has changed since")
+    return np.memmap(name, dtype, "r", offset, shape, order)
+
+
+def part_of_map(kind: Any, file: Any, offset: int, shape: Any, strides: Any, dtype: Any) -> Any:
+    """A part of a mapped file."""
+    import numpy as np
+
+    found: Any = np.ndarray(shape, dtype, file.reshape(-1, order="A").view("u1"), offset, strides)
+    found.flags.writeable = False
+    return found if kind is np.ndarray else found.view(kind)

@@ -58,21 +58,7 @@ def refuse_tensor(value: Any) -> Any:
     return NotImplemented
 
 
-def refuse_array(value: Any) -> Any:
-    """A NumPy array, unless it writes to a file or its pickle would lose its attributes."""
-    if getattr(value, "mode", None) in ("r+", "w+"):
-        raise RefusedError("a memory-mapped array writes to its file, and a restored one would not")
-    if getattr(value, "mode", None) is None and getattr(value, "__dict__", None) and _numpy_reduces(type(value)):
-        raise RefusedError(f"NumPy's pickle loses the attributes of a {type(value).__qualname__}; add a `__reduce__`")
-    return NotImplemented
-
-
 def library_class(module: str, name: str) -> type | None:
     """A class of a library that is imported already; never imports."""
     found = getattr(sys.modules.get(module), name, None)
     return found if isinstance(found, type) else None
-
-
-def _numpy_reduces(kind: type) -> bool:
-    array = library_class("numpy", "ndarray")
-    return all(getattr(kind, name) is getattr(array, name) for name in ("__reduce__", "__reduce_ex__"))
