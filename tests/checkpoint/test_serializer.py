@@ -389,15 +389,6 @@ class TestUnsaveable:
             unsaved(file=file)
             assert file.read() == "bc"
 
-    def test_tensors_with_gradients(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        class Tensor:
-            grad = grad_fn = None
-
-        monkeypatch.setitem(sys.modules, "torch", type("torch", (), {"Tensor": Tensor}))
-        plain, graph, graded = Tensor(), Tensor(), Tensor()
-        graph.grad_fn, graded.grad = print, 1
-        assert unsaved(plain=plain, graph=[graph], graded=graded).keys() == {"graph", "graded"}
-
 
 class TestDill:
     """`super` objects are what only dill can save."""

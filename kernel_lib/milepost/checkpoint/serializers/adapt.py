@@ -17,7 +17,13 @@ from typing import Any
 from milepost.checkpoint.serializers import rebuild
 from milepost.checkpoint.serializers.arrays import reduce_array
 from milepost.checkpoint.serializers.frames import reduce_frame, reduce_manager, reduce_owner
-from milepost.checkpoint.serializers.refuse import RefusedError, library_class, refusal, refuse_tensor
+from milepost.checkpoint.serializers.refuse import RefusedError, library_class, refusal
+from milepost.checkpoint.serializers.tensors import (
+    reduce_generator,
+    reduce_storage,
+    reduce_tensor,
+    reduce_typed_storage,
+)
 
 Reducer = Callable[[Any], Any]
 _DICTS: tuple[Any, ...] = ({}, OrderedDict())
@@ -31,7 +37,10 @@ _LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
     ("pandas.core.internals.managers", "SingleBlockManager", reduce_owner),
     ("pandas", "Index", reduce_owner),
     ("pandas.api.extensions", "ExtensionArray", reduce_owner),
-    ("torch", "Tensor", refuse_tensor),
+    ("torch", "Tensor", reduce_tensor),
+    ("torch.storage", "TypedStorage", reduce_typed_storage),
+    ("torch.storage", "UntypedStorage", reduce_storage),
+    ("torch", "Generator", reduce_generator),
 )
 """Module, class and reducer; subclasses included, the first that fits. None of the modules is imported here."""
 _BY_NAME = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property, staticmethod, classmethod)

@@ -137,8 +137,9 @@ class NotebookSerializer:
 
     def _dump_all(self, values: Mapping[str, Any], inputs: Mapping[str, Any], unsaved: dict[str, str]) -> Dump:
         """Pickle; and where the pickler met inputs or memory that others have too, once more, now linked."""
+        values = dict(values)
         blob, pickler = self._pickle(values, (), None)
-        links = held(inputs, pickler.memo.copy()) if inputs else []
+        links = held(inputs, pickler, values)
         memory, links = self._memory(pickler, inputs, links)
         if links or memory:
             blob, _ = self._pickle(values, links, memory)
@@ -156,7 +157,7 @@ class NotebookSerializer:
         return memory, [*links, *more]
 
     def _pickle(
-        self, values: Mapping[str, Any], links: Sequence[Link], memory: Shared | None
+        self, values: dict[str, Any], links: Sequence[Link], memory: Shared | None
     ) -> tuple[Blob, NotebookPickler]:
         buffers: list[memoryview] = []
 
@@ -171,7 +172,7 @@ class NotebookSerializer:
         file.write(prefix(links))
         pickler = NotebookPickler(file, self._scope(values), memory, take)
         seed(pickler, links)
-        pickler.dump(dict(values))
+        pickler.dump(values)
         return Blob(file.getvalue(), tuple(buffers)), pickler
 
     def _try(self, values: Mapping[str, Any], value: Any) -> NotebookPickler:

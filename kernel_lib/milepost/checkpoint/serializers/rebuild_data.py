@@ -10,6 +10,8 @@ from typing import Any
 
 from milepost.model.errors import SerializationError
 
+_MAPPED_FROM = 64 * 1024
+
 
 def layout(value: Any) -> tuple[Any, ...]:
     """How an array, or a tensor's storage, lies in memory."""
@@ -109,3 +111,50 @@ def part_of_map(kind: Any, file: Any, offset: int, shape: Any, strides: Any, dty
     found: Any = np.ndarray(shape, dtype, file.reshape(-1, order="A").view("u1"), offset, strides)
     found.flags.writeable = False
     return found if kind is np.ndarray else found.view(kind)
+
+
+def finish_tensor(tensor: Any, state: Any) -> None:
+    """Give a tensor its attributes and its gradient."""
+    import torch
+
+    attributes, gradient = state
+    if attributes is not None:
+        torch._utils._set_obj_state(tensor, attributes)
+    if gradient is not None:
+        tensor.grad = gradient
+
+
+def typed_storage(storage: Any, dtype: Any) -> Any:
+    """A storage that knows its type."""
+    import torch
+
+    return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
+
+
+def storage_of_bytes(memory: Any) -> Any:
+    """The memory of a tensor: small ones are torch's own again, large ones stay the mapped bytes."""
+    import torch
+
+    size = memoryview(memory).nbytes
+    if size == 0:
+        return torch.UntypedStorage(0)
+    found = torch.frombuffer(memory, dtype=torch.uint8)
+    # What torch owns can be resized; for what is mapped that would be a copy.
+    return (found.clone() if size < _MAPPED_FROM else found).untyped_storage()
+
+
+def storage_on(storage: Any, device: str) -> Any:
+    """The memory of a tensor on another device than the processor."""
+    import torch
+
+    try:
+        return torch.empty(0, dtype=torch.uint8).set_(storage).to(device).untyped_storage()
+    except Exception as error:
+        raise SerializationError(f"a saved tensor needs the device {device}, which is not there: {error}") from error
+
+
+def torch_generator(device: str, state: Any) -> Any:
+    """A generator of random numbers of the user's own."""
+    import torch
+
+    return torch.Generator(device).set_state(state)

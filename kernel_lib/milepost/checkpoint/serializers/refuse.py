@@ -10,7 +10,6 @@ import sys
 import threading
 import types
 import weakref
-from typing import Any
 
 
 class RefusedError(pickle.PicklingError):
@@ -47,15 +46,6 @@ def refusal(kind: type) -> str:
         return f"an iterator of itertools ({kind.__name__}) cannot be saved: it keeps its place in a stream"
     found = next((_REASONS[base] for base in kind.__mro__ if base in _REASONS), "")
     return found
-
-
-def refuse_tensor(value: Any) -> Any:
-    """A torch tensor, unless its pickle would lose its gradient or its graph."""
-    if getattr(value, "grad_fn", None) is not None:
-        raise RefusedError("a torch tensor with a gradient function would lose its graph; save `x.detach()` instead")
-    if getattr(value, "grad", None) is not None:
-        raise RefusedError("a torch tensor would lose its `.grad`; clear the gradients first")
-    return NotImplemented
 
 
 def library_class(module: str, name: str) -> type | None:
