@@ -34,16 +34,6 @@ def _forest() -> Any:
     return make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)).fit(data, data[:, 0] > 0.5)
 
 
-def _polars() -> Any:
-    polars = pytest.importorskip("polars")
-    return polars.DataFrame({"a": [1, 2, None], "b": ["x", "y", None]})
-
-
-def _arrow() -> Any:
-    arrow = pytest.importorskip("pyarrow")
-    return arrow.table({"a": list(range(5000)), "b": ["x"] * 5000})
-
-
 MAJOR = int(pd.__version__.partition(".")[0])
 
 INDEXES: list[Any] = [
@@ -190,12 +180,6 @@ class TestModels:
         found = round_trip(_figure())
         assert found.axes[0].lines[0].get_ydata().tolist() == [1, 2, 3]
         found.savefig(io.BytesIO())
-
-    def test_polars(self) -> None:
-        assert round_trip(_polars()).equals(_polars())
-
-    def test_arrow(self) -> None:
-        assert round_trip(_arrow()).equals(_arrow())
 
     def test_distributions_still_follow_the_global_seed(self) -> None:
         stats = pytest.importorskip("scipy.stats")

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from milepost.checkpoint.serializers import rebuild
+from milepost.checkpoint.serializers import columns, rebuild
 from milepost.checkpoint.serializers.arrays import reduce_array
 from milepost.checkpoint.serializers.frames import reduce_frame, reduce_manager, reduce_owner
 from milepost.checkpoint.serializers.refuse import RefusedError, library_class, refusal
@@ -37,6 +37,11 @@ _LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
     ("pandas.core.internals.managers", "SingleBlockManager", reduce_owner),
     ("pandas", "Index", reduce_owner),
     ("pandas.api.extensions", "ExtensionArray", reduce_owner),
+    ("polars", "DataFrame", columns.reduce_frame),
+    ("polars", "Series", columns.reduce_series),
+    ("polars", "LazyFrame", columns.reduce_query),
+    ("polars", "Expr", columns.reduce_query),
+    ("pyarrow", "Array", columns.reduce_array),
     ("torch", "Tensor", reduce_tensor),
     ("torch.storage", "TypedStorage", reduce_typed_storage),
     ("torch.storage", "UntypedStorage", reduce_storage),

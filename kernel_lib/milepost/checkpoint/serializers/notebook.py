@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from milepost.checkpoint.serializers.dilled import Dilled, shares_state
@@ -75,7 +76,8 @@ class NotebookSerializer:
         """The values by name; `shared(name)` gives the live input of that name."""
         notebook = Notebook(self._namespace, self._resolve, self._fingerprint, shared)
         try:
-            values = Unpickler(blob.stream, blob.buffers, notebook).load()
+            with _panics():
+                values = Unpickler(blob.stream, blob.buffers, notebook).load()
         except SerializationError:
             raise
         except ModuleNotFoundError as error:
@@ -172,13 +174,15 @@ class NotebookSerializer:
         file.write(prefix(links))
         pickler = NotebookPickler(file, self._scope(values), memory, take)
         seed(pickler, links)
-        pickler.dump(values)
+        with _panics():
+            pickler.dump(values)
         return Blob(file.getvalue(), tuple(buffers)), pickler
 
     def _try(self, values: Mapping[str, Any], value: Any) -> NotebookPickler:
         """Pickle a value into nothing."""
         pickler = NotebookPickler(_Sink(), self._scope(values), None, lambda buffer: False)
-        pickler.dump(value)
+        with _panics():
+            pickler.dump(value)
         return pickler
 
     def _scope(self, values: Mapping[str, Any]) -> Scope:
@@ -191,6 +195,17 @@ class NotebookSerializer:
         for part in rest:
             found = getattr(found, part, None)
         return found
+
+
+@contextmanager
+def _panics() -> Iterator[None]:
+    """A panic in a library's Rust code is no `Exception`, but no more than a value that cannot be saved."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise RefusedError(f"a library panicked: {error}") from error
+        raise
 
 
 def _too_deep(error: Exception) -> bool:

@@ -158,3 +158,28 @@ def torch_generator(device: str, state: Any) -> Any:
     import torch
 
     return torch.Generator(device).set_state(state)
+
+
+def polars_frame(kind: Any, columns: Any) -> Any:
+    """A polars frame of these series."""
+    return kind(columns)
+
+
+def polars_objects(name: str, values: Any) -> Any:
+    """A polars series of Python objects."""
+    import polars
+
+    return polars.Series(name, values, dtype=polars.Object)
+
+
+def polars_series(name: str, arrays: Any, dtype: Any, flags: dict[str, bool]) -> Any:
+    """A polars series on the memory of Arrow arrays."""
+    import polars
+    import pyarrow  # type: ignore[import-untyped,unused-ignore]
+
+    data = arrays[0] if len(arrays) == 1 else pyarrow.chunked_array(arrays)
+    found: Any = polars.from_arrow(data, rechunk=False)
+    found = found.rename(name) if found.dtype == dtype else found.cast(dtype).rename(name)
+    if flags.get("SORTED_ASC") or flags.get("SORTED_DESC"):
+        return found.set_sorted(descending=flags.get("SORTED_DESC", False))
+    return found
