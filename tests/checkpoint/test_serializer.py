@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextvars
+import ctypes
 import itertools
+import json
+import mmap
 import os
+import pickle
+import queue
 import socket
+import sqlite3
+import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
+import typing
 import weakref
 from collections import UserDict
 from collections.abc import Callable
@@ -20,7 +31,10 @@ import pandas as pd
 import pytest
 
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.serializers import links
+from milepost.checkpoint.serializers.depth import bounded_depth
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
+from milepost.checkpoint.serializers.pickler import NotebookPickler
 from milepost.model.errors import SerializationError
 from milepost.model.record import Record
 from milepost.model.trust import Signer
@@ -330,6 +344,214 @@ class TestOrdinary:
         assert restored("N = typing.NewType('N', int)", "N")["N"](3) == 3
 
 
+class TestExceptions:
+    def test_cause_context_and_notes_are_kept(self) -> None:
+        try:
+            try:
+                {}["x"]
+            except KeyError as error:
+                raise ValueError("y") from error
+        except ValueError as error:
+            error.add_note("note")
+            found = round_trip({"error": error, "cause": error.__cause__})
+        assert repr(found["error"]) == "ValueError('y')"
+        assert found["error"].__cause__ is found["error"].__context__ is found["cause"]
+        assert (found["error"].__notes__, found["error"].__suppress_context__) == (["note"], True)
+
+    def test_one_whose_init_asks_for_something_else(self) -> None:
+        source = """
+            class E(Exception):
+                def __init__(self, code, detail):
+                    super().__init__(f"{code}: {detail}")
+                    self.code = code
+            class F(E, OSError):
+                pass
+            e = [E(3, "x"), F(4, "y")]
+            """
+        first, second = restored(source, "e")["e"]
+        assert (str(first), first.code, str(second), second.code) == ("3: x", 3, "4: y", 4)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            OSError(2, "no", "file"),
+            UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"),
+            SyntaxError("bad", ("f", 1, 2, "text")),
+            StopIteration(5),
+            SystemExit(3),
+            ExceptionGroup("g", [ValueError(1)]),
+            ImportError("m", name="n"),
+            json.JSONDecodeError("m", "doc", 1),
+        ],
+        ids=repr,
+    )
+    def test_of_python(self, error: BaseException) -> None:
+        found = round_trip(error)
+        assert (repr(found), str(found), vars(found)) == (repr(error), str(error), vars(error))
+        names = ("errno", "filename", "start", "lineno", "value", "code", "exceptions", "name")
+        assert [repr(getattr(found, name, None)) for name in names] == [
+            repr(getattr(error, name, None)) for name in names
+        ]
+
+
+class TestUnusual:
+    def test_an_instance_with_a_cached_property(self) -> None:
+        source = "class C:\n    n = 0\n    @functools.cached_property\n    def p(self): self.n += 1; return self.n"
+        ns = restored("c = C(); c.p; d = C()", "C", "c", "d", before=source)
+        assert (ns["c"].p, ns["d"].p, ns["d"].p, ns["C"]().p) == (1, 1, 1, 1)
+
+    def test_a_function_for_each_type(self) -> None:
+        source = """
+            @functools.singledispatch
+            def f(x): return "any"
+            @f.register
+            def _(x: int): return "int"
+            f(1)
+            """
+        ns = restored(source, "f")
+        assert (ns["f"](1), ns["f"]("x")) == ("int", "any")
+
+    def test_typed_dicts_and_type_parameters(self) -> None:
+        source = """
+            class T(typing.TypedDict, total=False):
+                a: int
+            class U(T):
+                b: typing.Required[str]
+            P = typing.ParamSpec("P"); Ts = typing.TypeVarTuple("Ts"); V = typing.TypeVar("V", bound=int)
+            def f(g: typing.Callable[P, V]) -> V: ...
+            """
+        ns = restored(source, "T", "U", "P", "Ts", "V", "f")
+        assert (ns["T"](a=1), ns["U"].__required_keys__, ns["U"].__annotations__.keys()) == (
+            {"a": 1},
+            {"b"},
+            {"a", "b"},
+        )
+        assert typing.get_args(ns["f"].__annotations__["g"]) == (ns["P"], ns["V"])
+
+    def test_a_proxy_follows_its_dict(self) -> None:
+        ns = restored("import types; d = {}; p = types.MappingProxyType(d)", "d", "p")
+        ns["d"]["k"] = 1
+        assert ns["p"]["k"] == 1
+
+    def test_weak_containers_of_what_lives_anyway(self) -> None:
+        found = round_trip([weakref.WeakSet([int]), weakref.WeakKeyDictionary({str: 1}), weakref.WeakValueDictionary()])
+        assert (list(found[0]), dict(found[1]), dict(found[2])) == ([int], {str: 1}, {})
+
+    def test_iterators_over_sequences_go_on_where_they_were(self) -> None:
+        ns = restored("d = [1, 2, 3]; i = iter(d); next(i); z = zip(i, 'abc')", "d", "i", "z")
+        ns["d"].append(4)
+        assert list(ns["z"]) == [(2, "a"), (3, "b"), (4, "c")]
+
+    def test_context_and_place_of_time(self) -> None:
+        import contextlib
+        import datetime
+        import decimal
+        import fractions
+        import uuid
+        import zoneinfo
+
+        zone = zoneinfo.ZoneInfo("Europe/Berlin")
+        moment = datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=1)
+        found = round_trip([moment, zone, decimal.Decimal("1.10"), fractions.Fraction(1, 3), uuid.UUID(int=5)])
+        assert found == [moment, zone, decimal.Decimal("1.10"), fractions.Fraction(1, 3), uuid.UUID(int=5)]
+        assert (found[1] is zone, found[0].fold, str(found[2])) == (True, 1, "1.10")
+        assert round_trip(contextlib.nullcontext(3)).enter_result == 3
+
+    def test_loggers_patterns_and_enums_of_libraries_are_the_same_objects(self) -> None:
+        import logging
+        import re
+        import signal
+
+        for value in (logging.getLogger("a.b"), signal.SIGINT, re.IGNORECASE):
+            assert round_trip(value) is value
+        assert round_trip(re.compile("a+", re.X)) == re.compile("a+", re.X)
+
+    def test_order_of_dicts(self) -> None:
+        assert list(round_trip({"z": 1, "a": 2, 3: 3})) == ["z", "a", 3]
+
+    def test_what_holds_itself(self) -> None:
+        ns = restored(
+            """
+            a = []; a.append(a); b = {}; b['b'] = b; c = C(); c.c = {c: [c]}
+            t = ([],); t[0].append(t); s = C(); s.s = {s}
+            """,
+            *"abcts",
+            before="class C: pass",
+        )
+        assert ns["a"][0] is ns["a"]
+        assert ns["b"]["b"] is ns["b"]
+        assert ns["c"].c[ns["c"]][0] is ns["c"]
+        assert ns["t"][0][0] is ns["t"]
+        assert ns["s"] in ns["s"].s
+
+
+class TestPartsOfInputs:
+    @pytest.mark.parametrize(
+        ("before", "made", "path"),
+        [
+            ("a = [[1], [2]]", "b = a[1]", "a[1]"),
+            ("a = {'k': {3: [1]}}", "b = a['k'][3]", "a['k'][3]"),
+            ("a = {(1, 2): [1]}", "b = a[(1, 2)]", "a[(1, 2)]"),
+            ("a = C(); a.x = (1, [2])", "b = a.x[1]", "a.x[1]"),
+            ("a = C(); a.x = C(); a.x.y = C()", "b = a.x.y", "a.x.y"),
+            ("a = {'df': pd.DataFrame({'a': [1]})}", "b = a['df']", "a['df']"),
+            ("a = D(k=[1])", "b = a['k']", "dict.__getitem__(a, 'k')"),
+            ("a = C(); a.__dict__.update(v=C()); a.v.vars = 1", "b = a.v", "a.v"),
+        ],
+    )
+    @pytest.mark.parametrize("within", ["c = b", "c = [b]", "c = {'x': C()}; c['x'].y = b", "c = lambda b=b: b"])
+    def test_are_the_live_ones(self, before: str, made: str, path: str, within: str) -> None:
+        classes = "import pandas as pd\nclass C: pass\nclass D(dict): pass"
+        old, new = Kernel(classes, before, made, within), Kernel(classes, before)
+        dump = old.dump("b", "c", shared=("a",))
+        assert dump.shared == ("a",)
+        new.load(dump.blob)
+        live = eval(path, new.ns)
+        assert new.ns["b"] is live
+        found = new.ns["c"]
+        if within.startswith("c = lambda"):
+            found = found()
+        elif within != "c = b":
+            found = found[0] if isinstance(found, list) else found["x"].y
+        assert found is live
+
+    def test_a_part_that_is_gone_is_an_error(self) -> None:
+        old, new = Kernel("a = {'k': [1]}", "b = a['k']"), Kernel("a = {}")
+        dump = old.dump("b", shared=("a",))
+        with pytest.raises(SerializationError, match="part of the input 'a'"):
+            new.load(dump.blob)
+
+    def test_what_is_immutable_or_global_makes_no_link(self) -> None:
+        kernel = Kernel(
+            "a = {'t': (1, 'x'), 's': 'text', 'n': 10**20, 'f': len, 'm': math, 'e': ()}", "b = list(a.values())"
+        )
+        assert kernel.dump("b", shared=("a",)).shared == ()
+
+    def test_where_the_collector_does_not_know_the_memo(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(links.gc, "get_referents", lambda value: [])
+        self.test_are_the_live_ones("a = [[1], [2]]", "b = a[1]", "a[1]", "c = [b]")
+
+    def test_very_many_parts_are_not_all_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(links, "MOST_PARTS", 10)
+        kernel = Kernel("a = [[n] for n in range(100)]", "b = a[3]; c = a[99]")
+        dump = kernel.dump("b", "c", shared=("a",))
+        values = kernel.serializer.load(dump.blob, kernel.ns.__getitem__)
+        assert values["b"] is kernel.ns["b"]
+        assert values["c"] == [99]
+
+    def test_plain_values_are_pickled_without_a_call_for_each(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[Any] = []
+        monkeypatch.setattr(NotebookPickler, "reducer_override", lambda self, value: calls.append(value))
+        NotebookSerializer({}).dump(
+            {"rows": [{"id": n, "tags": ["a"]} for n in range(1000)]}, {"data": [1], "other": {}}
+        )
+        assert calls == []
+        assert (
+            not hasattr(NotebookPickler, "persistent_id")
+            or NotebookPickler.persistent_id is pickle.Pickler.persistent_id
+        )
+
+
 UNSAVEABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "socket": (socket.socket, "socket"),
     "generator": (lambda: (i for i in [1]), "generator"),
@@ -348,8 +570,108 @@ UNSAVEABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "frame": (sys._getframe, "frame"),
     "weak": (lambda: weakref.ref(Kernel), "weak reference"),
     "part of memory": (lambda: memoryview(b"abc")[1:], "memoryview"),
+    "proxy": (lambda: weakref.proxy(Kernel), "weak reference"),
+    "weak set": (lambda: weakref.WeakSet([_KEPT]), "weak reference"),
+    "weak keys": (lambda: weakref.WeakKeyDictionary({_KEPT: 1}), "weak reference"),
+    "weak values": (lambda: weakref.WeakValueDictionary({1: _KEPT}), "weak reference"),
+    "finalizer": (lambda: weakref.finalize(_KEPT, print), "finalizer"),
+    "keys of a dict": (lambda: iter({1: 2}), "follow"),
+    "values of a dict": (lambda: iter({1: 2}.values()), "follow"),
+    "members of a set": (lambda: iter({1}), "follow"),
+    "zip of a dict": (lambda: zip({1: 2}, [1], strict=True), "follow"),
+    "spooled file": (tempfile.SpooledTemporaryFile, "open file"),
+    "lines": (lambda: map(str.strip, Path(__file__).open()), "open file"),  # noqa: SIM115
+    "folder": (tempfile.TemporaryDirectory, "temporary folder"),
+    "mapped": (lambda: mmap.mmap(-1, 10), "open file"),
+    "sqlite": (lambda: sqlite3.connect(":memory:"), "database"),
+    "program": (lambda: subprocess.Popen([sys.executable, "-c", ""]), "running program"),
+    "executor": (lambda: concurrent.futures.ThreadPoolExecutor(1), "executor"),
+    "future": (concurrent.futures.Future, "future"),
+    "context variable": (lambda: contextvars.ContextVar("x"), "context variable"),
+    "context": (contextvars.copy_context, "context"),
+    "simple queue": (queue.SimpleQueue, "lock"),
+    "memory of ctypes": (lambda: (ctypes.c_int * 3)(), "ctypes"),
+    "library of ctypes": (lambda: ctypes.CDLL(None), "ctypes"),
+    "without its arguments": (lambda: np.finfo(float), "built again"),
+    "hidden descriptor": (lambda: type.__dict__["__name__"], "descriptor"),
     "queue": (lambda: __import__("queue").Queue(), "lock"),
 }
+
+
+class TestDepth:
+    """Python 3.11 ends with a segmentation fault where the user has raised the recursion limit."""
+
+    KINDS = ("[v]", "(v,)", "{1: v}", "C(v)", "(lambda v: lambda: v)(v)")
+
+    def test_a_raised_recursion_limit_does_not_end_the_kernel(self) -> None:
+        code = f"""
+            import sys
+            from milepost.checkpoint.serializers.notebook import NotebookSerializer
+            class C:
+                def __init__(self, v): self.v = v
+            sys.setrecursionlimit(10**6)
+            for kind in {self.KINDS!r}:
+                v, make = None, eval(f"lambda v: {{kind}}")
+                for _ in range(100_000): v = make(v)
+                dump = NotebookSerializer(globals()).dump({{"v": v, "ok": 1}})
+                assert "nested" in dump.unsaved["v"], kind
+                assert NotebookSerializer(globals()).load(dump.blob) == {{"ok": 1}}
+                assert sys.getrecursionlimit() == 10**6
+            import os; os._exit(0)
+            """
+        subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+    def test_the_limit_comes_back_after_pickling_in_several_threads(self) -> None:
+        if sys.version_info >= (3, 12):
+            pytest.skip("later versions watch the C stack themselves")
+        limit = sys.getrecursionlimit()
+        inside, leave = threading.Barrier(3), threading.Event()
+
+        def pickle() -> None:
+            with bounded_depth():
+                inside.wait()
+                leave.wait()
+
+        sys.setrecursionlimit(50_000)
+        try:
+            threads = [threading.Thread(target=pickle) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            inside.wait()
+            assert sys.getrecursionlimit() < 20_000
+            leave.set()
+            for thread in threads:
+                thread.join()
+            assert sys.getrecursionlimit() == 50_000
+        finally:
+            sys.setrecursionlimit(limit)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_at_the_edge_the_others_are_saved(self, kind: str) -> None:
+        """Whatever the depth, one that is too deep only by the company of others takes none of them along."""
+        kernel = Kernel("class C:\n    def __init__(self, v): self.v = v\nv = ()")
+        low, high = 40, 2000
+        while high - low > 1:
+            middle = (low + high) // 2
+            if "v" in self._dump(kernel, kind, middle).unsaved:
+                high = middle
+            else:
+                low = middle
+        for depth in range(low - 8, low + 8):
+            dump = self._dump(kernel, kind, depth)
+            assert kernel.serializer.load(dump.blob)["ok"] == [1]
+
+    @staticmethod
+    def _dump(kernel: Kernel, kind: str, depth: int) -> Any:
+        kernel.run(f"v = None\nfor _ in range({depth}): v = {kind}\nok = [1]; bad = (n for n in ok)")
+        return kernel.dump("v", "ok", "bad")
+
+
+class _Kept:
+    pass
+
+
+_KEPT = _Kept()
 
 
 class TestUnsaveable:

@@ -10,6 +10,7 @@ import random
 import sys
 import types
 import typing
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,13 @@ from typing import Any
 from milepost.checkpoint.serializers import columns, rebuild
 from milepost.checkpoint.serializers.arrays import reduce_array
 from milepost.checkpoint.serializers.frames import reduce_frame, reduce_manager, reduce_owner
-from milepost.checkpoint.serializers.refuse import RefusedError, library_class, refusal
+from milepost.checkpoint.serializers.refuse import (
+    RefusedError,
+    library_class,
+    refusal,
+    refuse_unbuildable,
+    require_lasting,
+)
 from milepost.checkpoint.serializers.tensors import (
     reduce_generator,
     reduce_storage,
@@ -28,26 +35,6 @@ from milepost.checkpoint.serializers.tensors import (
 Reducer = Callable[[Any], Any]
 _DICTS: tuple[Any, ...] = ({}, OrderedDict())
 _VIEWS = tuple(type(view) for owner in _DICTS for view in (owner.keys(), owner.values(), owner.items()))
-_LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
-    ("numpy.random.mtrand", "RandomState", lambda value: _numpy_random(value)),
-    ("numpy", "ndarray", reduce_array),
-    ("pandas", "DataFrame", reduce_frame),
-    ("pandas", "Series", reduce_frame),
-    ("pandas._libs.internals", "BlockManager", reduce_manager),
-    ("pandas.core.internals.managers", "SingleBlockManager", reduce_owner),
-    ("pandas", "Index", reduce_owner),
-    ("pandas.api.extensions", "ExtensionArray", reduce_owner),
-    ("polars", "DataFrame", columns.reduce_frame),
-    ("polars", "Series", columns.reduce_series),
-    ("polars", "LazyFrame", columns.reduce_query),
-    ("polars", "Expr", columns.reduce_query),
-    ("pyarrow", "Array", columns.reduce_array),
-    ("torch", "Tensor", reduce_tensor),
-    ("torch.storage", "TypedStorage", reduce_typed_storage),
-    ("torch.storage", "UntypedStorage", reduce_storage),
-    ("torch", "Generator", reduce_generator),
-)
-"""Module, class and reducer; subclasses included, the first that fits. None of the modules is imported here."""
 _BY_NAME = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property, staticmethod, classmethod)
 
 
@@ -57,22 +44,15 @@ def reducer_for(kind: type) -> Reducer:
         return _text_file
     if reason := refusal(kind):
         return functools.partial(_refuse, reason)
-    for family, reduce in _families():
-        if family is not None and issubclass(kind, family):
+    for family, reduce in (*_FAMILIES, *_library_families()):
+        if issubclass(kind, family):
             return reduce
-    return _named
+    return _built_anew if isinstance(kind.__new__, types.FunctionType) else _named
 
 
-def _families() -> list[tuple[type | None, Reducer]]:
-    return [
-        (memoryview, _memoryview),
-        *((view, _dict_view) for view in _VIEWS),
-        (functools._lru_cache_wrapper, _cached),
-        (typing.NewType, _new_type),
-        (type(os.environ), _environment),
-        (random.Random, _python_random),
-        *((library_class(module, name), reduce) for module, name, reduce in _LIBRARIES),
-    ]
+def _library_families() -> list[tuple[type, Reducer]]:
+    found = [(library_class(module, name), reduce) for module, name, reduce in _LIBRARIES]
+    return [(family, reduce) for family, reduce in found if family is not None]
 
 
 def _refuse(reason: str, value: Any) -> Any:
@@ -109,12 +89,12 @@ def _new_type(value: Any) -> Any:
 
 def _python_random(value: random.Random) -> Any:
     shared = getattr(random, "_inst", None)
-    return (rebuild.random_state, ("random", "_inst")) if value is shared else NotImplemented
+    return (rebuild.member, ("random", "_inst")) if value is shared else NotImplemented
 
 
 def _numpy_random(value: Any) -> Any:
     shared = getattr(sys.modules.get("numpy.random.mtrand"), "_rand", None)
-    return (rebuild.random_state, ("numpy.random.mtrand", "_rand")) if value is shared else NotImplemented
+    return (rebuild.member, ("numpy.random.mtrand", "_rand")) if value is shared else NotImplemented
 
 
 def _environment(value: Any) -> Any:
@@ -127,3 +107,109 @@ def _named(value: Any) -> Any:
     if own and not isinstance(value, _BY_NAME):
         raise RefusedError(f"a {type(value).__qualname__} of the notebook can only be saved by its name")
     return NotImplemented
+
+
+def _built_anew(value: Any) -> Any:
+    refuse_unbuildable(value)
+    return _named(value)
+
+
+def _exception(error: BaseException) -> Any:
+    """An exception with its cause and context, whatever its `__init__` asks for; its traceback is not kept."""
+    reduced: Any = error.__reduce_ex__(5)
+    build, args, *rest = reduced
+    if build is type(error) and not isinstance(build.__reduce__, types.FunctionType):
+        build, args = rebuild.make_exception, (build, args)
+    links = (error.__cause__, error.__context__, error.__suppress_context__)
+    return build, args, (rest[0] if rest else None, links), None, None, rebuild.finish_exception
+
+
+def _proxy(value: types.MappingProxyType[Any, Any]) -> Any:
+    return types.MappingProxyType, (gc.get_referents(value)[0],)
+
+
+def _descriptor(value: Any) -> Any:
+    # It is pickled as an attribute of its class, which is another thing where the class's own class has the name too.
+    if getattr(value.__objclass__, value.__name__, None) is value:
+        return NotImplemented
+    raise RefusedError(f"the descriptor {value.__name__!r} of {value.__objclass__.__qualname__} hides behind another")
+
+
+def _cached_property(value: Any) -> Any:
+    # Before Python 3.12 it holds a lock.
+    names = ("attrname", "__doc__", "__module__")
+    state = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    return rebuild.make_cached_property, (value.func,), state, None, None, rebuild.finish_attributes
+
+
+def _type_parameter(value: Any) -> Any:
+    return (type(value), (value.__name__,)) if value.__module__ == "__main__" else NotImplemented
+
+
+def _weak_keys(value: Any) -> Any:
+    items = list(value.items())
+    require_lasting(key for key, _ in items)
+    return rebuild.weak_dict, (type(value), items)
+
+
+def _weak_values(value: Any) -> Any:
+    items = list(value.items())
+    require_lasting(item for _, item in items)
+    return rebuild.weak_dict, (type(value), items)
+
+
+def _weak_set(value: Any) -> Any:
+    items = list(value)
+    require_lasting(items)
+    return type(value), (items,)
+
+
+def _distribution(value: Any) -> Any:
+    """A distribution of SciPy itself is the one in its module; one of the user's is saved."""
+    name = value.name or ""
+    known = getattr(sys.modules["scipy.stats"], name, None)
+    return (rebuild.member, ("scipy.stats", name)) if known is value else NotImplemented
+
+
+_FAMILIES: tuple[tuple[type, Reducer], ...] = (
+    (memoryview, _memoryview),
+    *((view, _dict_view) for view in _VIEWS),
+    (BaseException, _exception),
+    (functools._lru_cache_wrapper, _cached),
+    (functools.cached_property, _cached_property),
+    (typing.NewType, _new_type),
+    (typing.ParamSpec, _type_parameter),
+    (typing.TypeVarTuple, _type_parameter),
+    (types.MappingProxyType, _proxy),
+    (types.GetSetDescriptorType, _descriptor),
+    (types.MemberDescriptorType, _descriptor),
+    (weakref.WeakKeyDictionary, _weak_keys),
+    (weakref.WeakValueDictionary, _weak_values),
+    (weakref.WeakSet, _weak_set),
+    (type(os.environ), _environment),
+    (random.Random, _python_random),
+)
+"""Of Python itself, subclasses included; the first that fits."""
+
+_LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
+    ("numpy.random.mtrand", "RandomState", _numpy_random),
+    ("numpy", "ndarray", reduce_array),
+    ("pandas", "DataFrame", reduce_frame),
+    ("pandas", "Series", reduce_frame),
+    ("pandas._libs.internals", "BlockManager", reduce_manager),
+    ("pandas.core.internals.managers", "SingleBlockManager", reduce_owner),
+    ("pandas", "Index", reduce_owner),
+    ("pandas.api.extensions", "ExtensionArray", reduce_owner),
+    ("polars", "DataFrame", columns.reduce_frame),
+    ("polars", "Series", columns.reduce_series),
+    ("polars", "LazyFrame", columns.reduce_query),
+    ("polars", "Expr", columns.reduce_query),
+    ("pyarrow", "Array", columns.reduce_array),
+    ("scipy.stats", "rv_continuous", _distribution),
+    ("scipy.stats", "rv_discrete", _distribution),
+    ("torch", "Tensor", reduce_tensor),
+    ("torch.storage", "TypedStorage", reduce_typed_storage),
+    ("torch.storage", "UntypedStorage", reduce_storage),
+    ("torch", "Generator", reduce_generator),
+)
+"""Of libraries: module, class, reducer. None of the modules is imported here."""

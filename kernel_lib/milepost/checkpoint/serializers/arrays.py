@@ -6,7 +6,7 @@ import mmap
 import os
 from typing import Any
 
-from milepost.checkpoint.serializers import rebuild_data
+from milepost.checkpoint.serializers import rebuild, rebuild_data
 from milepost.checkpoint.serializers.refuse import RefusedError, library_class
 
 
@@ -64,7 +64,7 @@ def _reduce_subclass(array: Any, kind: type) -> Any:
         # A private map: its file no longer says what it holds.
         return rebuild_data.array_of_kind, (type(base), base)
     attributes = dict(getattr(array, "__dict__", ()))
-    return rebuild_data.array_of_kind, (kind, base), attributes, None, None, rebuild_data.finish_attributes
+    return rebuild_data.array_of_kind, (kind, base), attributes, None, None, rebuild.finish_attributes
 
 
 def _pickles_as_numpy_says(kind: type) -> bool:

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from typing import Any
 
-from milepost.checkpoint.serializers import rebuild_data
+from milepost.checkpoint.serializers import rebuild, rebuild_data
 from milepost.checkpoint.serializers.refuse import RefusedError
 
 ARROW_FROM = 64 * 1024
@@ -24,7 +24,7 @@ def reduce_frame(frame: Any) -> Any:
     columns = frame.get_columns()
     if not columns:
         return NotImplemented
-    return rebuild_data.polars_frame, (type(frame), columns), attributes, None, None, rebuild_data.finish_attributes
+    return rebuild_data.polars_frame, (type(frame), columns), attributes, None, None, rebuild.finish_attributes
 
 
 def reduce_series(series: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from milepost.checkpoint.serializers.depth import bounded_depth
 from milepost.checkpoint.serializers.dilled import Dilled, shares_state
 from milepost.checkpoint.serializers.fingerprint import code_fingerprint
 from milepost.checkpoint.serializers.links import Link, held, linkable, prefix, seed, walk
@@ -94,7 +95,8 @@ class NotebookSerializer:
         saved: dict[str, Any] = {}
         for name, value in values.items():
             try:
-                self._try(values, value)
+                # Some levels deeper than later, so that what passes here passes together with the others.
+                self._try(values, [[[[{name: value}]]]])
                 saved[name] = value
             except Exception as error:
                 self._dump_otherwise(name, value, error, saved, unsaved)
@@ -174,14 +176,14 @@ class NotebookSerializer:
         file.write(prefix(links))
         pickler = NotebookPickler(file, self._scope(values), memory, take)
         seed(pickler, links)
-        with _panics():
+        with _panics(), bounded_depth():
             pickler.dump(values)
         return Blob(file.getvalue(), tuple(buffers)), pickler
 
     def _try(self, values: Mapping[str, Any], value: Any) -> NotebookPickler:
         """Pickle a value into nothing."""
         pickler = NotebookPickler(_Sink(), self._scope(values), None, lambda buffer: False)
-        with _panics():
+        with _panics(), bounded_depth():
             pickler.dump(value)
         return pickler
 

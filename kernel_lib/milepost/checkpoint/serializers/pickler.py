@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
+import typing
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from cloudpickle.cloudpickle import _should_pickle_by_reference  # type: ignore[
 from milepost.checkpoint.serializers import rebuild
 from milepost.checkpoint.serializers.adapt import Reducer, reducer_for
 from milepost.checkpoint.serializers.memory import Shared, reduce_part, shares_memory
+from milepost.checkpoint.serializers.refuse import RefusedError
 from milepost.pickling import Pickler
 
 IN_BAND_BELOW = 4096
@@ -118,6 +120,10 @@ class NotebookPickler(Pickler):
     def _class(self, value: type) -> Any:
         if value.__module__ != "__main__" and _should_pickle_by_reference(value):
             return NotImplemented
+        if type(value).__module__ == "_ctypes":
+            raise RefusedError(
+                f"the type {value.__name__} of ctypes was made in this process and cannot be found again"
+            )
         reduced = super().reducer_override(value)
         if not isinstance(reduced, tuple) or len(reduced) != 6:
             return reduced
@@ -150,6 +156,9 @@ def _class_args(value: type, args: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(kept) != 4:  # an enum, which has its facts already
         return tuple(kept)
     maker, name, bases, facts = kept
+    if typing.is_typeddict(value):
+        bases = ()  # its metaclass puts `dict` there, and takes no class that it did not make
+        return (maker, name, bases, _class_facts(value, facts))
     # `NamedTuple` and the like are functions, which stand for what the class really has as its base.
     usable = not any(isinstance(base, types.FunctionType) for base in bases)
     return (maker, name, bases if usable else value.__bases__, _class_facts(value, facts))

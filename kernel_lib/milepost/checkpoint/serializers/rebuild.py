@@ -163,8 +163,44 @@ def make_cached(function: Any, parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
-def random_state(module: str, name: str) -> Any:
-    """A module's global random generator, itself, so that seeding it still has its effect."""
+def make_cached_property(function: Any) -> Any:
+    """A cached property, which `finish_attributes` completes."""
+    return functools.cached_property(function)
+
+
+def finish_attributes(target: Any, attributes: dict[str, Any]) -> None:
+    """Give a value its attributes."""
+    for name, value in attributes.items():
+        setattr(target, name, value)
+
+
+def make_exception(kind: Any, args: tuple[Any, ...]) -> Any:
+    """An exception with these `args`; an `__init__` in Python may ask for others, and its work is in the state."""
+    error = _first_in_c(kind, "__new__")(kind, *args)
+    _first_in_c(kind, "__init__")(error, *args)
+    return error
+
+
+def _first_in_c(kind: type, name: str) -> Any:
+    methods = (getattr(base, name) for base in kind.__mro__)
+    return next(method for method in methods if not isinstance(method, types.FunctionType))
+
+
+def finish_exception(error: Any, state: Any) -> None:
+    """Give an exception its attributes, its cause and its context."""
+    own, (cause, context, suppress) = state
+    if own is not None:
+        error.__setstate__(own)
+    error.__cause__, error.__context__, error.__suppress_context__ = cause, context, suppress
+
+
+def weak_dict(kind: Any, items: Any) -> Any:
+    """A dict that holds its keys, or its values, weakly."""
+    return kind(items)
+
+
+def member(module: str, name: str) -> Any:
+    """What a module has under a name: its global random generator, so that seeding it still has its effect."""
     return getattr(importlib.import_module(module), name)
 
 

@@ -86,11 +86,6 @@ def array_of_kind(kind: Any, base: Any) -> Any:
     return found
 
 
-def finish_attributes(array: Any, attributes: dict[str, Any]) -> None:
-    """Give an array the attributes that its class or the user keeps in it."""
-    array.__dict__.update(attributes)
-
-
 def mapped_file(name: Any, size: int, modified: int, dtype: Any, offset: int, shape: Any, order: Any) -> Any:
     """A read-only map of a file of the user, as long as that is the file that it was."""
     import numpy as np

@@ -48,7 +48,7 @@ def reduce_storage(storage: Any) -> Any:
 def reduce_generator(generator: Any) -> Any:
     """The global generator itself, so that seeding it still has its effect; others by their state."""
     if generator is _torch().default_generator:
-        return rebuild.random_state, ("torch", "default_generator")
+        return rebuild.member, ("torch", "default_generator")
     return rebuild_data.torch_generator, (str(generator.device), generator.get_state())
 
 
