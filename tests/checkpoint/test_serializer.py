@@ -31,7 +31,7 @@ import pandas as pd
 import pytest
 
 from milepost.checkpoint.local import LocalStore
-from milepost.checkpoint.serializers import links
+from milepost.checkpoint.serializers import links, parts
 from milepost.checkpoint.serializers.depth import bounded_depth
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.checkpoint.serializers.pickler import NotebookPickler
@@ -532,7 +532,7 @@ class TestPartsOfInputs:
         self.test_are_the_live_ones("a = [[1], [2]]", "b = a[1]", "a[1]", "c = [b]")
 
     def test_very_many_parts_are_not_all_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(links, "MOST_PARTS", 10)
+        monkeypatch.setattr(parts, "MOST_PARTS", 10)
         kernel = Kernel("a = [[n] for n in range(100)]", "b = a[3]; c = a[99]")
         dump = kernel.dump("b", "c", shared=("a",))
         values = kernel.serializer.load(dump.blob, kernel.ns.__getitem__)

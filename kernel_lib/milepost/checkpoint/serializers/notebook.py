@@ -11,8 +11,9 @@ from typing import Any
 from milepost.checkpoint.serializers.depth import bounded_depth
 from milepost.checkpoint.serializers.dilled import Dilled, shares_state
 from milepost.checkpoint.serializers.fingerprint import code_fingerprint
-from milepost.checkpoint.serializers.links import Link, held, linkable, prefix, seed, walk
+from milepost.checkpoint.serializers.links import held, linkable, prefix, seed
 from milepost.checkpoint.serializers.memory import Shared, shares_memory
+from milepost.checkpoint.serializers.parts import Link, walk
 from milepost.checkpoint.serializers.pickler import IN_BAND_BELOW, NotebookPickler, Scope
 from milepost.checkpoint.serializers.rebuild import Notebook, Unpickler
 from milepost.checkpoint.serializers.refuse import RefusedError
@@ -174,7 +175,8 @@ class NotebookSerializer:
 
         file = io.BytesIO()
         file.write(prefix(links))
-        pickler = NotebookPickler(file, self._scope(values), memory, take)
+        linked = {id(link.target) for link in links}
+        pickler = NotebookPickler(file, self._scope(values), memory, linked, take)
         seed(pickler, links)
         with _panics(), bounded_depth():
             pickler.dump(values)
@@ -182,7 +184,7 @@ class NotebookSerializer:
 
     def _try(self, values: Mapping[str, Any], value: Any) -> NotebookPickler:
         """Pickle a value into nothing."""
-        pickler = NotebookPickler(_Sink(), self._scope(values), None, lambda buffer: False)
+        pickler = NotebookPickler(_Sink(), self._scope(values), buffer_callback=lambda buffer: False)
         with _panics(), bounded_depth():
             pickler.dump(value)
         return pickler

@@ -22,6 +22,13 @@ IN_BAND_BELOW = 4096
 """Buffers smaller than this (bytes) stay in the stream."""
 
 
+_SLOTS = (
+    *("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__"),
+    "__type_params__",
+)
+"""What a function is besides its code, closure and globals; the last from Python 3.12 on."""
+
+
 class _Shell:
     """Stands for one cell while pickling: empty when built, so that functions may hold themselves."""
 
@@ -49,6 +56,8 @@ class NotebookPickler(Pickler):
     scope : Scope
     memory : Shared, optional
         Whose memory belongs to whom.
+    linked : collection of int
+        The `id` of objects that are live when the pickle is loaded, which its memo has from the start.
     buffer_callback : callable, optional
         Takes the large buffers.
     """
@@ -58,6 +67,7 @@ class NotebookPickler(Pickler):
         file: Any,
         scope: Scope,
         memory: Shared | None = None,
+        linked: Collection[int] = (),
         buffer_callback: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
@@ -65,6 +75,7 @@ class NotebookPickler(Pickler):
         """Arrays and storages so far, whose memory may be shared."""
         self._scope = scope
         self._memory = memory or Shared()
+        self._linked = linked
         self._shells: dict[int, tuple[_Shell, types.CellType]] = {}
         self._reducers: dict[type, Reducer] = {types.FunctionType: self._function, types.CellType: self._cell}
         self._reducers[_Shell] = lambda shell: (rebuild.make_cell, ())
@@ -96,7 +107,7 @@ class NotebookPickler(Pickler):
             return self._dynamic_function_reduce(function)
         args = (function.__code__, scope, self._closure(function))
         linked = function.__closure__ is None and not function.__dict__
-        return self._linked(function, rebuild.live_function, rebuild.make_function, args, linked, _state(function))
+        return self._named(function, rebuild.live_function, rebuild.make_function, args, linked, self._state(function))
 
     def _globals(self, function: types.FunctionType) -> Any:
         """What stands for the function's globals: the notebook's namespace, a module's, or nothing known."""
@@ -107,15 +118,26 @@ class NotebookPickler(Pickler):
         module = sys.modules.get(name) if isinstance(name, str) else None
         return _Call(rebuild.module_namespace, name) if getattr(module, "__dict__", None) is scope else None
 
-    def _closure(self, function: types.FunctionType) -> tuple[_Shell, ...] | None:
+    def _closure(self, function: types.FunctionType) -> tuple[_Shell | types.CellType, ...] | None:
         cells = function.__closure__
         return None if cells is None else tuple(self._shell(cell) for cell in cells)
 
-    def _shell(self, cell: types.CellType) -> _Shell:
-        return self._shells.setdefault(id(cell), (_Shell(), cell))[0]
+    @property
+    def cells(self) -> Collection[int]:
+        """The cells of closures so far, by `id`."""
+        return self._shells.keys()
+
+    def _shell(self, cell: types.CellType) -> _Shell | types.CellType:
+        return cell if id(cell) in self._linked else self._shells.setdefault(id(cell), (_Shell(), cell))[0]
 
     def _cell(self, cell: types.CellType) -> Any:
         return rebuild.fill_cell, (self._shell(cell), _content(cell))
+
+    def _state(self, function: types.FunctionType) -> dict[str, Any]:
+        names = [name for name in _SLOTS if getattr(function, name, ()) or name != "__type_params__"]
+        cells = [() if id(cell) in self._linked else _content(cell) for cell in function.__closure__ or ()]
+        slots = {name: getattr(function, name) for name in names}
+        return {"cells": cells, "slots": slots, "attributes": dict(function.__dict__)}
 
     def _class(self, value: type) -> Any:
         if value.__module__ != "__main__" and _should_pickle_by_reference(value):
@@ -131,9 +153,9 @@ class NotebookPickler(Pickler):
         # A cache that pickling itself puts into classes.
         state[0].pop("__slotnames__", None)
         build = rebuild.make_enum if maker.__name__ == "_make_skeleton_enum" else rebuild.make_class
-        return self._linked(value, rebuild.live_class, build, _class_args(value, args), True, state)
+        return self._named(value, rebuild.live_class, build, _class_args(value, args), True, state)
 
-    def _linked(self, value: Any, find: Any, build: Any, args: tuple[Any, ...], linked: bool, state: Any) -> Any:
+    def _named(self, value: Any, find: Any, build: Any, args: tuple[Any, ...], linked: bool, state: Any) -> Any:
         """By value, and when the notebook has the very thing under its name, as a link to that as well."""
         name = value.__qualname__
         if linked and id(value) not in self._scope.own and self._scope.resolve(name) is value:
@@ -176,15 +198,3 @@ def _content(cell: types.CellType) -> tuple[Any, ...]:
         return (cell.cell_contents,)
     except ValueError:
         return ()
-
-
-def _state(function: types.FunctionType) -> dict[str, Any]:
-    names = ("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__")
-    slots = {name: getattr(function, name) for name in names}
-    if getattr(function, "__type_params__", ()):
-        slots["__type_params__"] = function.__type_params__  # type: ignore[attr-defined]
-    return {
-        "cells": [_content(cell) for cell in function.__closure__ or ()],
-        "slots": slots,
-        "attributes": dict(function.__dict__),
-    }

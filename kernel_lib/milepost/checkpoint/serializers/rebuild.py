@@ -77,10 +77,10 @@ class Notebook:
 
     def link(self, persistent_id: str) -> Any:
         """The task's live input, or a part of it, that `links.prefix` wrote."""
-        name, path = links.parse(persistent_id)
+        name = links.name_of(persistent_id)
         if self._shared is None:
             raise SerializationError(f"the saved values hold the input {name!r}, which was not given")
-        return links.follow(self._shared(name), name, path)
+        return links.live(self._shared(name), persistent_id)
 
     def live_function(self, name: str, fingerprint: str, build: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """See the function of this name."""
@@ -116,7 +116,7 @@ def make_function(code: types.CodeType, namespace: dict[str, Any], closure: tupl
 
 
 def finish_function(function: Any, state: dict[str, Any]) -> None:
-    """Give a function its attributes and fill its cells."""
+    """Give a function its attributes and fill its cells; those without content are empty, or live."""
     for cell, content in zip(function.__closure__ or (), state["cells"], strict=True):
         if content:
             cell.cell_contents = content[0]
