@@ -391,6 +391,34 @@ class TestSeveral:
         assert all(store.open(item, "values").stream == item.task[1:].encode() for item in found)
         assert store.problems() == []
 
+    def test_a_journal_that_gets_another_name_meanwhile_is_not_missed(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A listing made while a clean-up renames may show neither name."""
+        store.save(record("a"), {})
+        listed = os.listdir
+        for known in (LocalStore(folder, MINE), store):
+            answers = [lambda path: []]
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "listdir", lambda path: (answers.pop() if answers else listed)(path))  # noqa: B023
+                assert [item.task for item in known.records()] == ["a"]
+            assert not answers
+
+    def test_a_journal_that_gets_another_name_before_it_is_read_is_not_missed(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store.save(record("a"), {})
+        (path,) = journals(folder)
+        opened = Path.open
+
+        def late(self: Path, *args: Any) -> Any:
+            if self == path and path.exists():
+                path.rename(path.with_suffix(".old.jsonl"))
+            return opened(self, *args)
+
+        monkeypatch.setattr(Path, "open", late)
+        assert [item.task for item in LocalStore(folder, MINE).records()] == ["a"]
+
     def test_history_is_limited(self, store: LocalStore) -> None:
         for number in range(8):
             store.save(record(key=str(number)), {})

@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from milepost.checkpoint.journal import Entry, decode, encode, sum_of
+import pytest
+from blake3 import blake3
+
+from milepost.checkpoint.journal import PURPOSE, Entry, Unread, decode, encode, sum_of
 from milepost.checkpoint.view import View
 from milepost.model.record import Record
 from milepost.model.trust import Signer
@@ -52,7 +55,7 @@ def test_a_mark_may_come_before_its_line() -> None:
 def test_a_mark_may_come_alone_later() -> None:
     first = saved()
     view = View([first])
-    assert view.extend([line(durable=(first.sum,))])
+    view.extend([line(durable=(first.sum,))])
     assert [record.durable for record in view.newest()] == [True]
 
 
@@ -91,3 +94,39 @@ def test_durable_is_no_part_of_a_record() -> None:
     assert "durable" not in record.to_json()
     assert record == Record(task="a", key="k")
     assert not Record.from_json({**record.to_json(), "durable": True}).durable
+
+
+def test_entries_may_come_in_any_order() -> None:
+    first, second, third = (saved(key=str(number), at=f"2026-01-0{number}") for number in (1, 2, 3))
+    other = saved("b", at="2026-01-01")
+    marks = [
+        line(at="2026-01-04", durable=(second.sum, third.sum)),
+        line(at="2026-01-01T12", forgotten=("a", "b")),
+        line(at="2026-01-05", dropped=(third.sum,)),
+    ]
+    entries = [first, second, third, other, *marks]
+    for order in itertools.islice(itertools.permutations(entries), 0, None, 7):
+        view = View(order)
+        assert [(record.key, record.durable) for record in view.history("a")] == [("2", True)]
+        assert view.known(["a", "b"]) == ["a"]
+
+
+def test_a_record_is_built_when_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = View(saved(task, at=f"2026-01-0{number}") for number, task in enumerate("abc"))
+    built: list[str] = []
+    read = Unread.read
+    monkeypatch.setattr(Unread, "read", lambda self: built.append(self.task) or read(self))
+    records = view.newest()
+    assert (len(records), built) == (3, [])
+    assert (records[1].task, records[1].task, built) == ("b", "b", ["b"])
+    assert [record.task for record in records[1:]] == ["b", "c"]
+    assert list(view.history("a")) == [records[0]]
+    assert sorted(built) == ["a", "b", "c"]
+
+
+def test_a_line_of_ours_that_makes_no_record_is_listed_and_not_opened() -> None:
+    body = b'{"at":"2026-01-01","sequence":1,"record":{"task":"a","key":1,"inputs":7}}'
+    signed = MINE.sign(body, PURPOSE).encode() + b" " + body
+    whole = b"mp1 " + blake3(signed).hexdigest()[:32].encode() + b" " + signed + b"\n"
+    (record,) = View([decode(whole, lambda: MINE)]).newest()
+    assert (record.task, record.trusted, record.blobs) == ("a", False, {})

@@ -8,9 +8,10 @@ an earlier one by its sum.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -20,6 +21,10 @@ PURPOSE = "milepost journal entry 1"
 _MARK = b"mp1"
 _SUM_DIGITS = 32
 _LISTS = ("forgotten", "durable", "dropped")
+_OWN_RECORD = re.compile(
+    rb'\{"at":"([^"\\]{1,40})","sequence":(\d{1,18}),"record":(\{"task":("(?:[^"\\]|\\.)*"),"key":.*\})\}', re.DOTALL
+)
+"""A line of ours with a record, in the form in which `encode` writes it."""
 
 
 class Authenticator(Protocol):
@@ -32,13 +37,28 @@ class Authenticator(Protocol):
         """Whether the signature is one's own."""
 
 
+class Unread(NamedTuple):
+    """The record of a line of this user's, as it stands there: it is built when somebody asks for it."""
+
+    task: str
+    body: bytes
+
+    def read(self) -> Record:
+        """The record. What this Milepost cannot make one of is listed like a stranger's, and never opened."""
+        try:
+            return Record.from_json(json.loads(self.body))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            return Record(task=self.task, key="", notes=(f"its record cannot be read: {error}",), trusted=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of a journal: a record, or the names of tasks that were forgotten, or what became of earlier lines.
 
     `durable` and `dropped` are sums of lines with records: those that had been synced, objects and all, before this
     line was written, and those that count no more. `at` (ISO 8601, UTC, microseconds) and then `sequence`, which
-    grows within a session, order all entries. `sum` is that of the line, and no part of it.
+    grows within a session, order all entries. `sum` is that of the line, and no part of it. A record that was read
+    from a line of this user's is `unread` instead.
     """
 
     at: str
@@ -49,6 +69,13 @@ class Entry:
     dropped: tuple[str, ...] = ()
     trusted: bool = True
     sum: str = ""
+    unread: Unread | None = None
+
+    @property
+    def task(self) -> str | None:
+        """The task whose record this is, if it is one."""
+        saved = self.record or self.unread
+        return saved.task if saved else None
 
     @property
     def order(self) -> tuple[str, int, str]:
@@ -87,11 +114,17 @@ def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
         raise LineError("does not hold the bytes that were written")
     signature, _, body = signed.partition(b" ")
     trusted = signer().verify(body, PURPOSE, signature.decode("latin-1"))
-    return replace(_entry(body, trusted), sum=total.decode())
+    own = _OWN_RECORD.fullmatch(body) if trusted else None
+    return _unread(own, total.decode()) if own else replace(_entry(body, trusted), sum=total.decode())
 
 
 def _sum(data: bytes) -> bytes:
     return blake3(data).hexdigest()[:_SUM_DIGITS].encode()
+
+
+def _unread(found: re.Match[bytes], total: str) -> Entry:
+    at, sequence, record, task = found.groups()
+    return Entry(at.decode(), int(sequence), sum=total, unread=Unread(json.loads(task), record))
 
 
 def _entry(body: bytes, trusted: bool) -> Entry:

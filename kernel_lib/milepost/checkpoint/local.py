@@ -180,8 +180,10 @@ class LocalStore:
     def _fresh(self) -> View:
         self._layout.require_readable()
         came = self._reader.refresh()
-        if came is None or not self._view.extend(came):
-            self._view = View(self._reader.entries())
+        if came is None:
+            self._view = View(self._reader.read_all())
+        else:
+            self._view.extend(came)
         return self._view
 
     @contextmanager

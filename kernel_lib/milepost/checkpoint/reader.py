@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from milepost.checkpoint.journal import Authenticator, Entry, LineError, decode
+from milepost.model.errors import CorruptCheckpointError
 
+_ATTEMPTS = 100
 _LONGEST_LINE = 64 * 1024 * 1024
 
 
@@ -20,13 +23,12 @@ class _File:
     state: tuple[int, int] = (-1, -1)
     parsed: int = 0
     lines: int = 0
-    entries: list[Entry] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     tail: str = ""
 
 
 class JournalReader:
-    """The entries in a folder of journals.
+    """The entries in a folder of journals; they are given on, not kept.
 
     Parameters
     ----------
@@ -42,26 +44,28 @@ class JournalReader:
         self._files: dict[str, _File] = {}
 
     def refresh(self) -> list[Entry] | None:
-        """Read what changed since the last time: the entries that came, None where earlier ones count no more."""
-        found = {path.name: state for path, state in self._scan()}
-        changed = [name for name, state in found.items() if self._known(name).state != state]
-        gone = self._files.keys() - found.keys()
-        for name in gone:
-            del self._files[name]
+        """The entries that came since the last time; None where earlier ones count no more, so that all must be read."""
+        found = self._scan()
+        if not self._files.keys() <= found.keys():
+            return None
         came: list[Entry] = []
-        grown = not gone
-        for name in changed:
-            file = self._known(name)
-            count = len(file.entries)
-            self._read(name, found[name])
-            grown = grown and self._known(name) is file
-            came += file.entries[count:]
-        return came if grown else None
+        for name, state in found.items():
+            file = self._files.setdefault(name, _File())
+            if state == file.state:
+                continue
+            if state[0] <= file.state[0] or not self._read(file, name, state, came):
+                # Not grown, but changed: not our append, so nothing that was read of it stands.
+                return None
+        return came
 
-    def entries(self) -> Iterator[Entry]:
-        """All entries, in no order."""
-        for file in self._files.values():
-            yield from file.entries
+    def read_all(self) -> list[Entry]:
+        """All entries, in no order, read anew."""
+        for _ in range(_ATTEMPTS):
+            self._files.clear()
+            came = self.refresh()
+            if came is not None:
+                return came
+        raise CorruptCheckpointError(f"the journals in {self._folder} change all the time, and cannot be read")
 
     def problems(self) -> list[str]:
         """A sentence for each line that could not be used."""
@@ -72,48 +76,59 @@ class JournalReader:
                 found.append(self._files[name].tail)
         return found
 
-    def _known(self, name: str) -> _File:
-        return self._files.setdefault(name, _File())
+    def _scan(self) -> dict[str, tuple[int, int]]:
+        """Each journal with its size and time, as of one moment: a clean-up may give one another name meanwhile."""
+        found = self._list()
+        while not self._files.keys() <= found.keys() or not self._files:
+            before, found = found, self._list()
+            if before.keys() == found.keys():
+                break
+        return found
 
-    def _scan(self) -> Iterator[tuple[Path, tuple[int, int]]]:
+    def _list(self) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
         if self._folder.is_symlink():
-            return
+            return found
         try:
             names = os.listdir(self._folder)
         except (FileNotFoundError, NotADirectoryError):
-            return
-        for path in (self._folder / name for name in names if name.endswith(".jsonl")):
-            found = path.lstat()
-            # A link or a device in the store was put there by someone else: it is never opened.
-            if stat.S_ISREG(found.st_mode):
-                yield path, (found.st_size, found.st_mtime_ns)
+            return found
+        for name in names:
+            if name.endswith(".jsonl") and (state := _state(self._folder / name)):
+                found[name] = state
+        return found
 
-    def _read(self, name: str, state: tuple[int, int]) -> None:
-        file = self._known(name)
-        if state[0] <= file.state[0]:
-            # Not grown, but changed: not our append, so nothing that was read of it stands.
-            file = self._files[name] = _File()
-        file.state = state
+    def _read(self, file: _File, name: str, state: tuple[int, int], came: list[Entry]) -> bool:
+        """Read what came; False where the file is gone, under another name perhaps."""
+        file.state, file.tail = state, ""
         try:
-            self._parse(file, name)
+            with (self._folder / name).open("rb") as stream:
+                stream.seek(file.parsed)
+                self._parse(stream, file, name, came)
+        except FileNotFoundError:
+            return False
         except OSError as error:
             file.tail = f"journal {name} cannot be read: {error.strerror or error}"
+        return True
 
-    def _parse(self, file: _File, name: str) -> None:
-        file.tail = ""
-        with (self._folder / name).open("rb") as stream:
-            stream.seek(file.parsed)
-            while line := stream.readline(_LONGEST_LINE):
-                if not line.endswith(b"\n"):
-                    # Torn, or another process is writing it at this moment: looked at again when the file grows.
-                    file.tail = f"line {file.lines + 1} of journal {name} is incomplete; the rest stands"
-                    return
-                self._take(file, name, line)
+    def _parse(self, stream: BinaryIO, file: _File, name: str, came: list[Entry]) -> None:
+        while line := stream.readline(_LONGEST_LINE):
+            if not line.endswith(b"\n"):
+                # Torn, or another process is writing it at this moment: looked at again when the file grows.
+                file.tail = f"line {file.lines + 1} of journal {name} is incomplete; the rest stands"
+                return
+            file.parsed += len(line)
+            file.lines += 1
+            try:
+                came.append(decode(line, self._signer))
+            except LineError as error:
+                file.problems.append(f"line {file.lines} of journal {name} {error}; the rest stands")
 
-    def _take(self, file: _File, name: str, line: bytes) -> None:
-        file.parsed += len(line)
-        file.lines += 1
-        try:
-            file.entries.append(decode(line, self._signer))
-        except LineError as error:
-            file.problems.append(f"line {file.lines} of journal {name} {error}; the rest stands")
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of a regular file. A link or a device was put there by someone else: it is never opened."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None

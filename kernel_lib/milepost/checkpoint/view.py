@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
 from milepost.checkpoint.journal import Entry
 from milepost.model.record import Record
@@ -14,92 +14,157 @@ KEPT_VERSIONS = 5
 """How many records of a task are kept in view."""
 
 
+class Version:
+    """One standing record; it is built when first asked for, since of thousands few are looked at."""
+
+    __slots__ = ("_durable", "_entry", "_record")
+
+    def __init__(self, entry: Entry, *, durable: bool = False) -> None:
+        self._entry = entry
+        self._durable = durable
+        self._record: Record | None = None
+
+    @property
+    def sum(self) -> str:
+        """The sum of its line."""
+        return self._entry.sum
+
+    @property
+    def rank(self) -> tuple[bool, tuple[str, int, str]]:
+        """Which of a task's versions counts: the highest. A stranger's is below all of this user's."""
+        return self._entry.trusted, self._entry.order
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """Its place among all entries."""
+        return self._entry.order
+
+    @property
+    def record(self) -> Record:
+        """What the line says."""
+        if self._record is None:
+            entry = self._entry
+            found = entry.record or (entry.unread.read() if entry.unread else None)
+            assert found is not None, "a version is of an entry with a record"
+            self._record = replace(found, durable=True) if self._durable else found
+            # The text is not kept beside the record.
+            self._entry = replace(entry, record=self._record, unread=None)
+        return self._record
+
+    def mark_durable(self) -> None:
+        """It survives power loss."""
+        self._durable, self._record = True, None
+
+
+class Records(Sequence[Record]):
+    """A list of records, each built when it is looked at."""
+
+    def __init__(self, versions: Sequence[Version]) -> None:
+        self._versions = versions
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> Records: ...
+    def __getitem__(self, index: int | slice) -> Record | Records:
+        found = self._versions[index]
+        return found.record if isinstance(found, Version) else Records(found)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (version.record for version in self._versions)
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
 class View:
-    """The standing records of each task.
+    """The standing records of each task, from entries that come in any order, and perhaps several times.
 
     The newest wins. A stranger's record never hides one of this user's, and a stranger's word that a task is
-    forgotten, or that a line is durable or dropped, counts for nothing. Such a word may come before its line, and a
-    line may come several times.
+    forgotten, or that a line is durable or dropped, counts for nothing.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.last = ""
-        self._newest: tuple[str, int, str] = ("", 0, "")
-        self._entries: dict[str, dict[str, Entry]] = defaultdict(dict)
+        self._standing: dict[str, dict[str, Version]] = {}
         """By task and sum, what stands."""
         self._tasks: dict[str, str] = {}
         """The task of each line, by sum."""
+        self._forgotten: dict[str, tuple[str, int, str]] = {}
+        """By task: what comes before counts no more."""
         self._durable: set[str] = set()
+        """Sums of lines that are not here yet."""
         self._dropped: set[str] = set()
-        for entry in sorted(entries, key=lambda entry: entry.order):
-            self.add(entry)
+        self.extend(entries)
 
-    def extend(self, entries: Iterable[Entry]) -> bool:
-        """Take in more entries; whether they are the newest, or else all have to be gone through in order."""
-        for entry in sorted(entries, key=lambda entry: entry.order):
-            if entry.order < self._newest:
-                return False
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Take in more entries."""
+        for entry in entries:
             self.add(entry)
-        return True
 
     def add(self, entry: Entry) -> None:
-        """Take in one more entry, which must be the newest so far."""
-        self._newest = entry.order
-        if entry.record:
-            self._put(entry, entry.record)
+        """Take in one more entry."""
+        if entry.task is not None:
+            self._put(entry, entry.task)
         if entry.trusted:
             self.last = max(self.last, entry.at)
-            self._forget(entry.forgotten)
+            for task in entry.forgotten:
+                self._forget(task, entry.order)
             self._mark(entry.durable)
             self._drop(entry.dropped)
 
     def history(self, task: str) -> list[Record]:
         """The kept records of a task: this user's before strangers', each newest first."""
-        found = sorted(self._entries.get(task, {}).values(), key=_standing, reverse=True)
-        return [entry.record for entry in found[:KEPT_VERSIONS] if entry.record]
+        found = sorted(self._standing.get(task, {}).values(), key=lambda version: version.rank, reverse=True)
+        return [version.record for version in found[:KEPT_VERSIONS]]
 
-    def newest(self) -> list[Record]:
+    def newest(self) -> Records:
         """The record that counts of each task, oldest first."""
-        best = [max(entries.values(), key=_standing) for entries in self._entries.values()]
-        return [entry.record for entry in sorted(best, key=lambda entry: entry.order) if entry.record]
+        best = [max(versions.values(), key=lambda version: version.rank) for versions in self._standing.values()]
+        return Records(sorted(best, key=lambda version: version.order))
 
     def known(self, tasks: Iterable[str]) -> list[str]:
         """Those of the tasks that have a record, each once."""
-        return [task for task in dict.fromkeys(tasks) if task in self._entries]
+        return [task for task in dict.fromkeys(tasks) if task in self._standing]
 
-    def _put(self, entry: Entry, record: Record) -> None:
-        if entry.sum in self._dropped:
+    def _put(self, entry: Entry, task: str) -> None:
+        forgotten = self._forgotten.get(task)
+        gone = entry.sum in self._dropped or (forgotten is not None and entry.order < forgotten)
+        if gone or entry.sum in self._tasks:
             return
-        if entry.sum in self._durable:
-            entry = replace(entry, record=replace(record, durable=True))
-        self._entries[record.task][entry.sum] = entry
-        self._tasks[entry.sum] = record.task
+        self._standing.setdefault(task, {})[entry.sum] = Version(entry, durable=entry.sum in self._durable)
+        self._tasks[entry.sum] = task
 
-    def _forget(self, tasks: Iterable[str]) -> None:
-        for task in tasks:
-            for line in self._entries.pop(task, {}):
-                del self._tasks[line]
+    def _forget(self, task: str, order: tuple[str, int, str]) -> None:
+        self._forgotten[task] = max(order, self._forgotten.get(task, order))
+        for line, version in list(self._standing.get(task, {}).items()):
+            if version.order < order:
+                self._remove(line)
 
     def _mark(self, lines: Iterable[str]) -> None:
-        self._durable.update(lines)
         for line in lines:
-            entry = self._entries[self._tasks[line]][line] if line in self._tasks else None
-            if entry is not None and entry.record:
-                self._put(entry, entry.record)
+            if line in self._tasks:
+                self._standing[self._tasks[line]][line].mark_durable()
+            else:
+                self._durable.add(line)
 
     def _drop(self, lines: Iterable[str]) -> None:
         self._dropped.update(lines)
         for line in lines:
-            task = self._tasks.pop(line, None)
-            if task is None:
-                continue
-            del self._entries[task][line]
-            if not self._entries[task]:
-                del self._entries[task]
+            if line in self._tasks:
+                self._remove(line)
 
-
-def _standing(entry: Entry) -> tuple[bool, tuple[str, int, str]]:
-    return entry.trusted, entry.order
+    def _remove(self, line: str) -> None:
+        task = self._tasks.pop(line)
+        del self._standing[task][line]
+        if not self._standing[task]:
+            del self._standing[task]
 
 
 def next_time(last: str) -> str:
