@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "builder": {"model", "ports", "engine", "executors", "checkpoint"},
     "widget": {"model"},
     "notebook": {"model", "ports", "analysis", "engine", "functions", "builder", "checkpoint", "widget"},
+    "cli": {"model", "checkpoint", "widget"},
     "telemetry": {"model", "ports"},
     "testing": {"model", "ports", "engine", "builder"},
     "__init__": {"model", "engine", "functions", "builder", "notebook"},

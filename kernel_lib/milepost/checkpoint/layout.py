@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,9 @@ _FORMAT_LINE = re.compile(rb"milepost (\d{1,9})\s*")
 
 
 def store_path(notebook: Path) -> Path:
-    """The store's folder of a notebook: `<stem>.milepost` beside it."""
-    return notebook.with_name(notebook.stem + SUFFIX)
+    """The store's folder of a notebook: `<stem>.milepost` beside it, or in the folder that `MILEPOST_STORE` names."""
+    configured = os.environ.get("MILEPOST_STORE")
+    return (Path(configured).expanduser() if configured else notebook.parent) / (notebook.stem + SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,12 @@ class LocalStore:
         with self._lock:
             return self._fresh().history(task)
 
+    def versions(self) -> list[Record]:
+        """Every kept record of all tasks, the newest first of each."""
+        with self._lock:
+            view = self._fresh()
+            return [record for task in view.tasks() for record in view.history(task)]
+
     def open(self, record: Record, part: str) -> Blob:
         """One blob; its buffers are writable and private to the caller.
 

@@ -44,7 +44,7 @@ class JournalReader:
         self._files: dict[str, _File] = {}
 
     def refresh(self) -> list[Entry] | None:
-        """The entries that came since the last time; None where earlier ones count no more, so that all must be read."""
+        """The entries that came since the last time; None where all must be read, as earlier ones count no more."""
         found = self._scan()
         if not self._files.keys() <= found.keys():
             return None

@@ -129,6 +129,10 @@ class View:
         best = [max(versions.values(), key=lambda version: version.rank) for versions in self._standing.values()]
         return Records(sorted(best, key=lambda version: version.order))
 
+    def tasks(self) -> list[str]:
+        """All tasks that have a record."""
+        return list(self._standing)
+
     def known(self, tasks: Iterable[str]) -> list[str]:
         """Those of the tasks that have a record, each once."""
         return [task for task in dict.fromkeys(tasks) if task in self._standing]

@@ -7,6 +7,9 @@ from typing import Any
 
 from milepost.model.reasons import Reason
 
+RETURN = "return"
+"""The output name under which a function's data is kept; no variable can have it."""
+
 _UNWRITTEN = {"trusted", "durable"}
 
 

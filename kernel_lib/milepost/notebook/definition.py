@@ -12,11 +12,9 @@ from milepost.analysis.describe import source_of
 from milepost.analysis.digest import digest
 from milepost.analysis.names import CellNames, cell_names
 from milepost.functions import RegisteredFunction
+from milepost.model.record import RETURN as RETURN
 from milepost.notebook.options import CellOptions
 from milepost.notebook.steps import Step
-
-RETURN = "return"
-"""The output name under which a function's data is kept; no variable can have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from milepost.model.reasons import Reason, ReasonKind
@@ -10,9 +10,8 @@ from milepost.model.record import Output, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.view import TaskView
-from milepost.notebook.definition import RETURN, Definition
-from milepost.notebook.describe import age
-from milepost.widget.words import duration
+from milepost.notebook.definition import Definition
+from milepost.widget.saved import shown_names
 
 
 @dataclass(slots=True)
@@ -70,7 +69,7 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
         name=facts.definition.name,
         state=state,
         restored=bool(result and result.restored),
-        outputs=_shown_names(facts.outputs) or facts.definition.outputs,
+        outputs=shown_names(facts.outputs) or facts.definition.outputs,
         after=facts.after,
         seconds=facts.seconds,
         started=facts.started,
@@ -94,33 +93,6 @@ def _error(result: TaskResult | None) -> str | None:
     if result is None or result.ok:
         return None
     return str(result.error) if result.error else result.message or None
-
-
-def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
-    """A task that only the store knows: saved before this kernel; its cell was not run since, its values `loaded`."""
-    if record.trusted:
-        words = f"saved {age(record.saved_at)} ({duration(record.seconds)} of computing)"
-        kind = ReasonKind.RESTORED if loaded else ReasonKind.SAVED
-        why = Reason(kind, f"{words}; {'its values were given back' if loaded else 'not loaded yet'}")
-    else:
-        why = Reason(ReasonKind.UNTRUSTED, "saved under another user's key: not loaded until you trust it")
-    return TaskView(
-        name=record.task,
-        state=TaskState.SUCCESS if record.trusted else TaskState.UNTRUSTED,
-        restored=loaded and record.trusted,
-        outputs=_shown_names(record.outputs),
-        after=record.after,
-        seconds=record.seconds,
-        saved=True,
-        nbytes=record.nbytes,
-        saved_at=record.saved_at,
-        why=why,
-        cell_id=record.cell_id,
-    )
-
-
-def _shown_names(outputs: Iterable[Output]) -> tuple[str, ...]:
-    return tuple(item.name for item in outputs if item.name != RETURN)
 
 
 STATE_OF_STATUS = {

@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-FALLBACK_STEM = "notebook"
+from milepost.checkpoint import layout
+
+FALLBACK_NAME = "notebook.ipynb"
 
 
 def notebook_path(
@@ -42,10 +44,7 @@ def notebook_path(
 
 def store_path(notebook: Path | None, folder: Path | None = None) -> Path:
     """`<stem>.milepost` beside the notebook, or in the folder that `MILEPOST_STORE` names."""
-    stem = notebook.stem if notebook else FALLBACK_STEM
-    configured = os.environ.get("MILEPOST_STORE")
-    beside = notebook.parent if notebook else folder or Path.cwd()
-    return (Path(configured).expanduser() if configured else beside) / f"{stem}.milepost"
+    return layout.store_path(notebook or (folder or Path.cwd()) / FALLBACK_NAME)
 
 
 def _holding(folder: Path, sources: Sequence[str]) -> Path | None:

@@ -13,9 +13,9 @@ from milepost.model.view import TaskView
 from milepost.notebook.body import compiled_steps, parse_body, run_body, with_cell_traceback, with_message_only
 from milepost.notebook.control import run_view
 from milepost.notebook.definition import Definition, cell_definition
-from milepost.notebook.describe import age_seconds
 from milepost.notebook.options import Command, parse_cell_options, parse_command
 from milepost.notebook.session import Session
+from milepost.widget.ages import age_seconds
 from milepost.widget.text import to_text
 
 Method = TypeVar("Method", bound=Callable[..., None])

@@ -10,11 +10,11 @@ from milepost.model.errors import StoreError
 from milepost.model.record import Record
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import RETURN
-from milepost.notebook.describe import age
 from milepost.notebook.facts import Facts
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.stamp import stamp
+from milepost.widget.ages import age
 from milepost.widget.words import duration
 
 

@@ -32,7 +32,7 @@ from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
 from milepost.notebook.definition import RETURN, Definition, function_definition
 from milepost.notebook.elsewhere import results_for
-from milepost.notebook.facts import Facts, RanTasks, view_of_facts, view_of_record
+from milepost.notebook.facts import Facts, RanTasks, view_of_facts
 from milepost.notebook.foreground import Foreground
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.jobs import Jobs
@@ -49,6 +49,7 @@ from milepost.notebook.strategy import CheckpointStrategy
 from milepost.notebook.troubles import Troubles
 from milepost.notebook.waiting import Waiting
 from milepost.ports import ExecutionStrategy, Executor
+from milepost.widget.saved import view_of_record
 
 
 class Session:

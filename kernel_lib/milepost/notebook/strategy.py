@@ -19,7 +19,6 @@ from milepost.model.states import TaskStatus
 from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
-from milepost.notebook.describe import age
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.random_state import random_mismatch, read_states, state_digests
@@ -28,6 +27,7 @@ from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan, Restored, Stage
 from milepost.notebook.troubles import Troubles
 from milepost.ports import ExecutionStrategy, Store, TaskCall
+from milepost.widget.ages import age
 from milepost.widget.words import duration
 
 

@@ -26,12 +26,14 @@ def cells(view: TaskView) -> tuple[str, str, str, str, str]:
     )
 
 
-def to_text(views: Sequence[TaskView]) -> str:
-    """An aligned table: name, state, time, size, why."""
+def to_text(views: Sequence[TaskView], more: Sequence[tuple[str, ...]] = ()) -> str:
+    """An aligned table: name, state, time, size, why; `more` are columns before the last, a heading first."""
     if not views:
         return "no tasks yet"
-    rows = [HEADINGS, *(cells(view) for view in views)]
-    widths = [max(_columns(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    rows: list[tuple[str, ...]] = [HEADINGS, *(cells(view) for view in views)]
+    if more:
+        rows = [(*row[:-1], *extra, row[-1]) for row, extra in zip(rows, more, strict=True)]
+    widths = [max(_columns(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(_pad(cell, w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 

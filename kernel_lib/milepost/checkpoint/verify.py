@@ -1,0 +1,60 @@
+"""Looks at every byte of a store, and names what is wrong with it. Changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from milepost.checkpoint.layout import Layout
+from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.objects import Objects
+from milepost.checkpoint.usage import parts
+from milepost.model.errors import CorruptCheckpointError
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: a sentence, and the tasks that lose a saved result by it."""
+
+    text: str
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was looked at (bytes: of objects, each once), and what is wrong."""
+
+    records: int
+    objects: int
+    nbytes: int
+    problems: tuple[Problem, ...]
+
+
+def verify(path: Path, store: LocalStore) -> Report:
+    """Check the journals and hash every object that a kept record needs, of strangers' records too."""
+    layout = Layout(path)
+    records = store.versions()
+    needed: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
+    for record in records:
+        for part in parts(record):
+            needed[part][record.task] = None
+    problems = [Problem(text) for text in store.problems()]
+    problems += _damaged(Objects(layout), needed.items())
+    problems += [Problem(f"{name} was damaged and put aside in quarantine") for name in _names(layout.quarantine)]
+    return Report(len(records), len(needed), sum(size for _, size in needed), tuple(problems))
+
+
+def _damaged(objects: Objects, needed: Iterable[tuple[tuple[str, int], dict[str, None]]]) -> list[Problem]:
+    found = []
+    for (address, size), tasks in needed:
+        try:
+            objects.map(address, size)
+        except (CorruptCheckpointError, ValueError, OverflowError) as error:
+            found.append(Problem(str(error), tuple(tasks)))
+    return found
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []

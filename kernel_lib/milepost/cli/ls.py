@@ -1,0 +1,48 @@
+"""`milepost ls`: list what is saved
+
+Sizes are of all kept results of a task: `own` is what forgetting the task would free, `shared` what others need too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from typing import Any
+
+from milepost.checkpoint.usage import Size, sizes
+from milepost.cli.place import find_store
+from milepost.model.view import TaskView
+from milepost.widget.ages import age_seconds
+from milepost.widget.saved import view_of_record
+from milepost.widget.text import to_text
+from milepost.widget.words import size, totals
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--json", action="store_true", help="print a list with one object a task")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    store = find_store(options.place)
+    views = [view_of_record(record) for record in store.records()]
+    kept = store.versions()
+    space = sizes(kept)
+    if options.json:
+        versions = Counter(record.task for record in kept)
+        print(json.dumps([_row(view, space.get(view.name, Size()), versions[view.name]) for view in views], indent=1))
+    else:
+        print(to_text(views, [("own", "shared"), *(_words(space.get(view.name, Size())) for view in views)]))
+        print(totals(views) if views else f"nothing is saved in {store.path}")
+    return 0
+
+
+def _row(view: TaskView, space: Size, versions: int) -> dict[str, Any]:
+    age = age_seconds(view.saved_at) if view.saved_at else None
+    return {**view.to_json(), "age": age, "own": space.own, "shared": space.shared, "versions": versions}
+
+
+def _words(space: Size) -> tuple[str, str]:
+    return size(space.own), size(space.shared) if space.shared else ""

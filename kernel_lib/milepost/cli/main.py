@@ -1,0 +1,53 @@
+"""The command line's entry point: which command, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from milepost.cli import forget, ls, trust, verify
+from milepost.model.errors import MilepostError, UsageError
+
+FINE, WRONG, USAGE = 0, 1, 2
+"""Exit codes."""
+
+COMMANDS: tuple[ModuleType, ...] = (ls, verify, trust, forget)
+"""Each has `add`, which describes its arguments, and `run`, which gives the exit code."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code: 0 fine, 1 something is wrong, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        return _told(error, USAGE)
+    except MilepostError as error:
+        return _told(error, WRONG)
+    except BrokenPipeError:
+        # Who read the output has had enough (`| head`); Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return WRONG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("milepost", description="The saved results of a notebook's cells.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        summary = str(command.__doc__).partition("\n")[0].rpartition(": ")[2]
+        described = commands.add_parser(name, help=summary, description=summary)
+        described.add_argument("place", metavar="NB", help="a notebook, or its .milepost folder")
+        command.add(described)
+        described.set_defaults(run=command.run)
+    return parser
+
+
+def _told(error: MilepostError, code: int) -> int:
+    print(f"milepost: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,39 @@
+"""How a saved result looks to people that no session has loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from milepost.model.reasons import Reason, ReasonKind
+from milepost.model.record import RETURN, Output, Record
+from milepost.model.states import TaskState
+from milepost.model.view import TaskView
+from milepost.widget.ages import age
+from milepost.widget.words import duration
+
+
+def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
+    """A task that only the store knows: saved before this kernel; its cell was not run since, its values `loaded`."""
+    if record.trusted:
+        words = f"saved {age(record.saved_at)} ({duration(record.seconds)} of computing)"
+        kind = ReasonKind.RESTORED if loaded else ReasonKind.SAVED
+        why = Reason(kind, f"{words}; {'its values were given back' if loaded else 'not loaded yet'}")
+    else:
+        why = Reason(ReasonKind.UNTRUSTED, "saved under another user's key: not loaded until you trust it")
+    return TaskView(
+        name=record.task,
+        state=TaskState.SUCCESS if record.trusted else TaskState.UNTRUSTED,
+        restored=loaded and record.trusted,
+        outputs=shown_names(record.outputs),
+        after=record.after,
+        seconds=record.seconds,
+        saved=True,
+        nbytes=record.nbytes,
+        saved_at=record.saved_at,
+        why=why,
+        cell_id=record.cell_id,
+    )
+
+
+def shown_names(outputs: Iterable[Output]) -> tuple[str, ...]:
+    return tuple(item.name for item in outputs if item.name != RETURN)

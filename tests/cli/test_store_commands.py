@@ -1,0 +1,163 @@
+"""The commands that work on a bare store folder: the real command, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from milepost.checkpoint.local import LocalStore
+from milepost.model.record import Output, Record
+from milepost.model.trust import Signer
+from milepost.ports import Blob
+
+KEY = b"m" * 32
+LARGE = bytes(range(256)) * 1024
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a notebook and its store: `load` and `fit`, which share an object, and `load` twice."""
+    (tmp_path / "key").write_bytes(KEY)
+    (tmp_path / "study.ipynb").write_text("{}")
+    store = LocalStore(tmp_path / "study.milepost", Signer(KEY))
+    store.save(Record(task="load", key="old", seconds=60.0), {"values": Blob(b"old", (LARGE[::-1],))})
+    outputs = (Output(name="frame", digest="d"), Output(name="return", digest="d"))
+    store.save(Record(task="load", key="new", seconds=61.0, outputs=outputs), {"values": Blob(b"new", (LARGE,))})
+    store.save(Record(task="fit", key="k", after=("load",)), {"values": Blob(b"fit", (LARGE,))})
+    return tmp_path
+
+
+def milepost(folder: Path, *arguments: str, code: int = 0, **environment: str) -> str:
+    """What the command prints, on standard error where it fails with that code."""
+    known = {**os.environ, "MILEPOST_KEY_FILE": str(folder / "key"), **environment}
+    command = [sys.executable, "-m", "milepost.cli", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=known, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr if code == 2 or not done.stdout else done.stdout
+
+
+def listed(folder: Path, place: str = "study.ipynb", **environment: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(milepost(folder, "ls", place, "--json", **environment))
+    return found
+
+
+def break_an_object(folder: Path, nbytes: int) -> str:
+    for path in (folder / "study.milepost" / "objects").rglob("*"):
+        if path.is_file() and path.stat().st_size == nbytes:
+            path.chmod(0o644)
+            path.write_bytes(b"\0" * nbytes)
+            return path.name
+    raise AssertionError("there is no such object")
+
+
+class TestList:
+    @pytest.mark.parametrize("place", ["study.ipynb", "study.milepost", "study.milepost/", "./study.ipynb"])
+    def test_names_what_is_saved(self, folder: Path, place: str) -> None:
+        assert [row["name"] for row in listed(folder, place)] == ["load", "fit"]
+
+    def test_has_the_fields_of_status_and_sizes(self, folder: Path) -> None:
+        row = listed(folder)[0]
+        assert {"state": "success", "restored": False, "outputs": ["frame"], "after": [], "seconds": 61.0}.items() <= (
+            row.items()
+        )
+        assert {"saved": True, "error": None, "versions": 2, "bytes": len(LARGE) + 3}.items() <= row.items()
+        assert row["why"]["kind"] == "saved"
+        assert row["saved_at"].endswith("+00:00")
+        assert row["own"] == len(LARGE) + 3 + 3
+        assert row["shared"] == len(LARGE)
+
+    def test_draws_a_table(self, folder: Path) -> None:
+        table = milepost(folder, "ls", "study.ipynb").splitlines()
+        assert table[0].split() == ["task", "state", "time", "size", "own", "shared", "why"]
+        assert [line.split()[0] for line in table[1:3]] == ["load", "fit"]
+        assert table[3] == "2 saved: 61 s of work"
+
+    def test_a_notebook_without_a_store_has_nothing(self, folder: Path) -> None:
+        (folder / "other.ipynb").write_text("{}")
+        assert listed(folder, "other.ipynb") == []
+        assert "nothing is saved" in milepost(folder, "ls", "other.ipynb")
+        assert not (folder / "other.milepost").exists()
+
+    def test_a_store_whose_notebook_is_gone(self, folder: Path) -> None:
+        (folder / "study.ipynb").unlink()
+        assert len(listed(folder)) == 2
+
+    def test_a_store_in_another_place(self, folder: Path) -> None:
+        (folder / "elsewhere").mkdir()
+        (folder / "study.milepost").rename(folder / "elsewhere" / "study.milepost")
+        assert len(listed(folder, MILEPOST_STORE=str(folder / "elsewhere"))) == 2
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["ls", "studdy.ipynb"], "there is no studdy.ipynb (did you mean 'study.ipynb'?)"),
+            (["ls", "nowhere/study.ipynb"], "there is no nowhere/study.ipynb"),
+            (["ls", "."], ". is a folder, but no store of Milepost"),
+            (["ls", "key"], "key is no notebook; name an .ipynb file"),
+            (["forget", "study.ipynb", "lod"], "there is no saved task 'lod' (did you mean 'load'?); there are: load,"),
+            (["trust", "study.ipynb", "x"], "there is no saved task 'x'; there are: load, fit"),
+            (["forget", "study.ipynb"], "required: TASK"),
+            (["lss", "study.ipynb"], "invalid choice: 'lss'"),
+            ([], "required: COMMAND"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, folder: Path, arguments: list[str], message: str) -> None:
+        assert message in milepost(folder, *arguments, code=2)
+
+    def test_a_newer_store_is_something_wrong(self, folder: Path) -> None:
+        (folder / "study.milepost" / "format").write_text("milepost 99\n")
+        assert "store format 99" in milepost(folder, "ls", "study.ipynb", code=1)
+
+    def test_nothing_heavy_is_loaded(self) -> None:
+        code = "import sys, milepost.cli.main; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        heavy = {"numpy", "pandas", "torch", "IPython", "ipywidgets", "anywidget", "dill", "cloudpickle", "matplotlib"}
+        assert not heavy & set(done.stdout.split())
+
+
+class TestVerify:
+    def test_a_good_store(self, folder: Path) -> None:
+        assert milepost(folder, "verify", "study.ipynb").startswith("3 results, 5 objects, 524 kB: no problem")
+
+    def test_names_the_task_that_loses_a_result(self, folder: Path) -> None:
+        address = break_an_object(folder, len(LARGE))
+        report = json.loads(milepost(folder, "verify", "study.ipynb", "--json", code=1))
+        (problem,) = report["problems"]
+        assert address[:12] in problem["text"]
+        assert "load" in problem["tasks"]
+        assert address[:12] in milepost(folder, "verify", "study.ipynb", code=1)
+
+    def test_names_a_damaged_line(self, folder: Path) -> None:
+        (journal,) = (folder / "study.milepost" / "journal").iterdir()
+        journal.write_bytes(journal.read_bytes().replace(b'"seconds":61', b'"seconds":62'))
+        assert "line 2 of journal" in milepost(folder, "verify", "study.ipynb", code=1)
+
+    def test_changes_nothing(self, folder: Path) -> None:
+        break_an_object(folder, len(LARGE))
+        store = folder / "study.milepost"
+        before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+        milepost(folder, "verify", "study.ipynb", code=1)
+        assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+class TestForgetAndTrust:
+    def test_forget(self, folder: Path) -> None:
+        assert milepost(folder, "forget", "study.ipynb", "load").strip() == "forgotten: load"
+        assert [row["name"] for row in listed(folder)] == ["fit"]
+
+    def test_trust(self, folder: Path) -> None:
+        (folder / "key").write_bytes(b"x" * 32)
+        assert {row["state"] for row in listed(folder)} == {"untrusted"}
+        assert milepost(folder, "trust", "study.ipynb", "load").strip() == "trusted from now on: load"
+        assert {row["name"]: row["state"] for row in listed(folder)} == {"load": "success", "fit": "untrusted"}
+        assert "fit" in milepost(folder, "trust", "study.ipynb")
+        assert "nothing of others" in milepost(folder, "trust", "study.ipynb")
