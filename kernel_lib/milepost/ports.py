@@ -132,6 +132,8 @@ class TroubleKind(StrEnum):
     """A result is saved, and may yet be lost with the power."""
     DAMAGED = "damaged"
     """What `open` gave back is not what was saved."""
+    EVICTED = "evicted"
+    """A result had to make room for others, as the store has a size limit."""
 
 
 @dataclass(frozen=True, slots=True)

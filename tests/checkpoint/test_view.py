@@ -115,7 +115,7 @@ def test_a_record_is_built_when_it_is_looked_at(monkeypatch: pytest.MonkeyPatch)
     view = View(saved(task, at=f"2026-01-0{number}") for number, task in enumerate("abc"))
     built: list[str] = []
     read = Unread.read
-    monkeypatch.setattr(Unread, "read", lambda self: built.append(self.task) or read(self))
+    monkeypatch.setattr(Unread, "read", lambda self, *only: built.append(self.task) or read(self, *only))
     records = view.newest()
     assert (len(records), built) == (3, [])
     assert (records[1].task, records[1].task, built) == ("b", "b", ["b"])

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 FILE_MODE = 0o644
+TEMPORARY = ".tmp-"
+"""How the names of files begin that are being written."""
+
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -18,26 +21,56 @@ def write_file(path: Path, data: Any, *, mode: int = FILE_MODE, durable: bool = 
     A reader sees the old file or the new one, never a part: the bytes go to a temporary file in the same
     folder, which then takes the name. `durable` also syncs file and folder, so that it survives power loss.
     """
-    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}")
-    try:
-        _write_new(temporary, data, mode, durable)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    while not _written(path, data, mode, durable):
+        pass
     if durable:
         sync(path.parent)
 
 
-def append_line(path: Path, line: bytes) -> None:
-    """Append `line` with a single write; raises `OSError` when not all of it went in."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_FOLLOW
-    descriptor = os.open(path, flags, FILE_MODE)
+def _written(path: Path, data: Any, mode: int, durable: bool) -> bool:
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
     try:
-        if os.write(descriptor, line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    finally:
-        os.close(descriptor)
+        _write_new(temporary, data, mode, durable)
+        os.replace(temporary, path)
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise
+        # A machine that slept for hours may find its file cleaned up as that of a dead process.
+        return False
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def append_line(path: Path, line: bytes) -> int:
+    """Append `line` with a single write; how long the file is then (bytes).
+
+    A clean-up may have given the file another name meanwhile, and read it before the line was there. Then the line is
+    written once more, into a new file of that name.
+
+    Raises
+    ------
+    OSError
+        When not all of it went in.
+    """
+    while True:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_FOLLOW, FILE_MODE)
+        try:
+            if os.write(descriptor, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            found = os.fstat(descriptor)
+            if _names(path, found):
+                return found.st_size
+        finally:
+            os.close(descriptor)
+
+
+def _names(path: Path, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), found)
+    except FileNotFoundError:
+        return False
 
 
 def make_folder(path: Path) -> None:

@@ -112,7 +112,8 @@ class Background(Generic[Item]):
 
     def _work_off(self) -> None:
         items, self._waiting = self._waiting, []
-        self._work(items)
+        if items:
+            self._work(items)
         self._done += len(items)
 
 

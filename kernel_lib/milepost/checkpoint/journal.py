@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ from milepost.model.record import Record
 PURPOSE = "milepost journal entry 1"
 _MARK = b"mp1"
 _SUM_DIGITS = 32
-_LISTS = ("forgotten", "durable", "dropped")
+_LISTS = ("forgotten", "durable", "dropped", "evicted")
 _OWN_RECORD = re.compile(
     rb'\{"at":"([^"\\]{1,40})","sequence":(\d{1,18}),"record":(\{"task":("(?:[^"\\]|\\.)*"),"key":.*\})\}', re.DOTALL
 )
@@ -43,10 +43,11 @@ class Unread(NamedTuple):
     task: str
     body: bytes
 
-    def read(self) -> Record:
-        """The record. What this Milepost cannot make one of is listed like a stranger's, and never opened."""
+    def read(self, only: Collection[str] = ()) -> Record:
+        """The record, or `only` some of its fields. What makes none is listed like a stranger's, and never opened."""
         try:
-            return Record.from_json(json.loads(self.body))
+            facts = json.loads(self.body)
+            return Record.from_json({name: facts[name] for name in only if name in facts} if only else facts)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             return Record(task=self.task, key="", notes=(f"its record cannot be read: {error}",), trusted=False)
 
@@ -56,7 +57,8 @@ class Entry:
     """One line of a journal: a record, or the names of tasks that were forgotten, or what became of earlier lines.
 
     `durable` and `dropped` are sums of lines with records: those that had been synced, objects and all, before this
-    line was written, and those that count no more. `at` (ISO 8601, UTC, microseconds) and then `sequence`, which
+    line was written, and those that count no more; `evicted` names the tasks of those among them that had to make room.
+    `settings` are the store's from then on. `at` (ISO 8601, UTC, microseconds) and then `sequence`, which
     grows within a session, order all entries. `sum` is that of the line, and no part of it. A record that was read
     from a line of this user's is `unread` instead.
     """
@@ -70,6 +72,8 @@ class Entry:
     trusted: bool = True
     sum: str = ""
     unread: Unread | None = None
+    evicted: tuple[str, ...] = ()
+    settings: Mapping[str, Any] | None = None
 
     @property
     def task(self) -> str | None:
@@ -87,12 +91,16 @@ class LineError(Exception):
     """Why a line cannot be used."""
 
 
+class NewerLineError(LineError):
+    """A line that a newer Milepost wrote: it may say anything."""
+
+
 def encode(entry: Entry, signer: Authenticator) -> bytes:
     """The line of an entry, newline included."""
     facts: dict[str, Any] = {"at": entry.at, "sequence": entry.sequence}
     if entry.record:
         facts["record"] = entry.record.to_json()
-    facts |= {name: names for name in _LISTS if (names := getattr(entry, name))}
+    facts |= {name: names for name in (*_LISTS, "settings") if (names := getattr(entry, name))}
     body = json.dumps(facts, separators=(",", ":")).encode()
     signed = signer.sign(body, PURPOSE).encode() + b" " + body
     return b"%s %s %s\n" % (_MARK, _sum(signed), signed)
@@ -107,8 +115,9 @@ def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
     """The entry of a line; `signer()` is asked for only once the line is whole."""
     mark, _, rest = line.rstrip(b"\n").partition(b" ")
     if mark != _MARK:
-        newer = mark.startswith(b"mp") and mark[2:].isdigit()
-        raise LineError("was written by a newer Milepost" if newer else "is no line of a journal")
+        if mark.startswith(b"mp") and mark[2:].isdigit():
+            raise NewerLineError("was written by a newer Milepost")
+        raise LineError("is no line of a journal")
     total, _, signed = rest.partition(b" ")
     if total != _sum(signed):
         raise LineError("does not hold the bytes that were written")
@@ -132,8 +141,10 @@ def _entry(body: bytes, trusted: bool) -> Entry:
     try:
         facts = json.loads(body)
         record = Record.from_json(facts["record"], trusted=trusted) if "record" in facts else None
-        forgotten, durable, dropped = (tuple(facts.get(name, ())) for name in _LISTS)
-        entry = Entry(str(facts["at"]), int(facts["sequence"]), record, forgotten, durable, dropped, trusted)
+        lists: dict[str, Any] = {name: tuple(facts.get(name, ())) for name in _LISTS}
+        settings = dict(facts["settings"]) if "settings" in facts else None
+        place = str(facts["at"]), int(facts["sequence"])
+        entry = Entry(*place, record, trusted=trusted, settings=settings, **lists)
         _require_names(entry)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise LineError(f"holds no record that this Milepost knows ({error})") from error
@@ -141,7 +152,7 @@ def _entry(body: bytes, trusted: bool) -> Entry:
 
 
 def _require_names(entry: Entry) -> None:
-    names = [*entry.forgotten, *entry.durable, *entry.dropped]
+    names = [name for names in _LISTS for name in getattr(entry, names)]
     if entry.record is not None:
         names += [entry.record.task, entry.record.key]
     if not all(isinstance(name, str) for name in names):

@@ -35,11 +35,13 @@ class Layout:
     ========================  ==============================================================
     ``format``                ``milepost 1`` and a newline
     ``.gitignore``            ``*``
+    ``cleaned``               empty; its time is that of the last clean-up
     ``CACHEDIR.TAG``          tells backup programs to leave the folder out
     ``objects/ab/abcd…``      one immutable object, named by the BLAKE3 hash of its bytes
     ``journal/<session>.jsonl``  the records one session wrote, a line each
     ``logs/<task>.log``       what a task printed when it last ran in the background
     ``quarantine/``           objects that did not hold what their name says
+    ``trash/``                objects that nothing seems to need, while a clean-up makes sure of it
     ========================  ==============================================================
     """
 
@@ -49,6 +51,11 @@ class Layout:
     def format(self) -> Path:
         """The file that holds the format's version."""
         return self.root / "format"
+
+    @property
+    def cleaned(self) -> Path:
+        """The file whose time is that of the last clean-up."""
+        return self.root / "cleaned"
 
     @property
     def objects(self) -> Path:
@@ -64,6 +71,11 @@ class Layout:
     def quarantine(self) -> Path:
         """The folder of damaged objects."""
         return self.root / "quarantine"
+
+    @property
+    def trash(self) -> Path:
+        """The folder of objects that are about to be deleted."""
+        return self.root / "trash"
 
     @property
     def logs(self) -> Path:
@@ -94,7 +106,7 @@ class Layout:
 
     def create(self) -> None:
         """Make the folder and its marker files where they are missing."""
-        for folder in (self.root, self.objects, self.journal):
+        for folder in (self.root, self.objects, self.journal, self.trash):
             make_folder(folder)
         markers = {".gitignore": b"*\n", "CACHEDIR.TAG": _CACHEDIR_TAG, "format": b"milepost %d\n" % FORMAT_VERSION}
         for name, data in markers.items():

@@ -22,12 +22,16 @@ from milepost.checkpoint.journal import Authenticator, Entry, encode, sum_of
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.objects import MAP_FROM, Objects, flat
 from milepost.checkpoint.reader import JournalReader
+from milepost.checkpoint.space import Space
 from milepost.checkpoint.verification import Given, Verification
 from milepost.checkpoint.view import View, next_time
 from milepost.model.errors import CorruptCheckpointError, KeyFileError, StoreError, StoreUnwritableError, UntrustedError
 from milepost.model.record import BlobRef, Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob, Trouble, TroubleKind
+
+LONGEST_JOURNAL = 4 << 20
+"""Bytes after which a session goes on in another journal, so that a clean-up can merge what has come so far."""
 
 INLINE_UP_TO = 2048
 """Streams of at most so many bytes lie in the line of their record: a small result costs one write, and no file."""
@@ -60,13 +64,14 @@ class LocalStore:
         self._durability = Durability(self._layout, self._mark, self._not_durable)
         self._verification = Verification(self._objects, self._damaged)
         self._listeners: list[Callable[[Trouble], None]] = []
+        self.space = Space(self)
         self._begin()
         _stores.add(self)
 
     def _begin(self) -> None:
         """Nothing is known yet: in a new store, and in a forked child, where another thread may have held the lock."""
         self._lock = threading.RLock()
-        self._reader = JournalReader(self._layout.journal, self._authenticator)
+        self._reader = JournalReader(self._layout.journal, self.authenticator)
         self._view = View()
         self._sequence = itertools.count(1)
         self._session = ""
@@ -82,15 +87,17 @@ class LocalStore:
         It survives the death of this process when this returns, and power loss soon after; with `durable`, already
         then. The blobs are written without the lock: other threads look things up meanwhile.
         """
-        with self._writing():
-            pass  # the folders are there, and damaged objects are out of the way
+        with self._writing():  # the folders are there, and damaged objects are out of the way
+            self.space.admit(record.task, _bytes(blobs), self._view)
         with self._refusals():
             refs = {part: self._put(blob) for part, blob in blobs.items()}
         with self._writing():
             at = next_time(self._view.last)
             stored = replace(record, blobs=refs, saved_at=at, trusted=True, durable=False)
             written = replace(self._append(Entry(at, next(self._sequence), stored)), record=stored)
+            self._ensure(refs, blobs)
             self._durability.add(written)
+        self.space.saved(stored, self._view)
         if (durable or self._durable) and not self._durability.wait(written):
             raise StoreUnwritableError(f"task {record.task!r}: {_NOT_DURABLE} {self._layout.root}")
         return stored
@@ -154,9 +161,7 @@ class LocalStore:
         with self._lock:
             known = self._fresh().known(tasks)
         if known:
-            with self._writing():
-                entry = Entry(next_time(self._view.last), next(self._sequence), forgotten=tuple(known))
-                self._durability.add(self._append(entry))
+            self.write(forgotten=tuple(known))
         return len(known)
 
     def trust(self, tasks: Iterable[str]) -> int:
@@ -165,11 +170,40 @@ class LocalStore:
             wanted = set(tasks)
             strange = [item for item in self._fresh().newest() if item.task in wanted and not item.trusted]
         for record in strange:
-            with self._writing():
-                at = next_time(self._view.last)
-                # No mark: what a stranger wrote is hashed before it is given back.
-                self._durability.add(self._append(Entry(at, next(self._sequence), replace(record, trusted=True))))
+            # No mark: what a stranger wrote is hashed before it is given back.
+            self.write(record=replace(record, trusted=True))
         return len(strange)
+
+    def write(self, **facts: Any) -> None:
+        """Append an entry with these facts, as of now."""
+        with self._writing():
+            entry = Entry(next_time(self._view.last), next(self._sequence), **facts)
+            self._durability.add(self._append(entry))
+
+    def view(self) -> View:
+        """What all journals say."""
+        with self._lock:
+            return self._fresh()
+
+    def read_anew(self) -> View:
+        """What all journals say at this moment, nothing of it remembered.
+
+        Raises
+        ------
+        StoreError
+            When a journal cannot be read, or may say what this Milepost does not know.
+        """
+        self._layout.require_readable()
+        reader = JournalReader(self._layout.journal, self.authenticator)
+        view = View(reader.read_all())
+        if closed := reader.closed():
+            raise StoreError(f"{'; '.join(closed)}: what that needs is not known, so nothing is removed")
+        return view
+
+    @property
+    def layout(self) -> Layout:
+        """Where things lie."""
+        return self._layout
 
     def problems(self) -> Sequence[str]:
         """What was found torn, foreign or unreadable, a sentence each."""
@@ -178,7 +212,8 @@ class LocalStore:
             damaged = [f"object {address}: {what}" for address, what in self._objects.damaged.items()]
             return self._reader.problems() + damaged
 
-    def _authenticator(self) -> Authenticator:
+    def authenticator(self) -> Authenticator:
+        """What signs."""
         if self._signer is None:
             self._signer = Signer.load()
         return self._signer
@@ -224,6 +259,14 @@ class LocalStore:
             inline=b64encode(blob.stream).decode() if small else None,
         )
 
+    def _ensure(self, refs: Mapping[str, BlobRef], blobs: Mapping[str, Blob]) -> None:
+        """Only now, with its line written, does every clean-up know what the record needs."""
+        for part, ref in refs.items():
+            if ref.inline is None:
+                self._objects.ensure(ref.stream, blobs[part].stream)
+            for address, buffer in zip(ref.buffers, blobs[part].buffers, strict=True):
+                self._objects.ensure(address, buffer)
+
     def _stream(self, ref: BlobRef) -> bytes:
         if ref.inline is None:
             return self._objects.read(ref.stream, ref.stream_bytes)
@@ -237,14 +280,16 @@ class LocalStore:
         return buffer
 
     def _append(self, entry: Entry) -> Written:
-        line = encode(entry, self._authenticator())
+        line = encode(entry, self.authenticator())
         journal = self._layout.journal / f"{self._session_name()}.jsonl"
         try:
-            append_line(journal, line)
+            length = append_line(journal, line)
         except OSError:
             # The line may be there in part. Nothing may follow it in its file, so the next one starts another.
             self._session = ""
             raise
+        if length > LONGEST_JOURNAL:
+            self._session = ""
         return Written(sum_of(line), journal)
 
     def _session_name(self) -> str:
@@ -266,7 +311,7 @@ class LocalStore:
         record = written.record
         if record is not None and (not isinstance(error, FileNotFoundError) or self._stands(record)):
             text = f"{_NOT_DURABLE} {self._layout.root} ({error.strerror or error})"
-            self._tell(Trouble(TroubleKind.NOT_DURABLE, record, f"task {record.task!r}: {text}"))
+            self.tell(Trouble(TroubleKind.NOT_DURABLE, record, f"task {record.task!r}: {text}"))
 
     def _damaged(self, record: Record, why: str) -> None:
         """What is damaged is put aside, so that no later process gives it back."""
@@ -274,7 +319,7 @@ class LocalStore:
             self._objects.heal()
         if self._stands(record):
             text = f"task {record.task!r} was given back from a checkpoint that is damaged: {why}. {_RUN_AGAIN}"
-            self._tell(Trouble(TroubleKind.DAMAGED, record, text))
+            self.tell(Trouble(TroubleKind.DAMAGED, record, text))
 
     def _stands(self, record: Record) -> bool:
         try:
@@ -282,11 +327,16 @@ class LocalStore:
         except StoreError:
             return True
 
-    def _tell(self, trouble: Trouble) -> None:
+    def tell(self, trouble: Trouble) -> None:
+        """Tell who listens, else the log."""
         if not self._listeners:
             _log.warning("%s", trouble.text)
         for listener in self._listeners:
             listener(trouble)
+
+
+def _bytes(blobs: Mapping[str, Blob]) -> int:
+    return sum(len(blob.stream) + sum(flat(buffer).nbytes for buffer in blob.buffers) for blob in blobs.values())
 
 
 def _in_child() -> None:

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from milepost.checkpoint.atomic import make_folder, write_file
 from milepost.checkpoint.layout import Layout
+from milepost.checkpoint.sweep import take_back
 from milepost.model.errors import CorruptCheckpointError
 
 MAP_FROM = 64 * 1024
@@ -64,8 +65,16 @@ class Objects:
             _refuse_links(path.parent.parent, path.parent)
             make_folder(path.parent)
             write_file(path, view, mode=_OBJECT_MODE)
-            self._sound[address] = _identity(path.lstat())
+            with suppress(FileNotFoundError):  # a clean-up may have it already: see `ensure`
+                self._sound[address] = _identity(path.lstat())
         return address
+
+    def ensure(self, address: str, data: Any) -> None:
+        """Have an object that was put still be there: a clean-up that did not know who needs it may have taken it."""
+        if self._is_there(address) or take_back(self._layout, address):
+            return
+        if self.put(data) != address:
+            raise OSError(errno.ESTALE, "a value changed while it was saved", str(self._layout.object(address)))
 
     def read(self, address: str, size: int) -> bytes:
         """The bytes of an object of `size` bytes, verified."""
@@ -119,17 +128,26 @@ class Objects:
         except CorruptCheckpointError:
             self.heal()
             return False
-        # A fresh time keeps other processes' clean-up away from it until our record is written.
-        os.utime(path)
-        self._sound[address] = _identity(path.lstat())
+        try:
+            # A fresh time keeps other processes' clean-up away from it until our record is written.
+            os.utime(path)
+            self._sound[address] = _identity(path.lstat())
+        except FileNotFoundError:  # one was faster
+            return False
+        return True
+
+    def _is_there(self, address: str) -> bool:
+        # Opened, not looked up: what a network file system remembers of names may be out of date.
+        try:
+            os.close(os.open(self._layout.object(address), _READ))
+        except FileNotFoundError:
+            return False
         return True
 
     @contextmanager
     def _opened(self, address: str, size: int) -> Iterator[int]:
-        path = self._layout.object(address)
         try:
-            _refuse_links(path.parent.parent, path.parent)
-            descriptor = os.open(path, _READ)
+            descriptor = self._descriptor(address)
             try:
                 _require_size(descriptor, size)
                 yield descriptor
@@ -137,6 +155,15 @@ class Objects:
                 os.close(descriptor)
         except OSError as error:
             raise self._noted(address, error) from error
+
+    def _descriptor(self, address: str) -> int:
+        """The object's file, which a clean-up may have in the trash for a moment and then put back."""
+        place, trash = self._layout.object(address), self._layout.trash / address
+        for path in (place, trash, place):
+            _refuse_links(self._layout.objects, path.parent)
+            with suppress(FileNotFoundError):
+                return os.open(path, _READ)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place))
 
     def _noted(self, address: str, error: OSError) -> CorruptCheckpointError:
         what = _DAMAGE.get(error.errno or 0, "") if not isinstance(error, _DamagedError) else str(error)

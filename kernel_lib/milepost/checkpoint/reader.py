@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from milepost.checkpoint.journal import Authenticator, Entry, LineError, decode
+from milepost.checkpoint.journal import Authenticator, Entry, LineError, NewerLineError, decode
 from milepost.model.errors import CorruptCheckpointError
 
 _ATTEMPTS = 100
@@ -25,6 +25,8 @@ class _File:
     lines: int = 0
     problems: list[str] = field(default_factory=list)
     tail: str = ""
+    closed: str = ""
+    """Why it may hold what nobody here knows, if it may."""
 
 
 class JournalReader:
@@ -76,6 +78,10 @@ class JournalReader:
                 found.append(self._files[name].tail)
         return found
 
+    def closed(self) -> list[str]:
+        """A sentence for each journal that may hold records which were not given on: what they need is not known."""
+        return [file.closed for _, file in sorted(self._files.items()) if file.closed]
+
     def _scan(self) -> dict[str, tuple[int, int]]:
         """Each journal with its size and time, as of one moment: a clean-up may give one another name meanwhile."""
         found = self._list()
@@ -108,7 +114,7 @@ class JournalReader:
         except FileNotFoundError:
             return False
         except OSError as error:
-            file.tail = f"journal {name} cannot be read: {error.strerror or error}"
+            file.tail = file.closed = f"journal {name} cannot be read: {error.strerror or error}"
         return True
 
     def _parse(self, stream: BinaryIO, file: _File, name: str, came: list[Entry]) -> None:
@@ -122,6 +128,8 @@ class JournalReader:
             try:
                 came.append(decode(line, self._signer))
             except LineError as error:
+                if isinstance(error, NewerLineError):
+                    file.closed = f"a line of journal {name} {error}"
                 file.problems.append(f"line {file.lines} of journal {name} {error}; the rest stands")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.objects import Objects
-from milepost.checkpoint.usage import parts
+from milepost.checkpoint.usage import objects
 from milepost.model.errors import CorruptCheckpointError
 
 
@@ -38,7 +38,7 @@ def verify(path: Path, store: LocalStore) -> Report:
     records = store.versions()
     needed: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
     for record in records:
-        for part in parts(record):
+        for part in objects(record).items():
             needed[part][record.task] = None
     problems = [Problem(text) for text in store.problems()]
     problems += _damaged(Objects(layout), needed.items())
@@ -46,11 +46,11 @@ def verify(path: Path, store: LocalStore) -> Report:
     return Report(len(records), len(needed), sum(size for _, size in needed), tuple(problems))
 
 
-def _damaged(objects: Objects, needed: Iterable[tuple[tuple[str, int], dict[str, None]]]) -> list[Problem]:
+def _damaged(store: Objects, needed: Iterable[tuple[tuple[str, int], dict[str, None]]]) -> list[Problem]:
     found = []
     for (address, size), tasks in needed:
         try:
-            objects.map(address, size)
+            store.map(address, size)
         except (CorruptCheckpointError, ValueError, OverflowError) as error:
             found.append(Problem(str(error), tuple(tasks)))
     return found

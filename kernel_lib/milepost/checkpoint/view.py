@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import overload
+from typing import Any, overload
 
 from milepost.checkpoint.journal import Entry
 from milepost.model.record import Record
 
 KEPT_VERSIONS = 5
-"""How many records of a task are kept in view."""
+"""How many records of a task are kept, where it does not say."""
+
+
+_OUTLINE = ("task", "key", "seconds", "blobs", "keep")
 
 
 class Version:
@@ -28,6 +31,16 @@ class Version:
     def sum(self) -> str:
         """The sum of its line."""
         return self._entry.sum
+
+    @property
+    def task(self) -> str:
+        """The task whose record it is."""
+        return self._entry.task or ""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it is this user's."""
+        return self._entry.trusted
 
     @property
     def rank(self) -> tuple[bool, tuple[str, int, str]]:
@@ -50,6 +63,12 @@ class Version:
             # The text is not kept beside the record.
             self._entry = replace(entry, record=self._record, unread=None)
         return self._record
+
+    @property
+    def outline(self) -> Record:
+        """The record with no more than what decides how long it is kept: for who looks at all of them."""
+        unread = self._entry.unread
+        return unread.read(_OUTLINE) if unread else self.record
 
     def mark_durable(self) -> None:
         """It survives power loss."""
@@ -92,6 +111,9 @@ class View:
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.last = ""
+        self.settings: Mapping[str, Any] = {}
+        self._settings_order: tuple[str, int, str] = ("", 0, "")
+        self._evicted: dict[str, str] = {}
         self._standing: dict[str, dict[str, Version]] = {}
         """By task and sum, what stands."""
         self._tasks: dict[str, str] = {}
@@ -118,11 +140,43 @@ class View:
                 self._forget(task, entry.order)
             self._mark(entry.durable)
             self._drop(entry.dropped)
+            self._evicted |= {task: max(entry.at, self._evicted.get(task, "")) for task in entry.evicted}
+            if entry.settings is not None and entry.order > self._settings_order:
+                self.settings, self._settings_order = entry.settings, entry.order
 
     def history(self, task: str) -> list[Record]:
         """The kept records of a task: this user's before strangers', each newest first."""
-        found = sorted(self._standing.get(task, {}).values(), key=lambda version: version.rank, reverse=True)
-        return [version.record for version in found[:KEPT_VERSIONS]]
+        found = self._sorted(task)
+        return [version.record for version in found[: _keep(found[0].record)]] if found else []
+
+    def standing(self, line: str) -> bool:
+        """Whether the record in the line with this sum counts."""
+        return line in self._tasks
+
+    def versions(self) -> Iterator[Version]:
+        """All records that stand, kept or not, in no order."""
+        for versions in self._standing.values():
+            yield from versions.values()
+
+    def displaced(self, keep: int | None = None) -> list[Version]:
+        """This user's records that newer ones of their tasks have put out of view."""
+        found: list[Version] = []
+        for task, versions in self._standing.items():
+            if len(versions) > 1:
+                own = [version for version in self._sorted(task) if version.trusted]
+                found += own[keep or _keep(own[0].outline) :] if own else []
+        return found
+
+    def evicted(self, task: str) -> str:
+        """When a version of a task last had to make room, "" where none had: ISO 8601, UTC."""
+        return self._evicted.get(task, "")
+
+    def all_evicted(self) -> dict[str, str]:
+        """By task, when one of its versions last had to make room."""
+        return dict(self._evicted)
+
+    def _sorted(self, task: str) -> list[Version]:
+        return sorted(self._standing.get(task, {}).values(), key=lambda version: version.rank, reverse=True)
 
     def newest(self) -> Records:
         """The record that counts of each task, oldest first."""
@@ -169,6 +223,11 @@ class View:
         del self._standing[task][line]
         if not self._standing[task]:
             del self._standing[task]
+
+
+def _keep(newest: Record) -> int:
+    """How many versions of a task to keep: as many as the newest says, if it is this user's."""
+    return (newest.keep if newest.trusted else 0) or KEPT_VERSIONS
 
 
 def next_time(last: str) -> str:

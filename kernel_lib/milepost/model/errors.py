@@ -77,6 +77,10 @@ class StoreUnwritableError(StoreError):
     """The store's folder cannot be written: results stay in memory only."""
 
 
+class StoreLimitError(StoreError):
+    """A result that does not fit into the size limit of its store: it stays in memory only."""
+
+
 class NewerFormatError(StoreError):
     """The store was written by a newer Milepost than this one."""
 

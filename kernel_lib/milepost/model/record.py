@@ -74,7 +74,8 @@ class Record:
     """One saved result, without its values.
 
     `key` is the fingerprint under which it is valid; `seconds` what computing took; `saved_at` an ISO 8601 time
-    in UTC; `blobs` where the parts lie ("values", "display", "random", …). `trusted` and `durable` (it
+    in UTC; `blobs` where the parts lie ("values", "display", "random", …); `keep` how many versions of the task to keep
+    from then on (0: as many as the store does by itself). `trusted` and `durable` (it
     was synced, and survives power loss) are set by the store that read the record and are no part of what is written.
     """
 
@@ -93,6 +94,7 @@ class Record:
     notes: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     blobs: dict[str, BlobRef] = field(default_factory=dict)
+    keep: int = 0
     trusted: bool = True
     durable: bool = field(default=False, compare=False)
 
@@ -125,10 +127,17 @@ class Record:
 
 
 def _blob_ref(item: dict[str, Any]) -> BlobRef:
-    return BlobRef(
+    ref = BlobRef(
         stream=item.get("stream", ""),
         stream_bytes=item.get("stream_bytes", 0),
         buffers=tuple(item.get("buffers", ())),
         buffer_bytes=tuple(item.get("buffer_bytes", ())),
         inline=item.get("inline"),
     )
+    # A stranger may write anything, and what is wrong here would break whoever adds up sizes.
+    texts = (ref.stream, *ref.buffers, ref.inline or "")
+    sizes = (ref.stream_bytes, *ref.buffer_bytes)
+    whole = all(isinstance(text, str) for text in texts) and all(type(size) is int and size >= 0 for size in sizes)
+    if not whole or len(ref.buffers) != len(ref.buffer_bytes):
+        raise ValueError("it does not say where a part lies")
+    return ref

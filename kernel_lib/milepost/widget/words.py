@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from milepost.model.sizes import size as size
 from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 
@@ -24,18 +25,6 @@ def duration(seconds: float) -> str:
     if minutes < 100:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(nbytes: int) -> str:
-    """As `640 B`, `1.2 kB`, `38 MB`; powers of 1000."""
-    if nbytes < 1000:
-        return f"{nbytes} B"
-    value = float(nbytes)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 999.5 or unit == "TB":
-            break
-    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 
 def elapsed(view: TaskView) -> float | None:

@@ -1,0 +1,189 @@
+"""Merges the journals of sessions that have ended, without what counts no more, beside kernels that save.
+
+A journal that nothing was written to for long is given another name, `…-<random>.old.jsonl`, under which it is still
+read. When it has been so for long again, the lines that count are copied, as they are, into one new file, and it is
+deleted. A session that lives after all sees, when it has written a line, that its journal has another name or none, and
+writes it once more into a new one (`append_line`). Lines that are there twice do no harm; so all of this may be
+interrupted anywhere, and two clean-ups may do it at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from milepost.checkpoint.atomic import make_folder, write_file
+from milepost.checkpoint.journal import Authenticator, Entry, LineError, NewerLineError, decode, encode
+from milepost.checkpoint.layout import Layout
+from milepost.checkpoint.view import View, next_time, stamp
+
+SUFFIX, OLD = ".jsonl", ".old.jsonl"
+STRANGERS = 64 << 20
+"""How many bytes of strangers' lines are kept, the newest first."""
+
+
+@dataclass(slots=True)
+class _Journal:
+    """One journal, read whole. `others` are lines that a newer Milepost wrote."""
+
+    path: Path
+    size: int = 0
+    lines: list[tuple[Entry, bytes]] = field(default_factory=list)
+    others: list[bytes] = field(default_factory=list)
+    damaged: bool = False
+
+
+class Compactor:
+    """One pass over a store's journals.
+
+    Parameters
+    ----------
+    layout : Layout
+        The store.
+    signer : Authenticator
+        Signs the line that says what survives power loss.
+    before : float
+        What was changed since then (Unix seconds, by the clock of the file system) stays as it is.
+    """
+
+    def __init__(self, layout: Layout, signer: Authenticator, before: float) -> None:
+        self._layout = layout
+        self._signer = signer
+        self._before = before
+
+    def run(self) -> int:
+        """Merge what can be merged; how many journals are gone."""
+        self._put_aside()
+        names = self._ready()
+        if not names:
+            return 0
+        merged, others = [self._read(name) for name in names], [self._read(name) for name in self._names() - names]
+        kept = _Kept(merged, others, stamp(datetime.fromtimestamp(self._before, UTC)))
+        lines = list(kept.lines(self._signer))
+        if len(merged) == 1 and not merged[0].damaged and len(lines) >= len(merged[0].lines) + len(merged[0].others):
+            return 0  # there is nothing to gain
+        if lines:
+            write_file(self._layout.journal / f"{_new_name()}{OLD}", b"".join(lines), durable=True)
+        return sum(self._discard(journal) for journal in merged)
+
+    def _put_aside(self) -> None:
+        for name in self._names():
+            path = self._layout.journal / name
+            with contextlib.suppress(FileNotFoundError):
+                if not name.endswith(OLD) and self._was_left(path):
+                    # A name of its own each time: the session may live, and make another journal of the first name.
+                    os.rename(path, path.with_name(f"{name.removesuffix(SUFFIX)}-{secrets.token_hex(4)}{OLD}"))
+
+    def _ready(self) -> set[str]:
+        return {n for n in self._names() if n.endswith(OLD) and self._is_old(self._layout.journal / n)}
+
+    def _names(self) -> set[str]:
+        folder = self._layout.journal
+        return {name for name in os.listdir(folder) if name.endswith(SUFFIX) and not (folder / name).is_symlink()}
+
+    def _was_left(self, path: Path) -> bool:
+        return path.lstat().st_mtime < self._before
+
+    def _is_old(self, path: Path) -> bool:
+        """Whether neither its bytes nor its name were changed for long."""
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            return False
+        return max(found.st_mtime, found.st_ctime) < self._before
+
+    def _read(self, name: str) -> _Journal:
+        journal = _Journal(self._layout.journal / name)
+        with journal.path.open("rb") as file:
+            for line in file:
+                journal.size += len(line)
+                self._take(journal, line)
+        return journal
+
+    def _take(self, journal: _Journal, line: bytes) -> None:
+        try:
+            journal.lines.append((decode(line, lambda: self._signer), line))
+        except NewerLineError:
+            journal.others.append(line)
+        except LineError:
+            # A torn end is what a killed process leaves, and nothing to keep.
+            journal.damaged = journal.damaged or line.endswith(b"\n")
+
+    def _discard(self, journal: _Journal) -> bool:
+        """Remove a journal whose lines are elsewhere by now, unless it has grown meanwhile."""
+        try:
+            if journal.path.lstat().st_size != journal.size:
+                return False
+            if journal.damaged:
+                make_folder(self._layout.quarantine)
+                os.replace(journal.path, self._layout.quarantine / journal.path.name)
+            else:
+                journal.path.unlink()
+        except FileNotFoundError:  # another clean-up was faster
+            return False
+        return True
+
+
+class _Kept:
+    """Which lines of the journals to be merged still count, given those in all `others`."""
+
+    def __init__(self, merged: list[_Journal], others: list[_Journal], since: str) -> None:
+        self._merged = {entry.sum: (entry, line) for journal in merged for entry, line in journal.lines}
+        self._newer = [line for journal in merged for line in journal.others]
+        elsewhere = [entry for journal in others for entry, _ in journal.lines]
+        self._view = View([*elsewhere, *(entry for entry, _ in self._merged.values())])
+        self._since = since
+        self._sums = {entry.sum for entry in elsewhere}
+        self._tasks = {entry.task for entry in elsewhere}
+
+    def lines(self, signer: Authenticator) -> Iterator[bytes]:
+        """The lines of the new journal."""
+        own = [(entry, line) for entry, line in self._merged.values() if entry.trusted]
+        strange = [(entry, line) for entry, line in self._merged.values() if not entry.trusted]
+        yield from (line for entry, line in own if self._counts(entry))
+        if summary := self._summary([entry for entry, _ in own]):
+            yield encode(summary, signer)
+        yield from _bounded(strange, self._view)
+        yield from self._newer
+
+    def _counts(self, entry: Entry) -> bool:
+        if entry.task is not None:
+            return self._view.standing(entry.sum)
+        if entry.settings is not None and entry.settings == self._view.settings:
+            return True
+        # It may take away what stands elsewhere, or what a session is about to write there once more.
+        fresh = entry.at > self._since and bool(entry.dropped or entry.forgotten)
+        return fresh or not self._sums.isdisjoint(entry.dropped) or not self._tasks.isdisjoint(entry.forgotten)
+
+    def _summary(self, own: Iterable[Entry]) -> Entry | None:
+        """One line for all marks: which records survive power loss, and which tasks had to make room."""
+        entries = list(own)
+        durable = {line: None for entry in entries for line in entry.durable if self._view.standing(line)}
+        evicted = {task: None for entry in entries for task in entry.evicted if not self._view.known([task])}
+        at = max((self._view.evicted(task) for task in evicted), default="") or next_time("")
+        return Entry(at, 0, durable=tuple(durable), evicted=tuple(evicted)) if durable or evicted else None
+
+
+def _bounded(lines: list[tuple[Entry, bytes]], view: View) -> Iterator[bytes]:
+    left = STRANGERS
+    for entry, line in sorted(lines, key=lambda item: item[0].order, reverse=True):
+        left -= len(line)
+        if left < 0:
+            return
+        if entry.task is None or view.standing(entry.sum):
+            yield line
+
+
+def _new_name() -> str:
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def compact(layout: Layout, signer: Callable[[], Authenticator], before: float) -> int:
+    """Merge the journals that were not changed since `before`; how many are gone."""
+    return Compactor(layout, signer(), before).run() if layout.journal.is_dir() else 0
