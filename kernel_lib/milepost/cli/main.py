@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from milepost.cli import forget, ls, trust, verify
+from milepost.cli import forget, gc, ls, trust, verify
 from milepost.model.errors import MilepostError, UsageError
 
 FINE, WRONG, USAGE = 0, 1, 2
 """Exit codes."""
 
-COMMANDS: tuple[ModuleType, ...] = (ls, verify, trust, forget)
+COMMANDS: tuple[ModuleType, ...] = (ls, gc, verify, trust, forget)
 """Each has `add`, which describes its arguments, and `run`, which gives the exit code."""
 
 

@@ -1,0 +1,79 @@
+"""`milepost gc`: free what nothing needs any more
+
+Safe beside kernels that save. What was written within the last hour stays, since a save may be about to need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+
+from milepost.checkpoint.cleanup import Cleaned
+from milepost.cli.place import find_store
+from milepost.model.errors import UsageError
+from milepost.model.record import Record
+from milepost.model.sizes import parse_size, size
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "--max-size", metavar="SIZE", type=_size, help="drop what saves the least computing for its bytes"
+    )
+    parser.add_argument("--keep", metavar="N", type=_versions, help="keep at most so many versions of each task")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("--json", action="store_true", help="print one object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; 1 where something could not be done."""
+    space = find_store(options.place).space
+    cleaned = space.clean(keep=options.keep, limit=options.max_size, trial=options.dry_run)
+    if options.json:
+        print(json.dumps(_data(cleaned, options.dry_run), indent=1))
+    else:
+        print("\n".join(_words(cleaned, options.dry_run)))
+    return 1 if cleaned.problems else 0
+
+
+def _data(cleaned: Cleaned, trial: bool) -> dict[str, object]:
+    return {
+        "dry_run": trial,
+        "bytes": cleaned.nbytes,
+        "objects": cleaned.objects,
+        "displaced": _rows(cleaned.displaced),
+        "evicted": _rows(cleaned.evicted),
+        "leftovers": cleaned.leftovers,
+        "journals": cleaned.journals,
+        "problems": list(cleaned.problems),
+    }
+
+
+def _rows(records: Iterable[Record]) -> list[dict[str, object]]:
+    return [{"name": r.task, "saved_at": r.saved_at, "bytes": r.nbytes, "seconds": r.seconds} for r in records]
+
+
+def _words(cleaned: Cleaned, trial: bool) -> Iterator[str]:
+    for record in cleaned.evicted:
+        words = f"{record.task}, saved {record.saved_at[:16]}, {size(record.nbytes)}"
+        yield f"{'would drop' if trial else 'dropped'} {words}: it saves the least computing for its bytes"
+    if cleaned.displaced:
+        yield f"{len(cleaned.displaced)} older versions {'would be dropped' if trial else 'dropped'}"
+    if cleaned.journals or cleaned.leftovers:
+        yield f"{cleaned.journals} journals merged, {cleaned.leftovers} leftovers of dead sessions removed"
+    yield from (f"⚠ {problem}" for problem in cleaned.problems)
+    yield f"{'would free' if trial else 'freed'} {size(cleaned.nbytes)} in {cleaned.objects} objects"
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _versions(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of versions (1, 2, 3, …)")
+    return int(text)
