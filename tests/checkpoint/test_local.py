@@ -110,6 +110,7 @@ class TestFolder:
         import shutil
 
         store.save(record("a"), {})
+        store.flush()
         shutil.rmtree(folder)
         assert store.records() == []
         store.save(record("b"), {"values": Blob(b"s")})

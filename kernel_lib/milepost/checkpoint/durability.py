@@ -7,6 +7,7 @@ appended that names the lines. It is not synced itself: without it, a record is 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from milepost.checkpoint.atomic import sync
 from milepost.checkpoint.background import Background
 from milepost.checkpoint.layout import Layout
 from milepost.model.record import Record
+
+_ATTEMPTS, _MOMENT = 20, 0.05
 
 PATIENCE = 10.0
 """Seconds for which the end of the interpreter waits for the disk."""
@@ -45,6 +48,8 @@ class Durability:
     failed : callable
         `failed(written, error)` is told of what could not be synced. It is not tried again: the system tells of lost
         bytes once, and calls them safe the next time.
+    stands : callable
+        `stands(written)` says whether a line still counts.
     """
 
     def __init__(
@@ -52,10 +57,12 @@ class Durability:
         layout: Layout,
         mark: Callable[[tuple[str, ...]], None],
         failed: Callable[[Written, OSError], None],
+        stands: Callable[[Written], bool] = lambda written: True,
     ) -> None:
         self._layout = layout
         self._mark = mark
         self._tell = failed
+        self._stands = stands
         self._failed: set[str] = set()
         self._broken: dict[Path, OSError] = {}
         self._named: set[tuple[Path, int]] = set()
@@ -88,12 +95,28 @@ class Durability:
         good = []
         for written in batch:
             try:
-                work(written)
-                good.append(written)
+                if self._done(written, work):
+                    good.append(written)
             except OSError as error:
                 self._failed.add(written.line)
                 self._tell(written, error)
         return good
+
+    def _done(self, written: Written, work: Callable[[Written], None]) -> bool:
+        """Do the work; False where the line counts no more, and what it named was cleaned up."""
+        for _ in range(_ATTEMPTS):
+            try:
+                work(written)
+                return True
+            except FileNotFoundError as error:
+                if not self._layout.root.is_dir():
+                    raise
+                if not self._stands(written):
+                    return False
+                missing = error
+                # A clean-up may have it in the trash, and puts it back as soon as it has seen the line.
+                time.sleep(_MOMENT)
+        raise missing
 
     def _folders(self, written: Written) -> list[Path]:
         folders = dict.fromkeys(path.parent for path in written.objects(self._layout))

@@ -61,7 +61,7 @@ class LocalStore:
         self._objects = Objects(self._layout)
         self._signer = signer
         self._durable = durable
-        self._durability = Durability(self._layout, self._mark, self._not_durable)
+        self._durability = Durability(self._layout, self._mark, self._not_durable, self._counts)
         self._verification = Verification(self._objects, self._damaged)
         self._listeners: list[Callable[[Trouble], None]] = []
         self.space = Space(self)
@@ -304,6 +304,9 @@ class LocalStore:
         """Without the mark the records are as good, but hashed before they are given back: no reason to complain."""
         with self._lock, suppress(OSError, StoreError, KeyFileError):
             self._append(Entry(next_time(self._fresh().last), next(self._sequence), durable=lines))
+
+    def _counts(self, written: Written) -> bool:
+        return written.record is None or self._stands(written.record)
 
     def _not_durable(self, written: Written, error: OSError) -> None:
         with self._lock:
