@@ -162,3 +162,47 @@ class TestForgetAndTrust:
         assert {row["name"]: row["state"] for row in listed(folder)} == {"load": "success", "fit": "untrusted"}
         assert "fit" in milepost(folder, "trust", "study.ipynb")
         assert "nothing of others" in milepost(folder, "trust", "study.ipynb")
+
+
+class TestClean:
+    def cleaned(self, folder: Path, *options: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(milepost(folder, "gc", "study.ipynb", "--json", *options))
+        return found
+
+    def test_a_dry_run_changes_nothing(self, folder: Path) -> None:
+        found = self.cleaned(folder, "--keep", "1", "--dry-run")
+        assert (found["dry_run"], found["bytes"], found["objects"]) == (True, len(LARGE), 1)
+        assert [(row["name"], row["seconds"]) for row in found["displaced"]] == [("load", 60.0)]
+        words = milepost(folder, "gc", "study.ipynb", "--keep", "1", "--dry-run")
+        assert "1 older versions would be dropped" in words
+        assert "would free 262 kB in 1 objects" in words
+        assert listed(folder)[0]["versions"] == 2
+
+    def test_keeps_so_many_versions(self, folder: Path) -> None:
+        assert self.cleaned(folder, "--keep", "1")["bytes"] == len(LARGE)
+        assert listed(folder)[0]["versions"] == 1
+        assert "freed 0 B in 0 objects" in milepost(folder, "gc", "study.ipynb")
+
+    def test_keeps_to_a_size(self, folder: Path) -> None:
+        found = self.cleaned(folder, "--max-size", "300kB")
+        assert [row["name"] for row in found["evicted"]] == ["fit", "load"]
+        assert [(row["name"], row["versions"]) for row in listed(folder)] == [("load", 1)]
+        words = milepost(folder, "gc", "study.milepost", "--max-size", "0")
+        assert words.startswith("dropped load, saved 20")
+        assert "it saves the least computing for its bytes" in words
+        assert listed(folder) == []
+
+    def test_a_problem_is_something_wrong(self, folder: Path) -> None:
+        (folder / "study.milepost" / "journal" / "x.jsonl").write_bytes(b"mp9 \n")
+        assert "nothing is removed" in milepost(folder, "gc", "study.ipynb", code=1)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--max-size", "much"], "'much' is no size; sizes are such as 500MB"),
+            (["--keep", "0"], "'0' is not a number of versions"),
+            (["--keep", "x"], "'x' is not a number of versions"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, folder: Path, options: list[str], message: str) -> None:
+        assert message in milepost(folder, "gc", "study.ipynb", *options, code=2)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from milepost.checkpoint.journal import Entry
 from milepost.checkpoint.objects import address_of, flat
-from milepost.checkpoint.view import View, next_time
+from milepost.checkpoint.usage import objects
+from milepost.checkpoint.view import Version, View, next_time
 from milepost.model.errors import CorruptCheckpointError, UntrustedError
 from milepost.model.record import BlobRef, Record
 from milepost.ports import Blob, Trouble
@@ -21,6 +23,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._uses: Counter[str] = Counter()
+        """How many records need each object."""
         self._view = View()
         self._sequence = itertools.count(1)
         self._lock = threading.RLock()
@@ -34,6 +38,8 @@ class MemoryStore:
             stored = Record.from_json(replace(record, blobs=refs, saved_at=at).to_json())
             number = next(self._sequence)
             self._view.add(Entry(at, number, stored, sum=str(number)))
+            self._uses.update(objects(stored).keys())
+            self._drop(self._view.displaced(tasks=[stored.task]))
             return stored
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -67,12 +73,21 @@ class MemoryStore:
         """Drop all records of these tasks; how many tasks had one."""
         with self._lock:
             known = self._view.known(tasks)
-            self._view.add(Entry(next_time(self._view.last), next(self._sequence), forgotten=tuple(known)))
+            self._drop([version for task in known for version in self._view.of(task)])
             return len(known)
 
     def problems(self) -> Sequence[str]:
         """Nothing can be damaged here."""
         return []
+
+    def _drop(self, versions: Sequence[Version]) -> None:
+        lines = tuple(version.sum for version in versions)
+        self._view.add(Entry(next_time(self._view.last), next(self._sequence), dropped=lines))
+        for version in versions:
+            self._uses.subtract(objects(version.record).keys())
+            for address in objects(version.record):
+                if not self._uses[address]:
+                    del self._uses[address], self._objects[address]
 
     def _put(self, blob: Blob) -> BlobRef:
         views = [flat(buffer) for buffer in blob.buffers]

@@ -146,7 +146,7 @@ class View:
 
     def history(self, task: str) -> list[Record]:
         """The kept records of a task: this user's before strangers', each newest first."""
-        found = self._sorted(task)
+        found = self.of(task)
         return [version.record for version in found[: _keep(found[0].record)]] if found else []
 
     def standing(self, line: str) -> bool:
@@ -158,13 +158,13 @@ class View:
         for versions in self._standing.values():
             yield from versions.values()
 
-    def displaced(self, keep: int | None = None) -> list[Version]:
-        """This user's records that newer ones of their tasks have put out of view."""
+    def displaced(self, keep: int | None = None, tasks: Iterable[str] | None = None) -> list[Version]:
+        """This user's records that newer ones of their tasks (of some, or all) have put out of view."""
         found: list[Version] = []
-        for task, versions in self._standing.items():
-            if len(versions) > 1:
-                own = [version for version in self._sorted(task) if version.trusted]
-                found += own[keep or _keep(own[0].outline) :] if own else []
+        for task in self._standing if tasks is None else tasks:
+            own = [version for version in self.of(task) if version.trusted]
+            if len(own) > 1:
+                found += own[keep or _keep(own[0].outline) :]
         return found
 
     def evicted(self, task: str) -> str:
@@ -175,7 +175,8 @@ class View:
         """By task, when one of its versions last had to make room."""
         return dict(self._evicted)
 
-    def _sorted(self, task: str) -> list[Version]:
+    def of(self, task: str) -> list[Version]:
+        """The records of a task that stand, as in its history."""
         return sorted(self._standing.get(task, {}).values(), key=lambda version: version.rank, reverse=True)
 
     def newest(self) -> Records:

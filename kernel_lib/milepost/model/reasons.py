@@ -26,6 +26,7 @@ class ReasonKind(StrEnum):
     FORGOTTEN = "forgotten"
     NO_STORE = "no-store"
     SAVED = "saved"
+    EVICTED = "evicted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,7 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
         peak_bytes=outcome.peak_bytes,
         why=outcome.why,
         notes=tuple(outcome.resolution.notes),
+        keep=outcome.definition.options.keep,
         extra={
             "python": PYTHON,
             "random": dict(outcome.random_before),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from milepost.model.errors import MilepostError, RemoteError, StoreError
+from milepost.model.sizes import parse_size, size
 from milepost.model.view import TaskView
 from milepost.notebook.body import compiled_steps, parse_body, run_body, with_cell_traceback, with_message_only
 from milepost.notebook.control import run_view
@@ -66,7 +67,7 @@ class TaskMagics(Magics):
 
     @_line_magic("tasks")
     def tasks(self, line: str) -> None:
-        """Show the tasks live, or: status | pause | resume | cancel | restore | why | forget | trust"""
+        """Show the tasks live, or: status | pause | resume | cancel | restore | why | forget | trust | config"""
         try:
             command = parse_command(line)
             _COMMANDS[command.verb](self, command)
@@ -134,6 +135,13 @@ class TaskMagics(Magics):
         self._session.store.trust(chosen)
         print(f"trusted from now on: {', '.join(chosen)}" if chosen else "there is nothing of others here")
 
+    def _config(self, command: Command) -> None:
+        space = self._session.store.space
+        for _, value in (word.split("=", 1) for word in command.names):
+            space.limit = None if value in ("off", "none", "") else parse_size(value)
+        limit = space.limit
+        print(f"size-limit={'off' if limit is None else size(limit)}  ({self._session.store.path})")
+
 
 def _status_row(view: TaskView) -> dict[str, Any]:
     """A row of `%tasks status --json`: the view, and how many seconds ago it was saved."""
@@ -150,4 +158,5 @@ _COMMANDS: dict[str, Callable[[TaskMagics, Command], None]] = {
     "why": TaskMagics._why,
     "forget": TaskMagics._forget,
     "trust": TaskMagics._trust,
+    "config": TaskMagics._config,
 }

@@ -28,6 +28,7 @@ class CellOptions:
     continue_on_error: bool = False
     force: bool = False
     save: Literal["auto", "always", "never"] = "auto"
+    keep: int = 0
     files: tuple[str, ...] = ()
     timeout: float | None = None
     background: bool = False
@@ -64,6 +65,12 @@ def _seconds(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return value
+
+
+def _versions(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of versions (1, 2, 3, …)")
+    return int(text)
 
 
 def _limit(text: str) -> float:
@@ -107,6 +114,7 @@ def _cell_parser() -> _Parser:
     parser.add_argument("--continue-on-error", action="store_true")
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--save", choices=["auto", "always", "never"], default="auto")
+    parser.add_argument("--keep", type=_versions, default=0, metavar="N")
     parser.add_argument("--files", action="append", default=[], metavar="GLOB")
     parser.add_argument("--timeout", type=_limit, default=None, metavar="S")
     parser.add_argument("--bg", dest="background", action="store_true")
@@ -142,6 +150,7 @@ def parse_cell_options(line: str) -> CellOptions:
         continue_on_error=known.continue_on_error,
         force=known.force,
         save=cast(Literal["auto", "always", "never"], known.save),
+        keep=known.keep,
         files=tuple(known.files),
         timeout=known.timeout,
         background=known.background,
@@ -166,7 +175,7 @@ def _split(line: str, magic: str) -> list[str]:
         raise UsageError(f"{magic}: {error} in {line!r}") from None
 
 
-COMMANDS = ("status", "pause", "resume", "cancel", "restore", "why", "forget", "trust")
+COMMANDS = ("status", "pause", "resume", "cancel", "restore", "why", "forget", "trust", "config")
 """What `%tasks` does besides showing the widget."""
 
 
@@ -199,4 +208,21 @@ def parse_command(line: str) -> Command:
         raise UsageError(f"%tasks {verb} does not know {', '.join(wrong)}; only status and why take --json")
     if verb in {"why", "forget"} and len(names) < 2:
         raise UsageError(f"%tasks {verb} needs the name of a task")
+    if verb == "config":
+        _require_settings(names[1:])
     return Command(verb, tuple(names[1:]), "--json" in flags)
+
+
+SETTINGS = ("size-limit",)
+"""What `%tasks config` knows."""
+
+
+def _require_settings(words: list[str]) -> None:
+    for word in words:
+        key, sign, _ = word.partition("=")
+        if not sign:
+            raise UsageError(f"%tasks config takes KEY=VALUE, such as size-limit=5GB; {word!r} is none")
+        if key not in SETTINGS:
+            near = difflib.get_close_matches(key, SETTINGS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"%tasks config does not know {key!r}{hint}. There is: {', '.join(SETTINGS)}")

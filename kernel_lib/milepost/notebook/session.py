@@ -167,6 +167,10 @@ class Session:
         except StoreError:
             return []
 
+    def evicted(self, name: str) -> str:
+        """When a result of a task last had to make room, "" where none had."""
+        return self.store.view().evicted(name)
+
     def reload(self, known: Known, name: str) -> Any:
         """One output built again from its record, None where that fails."""
         try:

@@ -44,6 +44,7 @@ class Desk(Protocol):
     def store(self) -> Store: ...
     def stage(self, name: str) -> Stage: ...
     def key_of(self, name: str) -> str: ...
+    def evicted(self, name: str) -> str: ...
 
 
 class CheckpointStrategy:
@@ -126,6 +127,9 @@ class CheckpointStrategy:
             return Reason(ReasonKind.INPUT_CHANGED, drawn), None
         if untrusted:
             return Reason(ReasonKind.UNTRUSTED, "what is saved was saved under another user's key"), None
+        if newest is None and (when := self._desk.evicted(definition.name)):
+            words = f"its result had to make room on {when[:10]}, as the store has a size limit"
+            return Reason(ReasonKind.EVICTED, f"{words} (see `%tasks config`)"), None
         return explain(definition.code, resolution.inputs, newest, self._desk.ran), None
 
     # restoring

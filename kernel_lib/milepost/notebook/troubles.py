@@ -80,6 +80,8 @@ class Troubles:
         with self._lock:
             untold, self._untold = self._untold, []
         for trouble in untold:
+            if trouble.kind is TroubleKind.EVICTED:
+                self._unsave(trouble.record)
             stamp(self._desk.shell, trouble.text, symbol="⚠", warning=True)
 
     def behind(self, inputs: Iterable[Input], found: float) -> str:
@@ -97,6 +99,13 @@ class Troubles:
         if found is None:
             return view
         return replace(view, state=TaskState.STALE, restored=False, saved=False, why=_reason(found))
+
+    def _unsave(self, record: Record) -> None:
+        """The values at hand are as good as before, and are not saved any more."""
+        facts = self._desk.fact_table().get(record.task)
+        if facts is not None and facts.record is not None and _same(facts.record, record):
+            facts.record, facts.unsaved = None, "it had to make room, as the store has a size limit"
+            self._desk.changed()
 
     def _invalidate(self, damage: _Damage) -> None:
         desk, task = self._desk, damage.record.task

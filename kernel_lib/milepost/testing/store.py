@@ -108,6 +108,18 @@ class StoreContract:
         assert [record.key for record in store.records()] == ["k3"]
         assert [record.key for record in store.history("a")] == ["k3", "k2", "k1"]
 
+    def test_a_task_says_how_many_versions_are_kept(self, store: Store) -> None:
+        for number in range(4):
+            store.save(_record("a", key=str(number), keep=2), {"values": Blob(b"%d" % number)})
+            store.save(_record("b", key=str(number)), {"values": Blob(b"%d" % number)})
+        assert [store.open(record, "values").stream for record in store.history("a")] == [b"3", b"2"]
+        assert [store.open(record, "values").stream for record in store.history("b")] == [b"3", b"2", b"1", b"0"]
+
+    def test_older_versions_are_not_kept_for_ever(self, store: Store) -> None:
+        for number in range(20):
+            store.save(_record("a", key=str(number)), {"values": Blob(b"%d" % number)})
+        assert len(store.history("a")) < 20
+
     def test_each_version_keeps_its_values(self, store: Store) -> None:
         for number in range(3):
             store.save(_record("a"), {"values": Blob(b"%d" % number)})
