@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -63,6 +63,7 @@ class Cleanup:
     rules: Rules
     stopping: Callable[[], bool] = lambda: False
     _problems: list[str] = field(default_factory=list)
+    _swept: Swept = Swept()  # noqa: RUF009
 
     def trial(self) -> Cleaned:
         """What `run` would do, without the merging of journals."""
@@ -88,8 +89,8 @@ class Cleanup:
         displaced, evicted = self._choose(self.owner.read_anew())
         gone = _addresses([*displaced, *evicted])
         self._drop(displaced, evicted)
-        swept = self._sweeper(self._needed).sweep(gone)
-        return replace(_dropped(displaced, evicted), objects=swept.objects, nbytes=swept.nbytes)
+        self._sweep(gone)
+        return replace(_dropped(displaced, evicted), objects=self._swept.objects, nbytes=self._swept.nbytes)
 
     def _remove_leftovers(self, done: Cleaned) -> Cleaned:
         return replace(done, leftovers=self._sweeper(self._needed).remove_leftovers())
@@ -112,21 +113,25 @@ class Cleanup:
             "evicted": tuple(dict.fromkeys(version.task for version in evicted)),
         }
         # A full disk has no room for the line that drops them: then first goes what nothing needs, then theirs.
-        for make_room in (self._sweep, lambda: self._unlink([*displaced, *evicted])):
+        ways: tuple[Callable[[], None], ...] = (self._sweep, lambda: self._unlink([*displaced, *evicted]))
+        for make_room in ways:
             try:
                 return self.owner.write(**facts)
             except StoreUnwritableError:
                 make_room()
         self.owner.write(**facts)
 
-    def _sweep(self) -> Swept:
-        return self._sweeper(self._needed).sweep()
+    def _sweep(self, gone: Collection[str] = ()) -> None:
+        self._swept += self._sweeper(self._needed).sweep(gone)
 
     def _unlink(self, versions: Sequence[Version]) -> None:
         rest = _addresses(_without(self.owner.read_anew(), versions))
         for address in _addresses(versions) - rest:
+            path = self.owner.layout.object(address)
             with contextlib.suppress(FileNotFoundError):
-                self.owner.layout.object(address).unlink()
+                nbytes = path.lstat().st_size
+                path.unlink()
+                self._swept += Swept(1, nbytes)
 
     def _sweeper(self, needed: Callable[[], set[str]]) -> Sweeper:
         return Sweeper(self.owner.layout, needed, self.rules.grace)

@@ -38,6 +38,9 @@ class Swept:
     objects: int = 0
     nbytes: int = 0
 
+    def __add__(self, other: Swept) -> Swept:
+        return Swept(self.objects + other.objects, self.nbytes + other.nbytes)
+
 
 class Sweeper:
     """One clean-up of a store's files.
