@@ -64,7 +64,7 @@ def _has_identity(value: Any) -> bool:
 
 
 def _parts(value: Any, most: int) -> Iterator[tuple[Step, Any]]:
-    if isinstance(value, type | types.ModuleType):
+    if isinstance(value, type | types.ModuleType) or _is_of_session(value):
         return
     if isinstance(value, dict):
         yield from _items("value" if _keys_are_odd(value) else "item", value.items(), most)
@@ -73,6 +73,11 @@ def _parts(value: Any, most: int) -> Iterator[tuple[Step, Any]]:
         yield from _items("item", enumerate(value), most)
     yield from _attributes(value, most)
     yield from _of_libraries(value, most)
+
+
+def _is_of_session(value: Any) -> bool:
+    """Whether a value is of this notebook's session, from which everything else can be reached: a task, the shell."""
+    return type(value).__module__.partition(".")[0] in ("milepost", "IPython", "ipykernel")
 
 
 def _items(kind: str, pairs: Any, most: int) -> list[tuple[Step, Any]]:
