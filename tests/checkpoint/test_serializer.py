@@ -515,6 +515,11 @@ class TestPartsOfInputs:
             found = found[0] if isinstance(found, list) else found["x"].y
         assert found is live
 
+    def test_an_input_of_two_names(self) -> None:
+        kernel = Kernel("a = [1]; b = a; c = [a, np.zeros(3)[1:]]; d = {'x': c}")
+        dump = kernel.dump("d", shared=("a", "b", "c"))
+        assert kernel.serializer.load(dump.blob, kernel.ns.__getitem__) == {"d": {"x": kernel.ns["c"]}}
+
     def test_a_part_that_is_gone_is_an_error(self) -> None:
         old, new = Kernel("a = {'k': [1]}", "b = a['k']"), Kernel("a = {}")
         dump = old.dump("b", shared=("a",))

@@ -197,7 +197,9 @@ class Described:
             return [*((self._of(key), self._of(item)) for key, item in value.items()), *attributes]
         if isinstance(value, list | deque):
             return [*(self._of(item) for item in value), *attributes]
-        return [repr(value) if isinstance(value, set | bytearray) else "", *attributes]
+        if isinstance(value, set):
+            return sorted(map(repr, value))  # their order tells how they grew, and differs in every kernel
+        return [repr(value) if isinstance(value, bytearray) else "", *attributes]
 
     def _array(self, array: Any) -> Any:
         self.arrays.append(array)
@@ -233,7 +235,7 @@ _SETTINGS = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check
 def _loaded(graph: Graph, values: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
     serializer = NotebookSerializer(graph.ns)
     dump = serializer.dump(values, inputs)
-    assert dump.unsaved == {}
+    assert all("an input is a view of a part" in reason for reason in dump.unsaved.values())
     # As from a store: nobody else holds the memory.
     blob = Blob(dump.blob.stream, [_as_stored(item) for item in dump.blob.buffers])
     return serializer.load(blob, inputs.__getitem__)
@@ -248,7 +250,9 @@ def _as_stored(buffer: Any) -> Any:
 def test_outputs_come_back_as_the_graph_they_were(data: st.DataObject) -> None:
     graph = Graph(data)
     values = graph.named("v")
-    before, after = Described(values), Described(_loaded(graph, values, {}))
+    loaded = _loaded(graph, values, {})
+    assert loaded.keys() == values.keys()
+    before, after = Described(values), Described(loaded)
     assert after.words == before.words
     assert after.shared() == before.shared()
 
@@ -258,6 +262,8 @@ def test_outputs_come_back_as_the_graph_they_were(data: st.DataObject) -> None:
 def test_outputs_are_tied_to_live_inputs_as_they_were(data: st.DataObject) -> None:
     graph = Graph(data)
     inputs, values = graph.named("i"), graph.named("v")
-    before, after = Described([inputs, values]), Described([inputs, _loaded(graph, values, inputs)])
+    loaded = _loaded(graph, values, inputs)
+    values = {name: values[name] for name in loaded}
+    before, after = Described([inputs, values]), Described([inputs, loaded])
     assert after.words == before.words
     assert after.shared() == before.shared()

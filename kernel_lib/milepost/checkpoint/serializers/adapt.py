@@ -84,7 +84,8 @@ def _cached(value: Any) -> Any:
 
 
 def _new_type(value: Any) -> Any:
-    return (typing.NewType, (value.__name__, value.__supertype__)) if value.__module__ == "__main__" else NotImplemented
+    own = value.__module__ == "__main__"
+    return (rebuild.make_named, (typing.NewType, value.__name__, value.__supertype__)) if own else NotImplemented
 
 
 def _python_random(value: random.Random) -> Any:
@@ -143,7 +144,8 @@ def _cached_property(value: Any) -> Any:
 
 
 def _type_parameter(value: Any) -> Any:
-    return (type(value), (value.__name__,)) if value.__module__ == "__main__" else NotImplemented
+    own = value.__module__ == "__main__"
+    return (rebuild.make_named, (type(value), value.__name__)) if own else NotImplemented
 
 
 def _weak_keys(value: Any) -> Any:

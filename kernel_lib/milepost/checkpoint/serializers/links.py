@@ -42,7 +42,10 @@ def held(inputs: Mapping[str, Any], pickler: Any, first: Any) -> list[Link]:
 
 def seed(pickler: Any, links: Sequence[Link]) -> None:
     """Make a fresh pickler believe that it has met the targets, in this order."""
-    pickler.memo = {id(link.target): (number, link.target) for number, link in enumerate(links)}
+    memo = {id(link.target): (number, link.target) for number, link in enumerate(links)}
+    if len(memo) != len(links):
+        raise AssertionError("a target is linked twice: every later reference would be to a wrong object")
+    pickler.memo = memo
 
 
 def prefix(links: Sequence[Link]) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from milepost.checkpoint.serializers import rebuild_data
-from milepost.checkpoint.serializers.refuse import library_class
+from milepost.checkpoint.serializers.refuse import RefusedError, library_class
 
 Key = tuple[Any, ...]
 
@@ -34,14 +34,15 @@ class Shared:
 
     def __init__(self, met: Iterable[Any] = (), live: Sequence[Any] = ()) -> None:
         self._parts: dict[Key, Part] = {}
-        met = list(met)
-        if not any(map(_may_share, met)):
+        self._torn: set[Key] = set()
+        both = [*live, *met]
+        if not any(map(_may_share, both)):
             return
-        members = {id(value): value for value in [*live, *met] if _span(value)[1] > _span(value)[0]}
+        members = {id(value): value for value in both if _span(value)[1] > _span(value)[0]}
         first = {id(value) for value in live}
         for cluster in _clusters(members.values()):
             if len(cluster) > 1 and not first.issuperset(map(id, cluster)):
-                self._connect(sorted(cluster, key=lambda value: id(value) not in first))
+                self._connect(sorted(cluster, key=lambda value: id(value) not in first), first)
 
     def __bool__(self) -> bool:
         return bool(self._parts)
@@ -56,11 +57,25 @@ class Shared:
         part = self._parts.get(_key(value)) if self._parts else None
         return None if part is None or part.carrier is value else part
 
-    def _connect(self, cluster: list[Any]) -> None:
+    @property
+    def torn(self) -> bool:
+        """Whether values share memory with what is live, but only they have all of it."""
+        return bool(self._torn)
+
+    def require_whole(self, value: Any) -> None:
+        """Refuse a value that is torn from what is live."""
+        if self._torn and _key(value) in self._torn:
+            raise RefusedError("an input is a view of a part of it, and a restored one would not share its memory")
+
+    def _connect(self, cluster: list[Any], live: set[int]) -> None:
         spans = [_span(value) for value in cluster]
         low, high = min(span[0] for span in spans), max(span[1] for span in spans)
         carrier = _carrier(cluster, low, high)
-        if carrier is not None:
+        if live.intersection(map(id, cluster)) and id(carrier) not in live:
+            self._torn.update(
+                _key(value) for value in cluster if id(value) not in live and _meets(value, cluster, live)
+            )
+        elif carrier is not None:
             start = _span(carrier)[0]
             self._parts.update({_key(value): Part(carrier, _start(value) - start) for value in cluster})
 
@@ -116,6 +131,12 @@ def _covers(value: Any, low: int, high: int) -> bool:
 
 def _is_solid(value: Any) -> bool:
     return not _is_array(value) or bool(value.flags.c_contiguous or value.flags.f_contiguous)
+
+
+def _meets(value: Any, cluster: list[Any], live: set[int]) -> bool:
+    """Whether the value's own memory overlaps that of something live."""
+    low, high = _span(value)
+    return any(low < _span(other)[1] and _span(other)[0] < high for other in cluster if id(other) in live)
 
 
 def _may_share(value: Any) -> bool:

@@ -27,7 +27,7 @@ class Link(NamedTuple):
     path: tuple[Step, ...] = ()
 
 
-_WITHOUT_PARTS = {int, float, complex, str, bytes, bool, type(None), type(...), range, slice, bytearray}
+_WITHOUT_PARTS = {int, float, complex, str, bytes, bool, type(None), type(...), range, slice}
 _MEMBERS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (types.FunctionType, ("__closure__", "__defaults__", "__kwdefaults__")),
     (types.MethodType, ("__self__", "__func__")),
@@ -43,8 +43,8 @@ _LIKE_ANOTHER = (tuple, frozenset, type, types.ModuleType, types.MethodType, typ
 
 def walk(inputs: Mapping[str, Any]) -> Iterator[Link]:
     """The inputs and those of their parts that have an identity, each once, near ones first."""
-    queue = deque(Link(value, name) for name, value in inputs.items())
-    seen = {id(link.target) for link in queue}
+    named = {id(value): Link(value, name) for name, value in inputs.items()}  # one may have several names
+    queue, seen = deque(named.values()), set(named)
     left = MOST_PARTS
     while queue:
         link = queue.popleft()

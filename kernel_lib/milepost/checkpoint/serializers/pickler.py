@@ -18,15 +18,15 @@ from milepost.checkpoint.serializers.memory import Shared, reduce_part, shares_m
 from milepost.checkpoint.serializers.refuse import RefusedError
 from milepost.pickling import Pickler
 
-IN_BAND_BELOW = 4096
-"""Buffers smaller than this (bytes) stay in the stream."""
-
-
 _SLOTS = (
     *("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__"),
     "__type_params__",
 )
 """What a function is besides its code, closure and globals; the last from Python 3.12 on."""
+
+
+_MADE_BY_PYTHON = 1 << 9
+"""The flag of types that are made while Python runs (`Py_TPFLAGS_HEAPTYPE`)."""
 
 
 class _Shell:
@@ -74,7 +74,7 @@ class NotebookPickler(Pickler):
         self.met: list[Any] = []
         """Arrays and storages so far, whose memory may be shared."""
         self._scope = scope
-        self._memory = memory or Shared()
+        self._memory = Shared() if memory is None else memory
         self._linked = linked
         self._shells: dict[int, tuple[_Shell, types.CellType]] = {}
         self._reducers: dict[type, Reducer] = {types.FunctionType: self._function, types.CellType: self._cell}
@@ -96,6 +96,7 @@ class NotebookPickler(Pickler):
 
     def _sharing(self, reduce: Reducer, value: Any) -> Any:
         self.met.append(value)
+        self._memory.require_whole(value)
         part = self._memory.part(value)
         return reduce(value) if part is None else reduce_part(value, part)
 
@@ -149,6 +150,8 @@ class NotebookPickler(Pickler):
         reduced = super().reducer_override(value)
         if not isinstance(reduced, tuple) or len(reduced) != 6:
             return reduced
+        if not value.__flags__ & _MADE_BY_PYTHON or "n_sequence_fields" in vars(value):
+            raise RefusedError(f"the class {value.__qualname__} was made in C and is not found by its name")
         maker, args, state = reduced[:3]
         # A cache that pickling itself puts into classes.
         state[0].pop("__slotnames__", None)

@@ -174,6 +174,13 @@ def finish_attributes(target: Any, attributes: dict[str, Any]) -> None:
         setattr(target, name, value)
 
 
+def make_named(kind: Any, *args: Any) -> Any:
+    """A new type or a type parameter of the notebook; it takes the module of who calls for its own."""
+    found = kind(*args)
+    found.__module__ = "__main__"
+    return found
+
+
 def make_exception(kind: Any, args: tuple[Any, ...]) -> Any:
     """An exception with these `args`; an `__init__` in Python may ask for others, and its work is in the state."""
     error = _first_in_c(kind, "__new__")(kind, *args)

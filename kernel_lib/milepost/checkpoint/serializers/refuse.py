@@ -73,6 +73,7 @@ _REASONS: dict[str, str] = {
     "weakref.CallableProxyType": _WEAK,
     "builtins.weakcallableproxy": _WEAK,
     "weakref.finalize": "a finalizer waits for the end of an object of this process",
+    "scipy.stats._discrete_distns.poisson_binomial_frozen": "SciPy's pickle of this distribution draws other numbers",
 }
 """By module and name of a class or a base of it, so that no module is imported for it; what is derived, too."""
 
