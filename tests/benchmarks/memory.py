@@ -38,9 +38,11 @@ def resident(shape: str, size: int, executor: str, concurrency: int) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=_FOLDER).stdout)
 
 
-def _peak() -> int:
-    """The most that was resident so far. (Linux hands `ru_maxrss` down from the process that started this one.)"""
-    status = Path("/proc/self/status")
+def peak(*, reset: bool = False) -> int:
+    """The most that was resident so far, or from now on. (Linux hands `ru_maxrss` down to a process that is started.)"""
+    status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if reset and clear.exists():
+        clear.write_text("5")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -50,9 +52,9 @@ def _peak() -> int:
 def _grow(shape: str, size: int, executor: str, concurrency: int) -> float:
     tasks, runner = make(shape, size).tasks(), TaskRunnerBuilder().with_executor(executor).build()
     runner.run(tasks[:1])
-    before = _peak()
+    before = peak()
     results = runner.run(tasks, concurrency=concurrency)
-    after = _peak()
+    after = peak()
     assert len(results) == size
     return (after - before) / size
 
