@@ -39,7 +39,7 @@ def resident(shape: str, size: int, executor: str, concurrency: int) -> float:
 
 
 def peak(*, reset: bool = False) -> int:
-    """The most that was resident so far, or from now on. (Linux hands `ru_maxrss` down to a process that is started.)"""
+    """The most that was resident so far, or from now on. (Linux hands `ru_maxrss` down to child processes.)"""
     status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if reset and clear.exists():
         clear.write_text("5")

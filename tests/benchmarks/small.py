@@ -34,7 +34,7 @@ class Notebook:
         """Give the result back."""
         seconds = self._run(f"%%task total\ntotal = {READS}")
         facts = self._shell._milepost_extension.session.facts("total")
-        assert facts.result is not None and facts.result.restored
+        assert facts.result.restored
         return seconds
 
     def plain(self) -> float:

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
 
-import memory
 import rivals
 import saving
 import small
@@ -158,7 +157,9 @@ def steps(folder: Path, count: int) -> Iterator[Bar]:
     table("One small result", ("", "ms"), [(name, f"{median(took) * MILLI:.3f}") for name, took in seconds.items()])
     yield at_most("durable small result", median(seconds["durable"]) * MILLI, DURABLE, "ms")
     if "DBOS" in seconds:
-        yield at_least("durable small result: DBOS takes", rivals.median_ratio(seconds["DBOS"], seconds["durable"]), 1, "×")
+        yield at_least(
+            "durable small result: DBOS takes", rivals.median_ratio(seconds["DBOS"], seconds["durable"]), 1, "×"
+        )
 
 
 def many_tasks(folder: Path, tasks: int, rounds: int) -> Bar:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import gc
+import itertools
 import json
 import multiprocessing
 import os
@@ -14,6 +17,8 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+from milepost.checkpoint import objects as objects_module
+from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.layout import store_path
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import CorruptCheckpointError, NewerFormatError, StoreUnwritableError, UntrustedError
@@ -344,6 +349,114 @@ class TestUnwritable:
         monkeypatch.setattr("milepost.checkpoint.atomic.os.write", patch)
         saved = store.save(record(), {"values": Blob(LARGE, (LARGE[::-1],))})
         assert store.open(saved, "values").stream == LARGE
+
+
+class TestLargeBuffers:
+    """They are hashed and written at the same time, by several threads."""
+
+    LARGE = (bytes(4 << 20), b"\1" * (4 << 20), b"small", b"\2" * (5 << 20))
+
+    def blob(self) -> Blob:
+        return Blob(STREAM, self.LARGE)
+
+    def test_a_failed_save_leaves_no_cycle_with_views(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A view of a view in a cycle of garbage crashes CPython 3.11."""
+
+        def full(*args: Any, **options: Any) -> Path:
+            raise OSError(errno.ENOSPC, "full")
+
+        monkeypatch.setattr("milepost.checkpoint.atomic._write_new", full)
+        for _ in range(10):
+            with pytest.raises(StoreUnwritableError) as caught:
+                store.save(record(), {"values": Blob(b"", [memoryview(item) for item in self.LARGE])})
+            del caught
+            gc.collect()
+
+    def test_they_come_back(self, store: LocalStore, folder: Path) -> None:
+        saved = store.save(record(), {"values": self.blob()})
+        assert [bytes(buffer) for buffer in store.open(saved, "values").buffers] == list(self.LARGE)
+        assert len(objects(folder)) == 5
+        assert not list(folder.rglob(".tmp-*"))
+
+    def test_equal_ones_are_stored_once(self, store: LocalStore, folder: Path, drafts: list[int]) -> None:
+        store.save(record("a"), {"values": Blob(b"", (self.LARGE[0], self.LARGE[0]))})
+        assert len(objects(folder)) == 1
+        assert not list(folder.rglob(".tmp-*"))
+        drafts.clear()
+        for one in (store, LocalStore(folder, MINE)):
+            one.save(record("b"), {"values": Blob(b"", (self.LARGE[0],))})
+            assert drafts == []
+
+    def test_what_another_process_wrote_meanwhile_is_used(self, store: LocalStore, folder: Path) -> None:
+        store.save(record("a"), {"values": Blob(b"", (bytes(6 << 20),))})
+        LocalStore(folder, MINE).save(record("b"), {"values": self.blob()})
+        numbers = [path.stat().st_ino for path in objects(folder)]
+        saved = store.save(record("c"), {"values": self.blob()})
+        assert [path.stat().st_ino for path in objects(folder)] == numbers
+        assert not list(folder.rglob(".tmp-*"))
+        assert [bytes(buffer) for buffer in store.open(saved, "values").buffers] == list(self.LARGE)
+
+    @pytest.mark.parametrize("good", range(3))
+    def test_nothing_is_left_of_a_save_that_fails(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, good: int
+    ) -> None:
+        store.save(record(key="old"), {})
+        publish, count = objects_module.publish, itertools.count()
+
+        def refuse(draft: Path, path: Path) -> None:
+            if next(count) == good:
+                raise OSError(errno.ENOSPC, "full")
+            publish(draft, path)
+
+        monkeypatch.setattr(objects_module, "publish", refuse)
+        with pytest.raises(StoreUnwritableError, match="full"):
+            store.save(record(key="new"), {"values": self.blob()})
+        assert not list(folder.rglob(".tmp-*"))
+        monkeypatch.undo()
+        saved = store.save(record(key="new"), {"values": self.blob()})
+        assert [bytes(buffer) for buffer in store.open(saved, "values").buffers] == list(self.LARGE)
+
+    def test_a_full_disk_is_known_before_anything_is_written(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(descriptor: int, mode: int, start: int, size: int) -> int:
+            ctypes.set_errno(errno.ENOSPC)
+            return -1
+
+        monkeypatch.setattr("milepost.checkpoint.atomic._fallocate", full)
+        with pytest.raises(StoreUnwritableError, match="No space left"):
+            store.save(record(), {"values": self.blob()})
+        assert not list(folder.rglob(".tmp-*"))
+
+    def test_a_file_system_that_reserves_nothing_will_do(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unknown(descriptor: int, mode: int, start: int, size: int) -> int:
+            ctypes.set_errno(errno.EOPNOTSUPP)
+            return -1
+
+        monkeypatch.setattr("milepost.checkpoint.atomic._fallocate", unknown)
+        saved = store.save(record(), {"values": self.blob()})
+        assert [bytes(buffer) for buffer in store.open(saved, "values").buffers] == list(self.LARGE)
+
+    def test_without_threads_they_are_stored_one_by_one(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*args: Any, **options: Any) -> None:
+            raise RuntimeError("can't start new thread at interpreter shutdown")
+
+        monkeypatch.setattr(Drafts, "begin", refuse)
+        saved = store.save(record(), {"values": self.blob()})
+        assert [bytes(buffer) for buffer in store.open(saved, "values").buffers] == list(self.LARGE)
+
+
+@pytest.fixture
+def drafts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of what was written before its address was known."""
+    sizes: list[int] = []
+    write = Drafts._write
+    monkeypatch.setattr(Drafts, "_write", lambda self, data: (sizes.append(len(data)), write(self, data))[1])
+    return sizes
 
 
 class TestSeveral:

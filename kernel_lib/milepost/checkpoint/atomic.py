@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ FILE_MODE = 0o644
 TEMPORARY = ".tmp-"
 """How the names of files begin that are being written."""
 
+_RESERVE_FROM = 1024 * 1024
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -21,24 +25,36 @@ def write_file(path: Path, data: Any, *, mode: int = FILE_MODE, durable: bool = 
     A reader sees the old file or the new one, never a part: the bytes go to a temporary file in the same
     folder, which then takes the name. `durable` also syncs file and folder, so that it survives power loss.
     """
-    while not _written(path, data, mode, durable):
+    while not publish(write_draft(path.parent, data, mode=mode, durable=durable), path):
         pass
     if durable:
         sync(path.parent)
 
 
-def _written(path: Path, data: Any, mode: int, durable: bool) -> bool:
-    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+def write_draft(folder: Path, data: Any, *, mode: int = FILE_MODE, durable: bool = False) -> Path:
+    """Write `data` to a temporary file in the folder, for `publish`; nothing is left when that fails."""
+    draft = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
-        _write_new(temporary, data, mode, durable)
-        os.replace(temporary, path)
+        _write_new(draft, data, mode, durable)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return draft
+
+
+def publish(draft: Path, path: Path) -> bool:
+    """Give a draft its name; nothing is left of it when that fails. False when it is not there any more.
+
+    A machine that slept for hours may find its file cleaned up as that of a dead process.
+    """
+    try:
+        os.replace(draft, path)
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise
-        # A machine that slept for hours may find its file cleaned up as that of a dead process.
         return False
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
     return True
 
@@ -99,13 +115,38 @@ def sync(path: Path) -> int:
 
 def _write_new(path: Path, data: Any, mode: int, durable: bool) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
+    view = memoryview(data).cast("B")
     descriptor = os.open(path, flags, mode)
     try:
-        _write_all(descriptor, memoryview(data).cast("B"))
+        if len(view) >= _RESERVE_FROM:
+            _reserve(descriptor, len(view))
+        _write_all(descriptor, view)
         if durable:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Have the blocks of a file allotted at once: a third less work on ext4, and a full disk is known before.
+
+    Not by `os.posix_fallocate`, which writes to every block where the file system cannot (NFS).
+    """
+    if _fallocate is not None and _fallocate(descriptor, 0, 0, size) and ctypes.get_errno() in _FULL:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def _find_fallocate() -> Any:
+    if not sys.platform.startswith("linux"):
+        return None
+    system = ctypes.CDLL(None, use_errno=True)
+    found = getattr(system, "fallocate64", None) or getattr(system, "fallocate", None)
+    if found is not None:
+        found.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    return found
+
+
+_fallocate = _find_fallocate()
 
 
 def _write_all(descriptor: int, view: memoryview) -> None:

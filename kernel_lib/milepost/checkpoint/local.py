@@ -254,7 +254,7 @@ class LocalStore:
         return BlobRef(
             stream="" if small else self._objects.put(blob.stream),
             stream_bytes=len(blob.stream),
-            buffers=tuple(self._objects.put(view) for view in views),
+            buffers=tuple(self._objects.put_all(views)),
             buffer_bytes=tuple(len(view) for view in views),
             inline=b64encode(blob.stream).decode() if small else None,
         )

@@ -8,14 +8,15 @@ import os
 import pickle
 import stat
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
-from milepost.checkpoint.atomic import make_folder, write_file
+from milepost.checkpoint.atomic import make_folder, publish, write_file
+from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.sweep import take_back
 from milepost.model.errors import CorruptCheckpointError
@@ -23,7 +24,9 @@ from milepost.model.errors import CorruptCheckpointError
 MAP_FROM = 64 * 1024
 """Buffers of at least so many bytes are mapped; smaller ones are read, as maps are a limited resource."""
 
-_THREADS_FROM = 4 * 1024 * 1024
+LARGE = 4 * 1024 * 1024
+"""From so many bytes on, several threads are worth their while."""
+
 _PIECE = 1024 * 1024
 _OBJECT_MODE = 0o444
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -33,12 +36,15 @@ _DAMAGE = {errno.ENOENT: "it is missing", errno.ELOOP: "it is a symbolic link, w
 
 def address_of(data: Any) -> str:
     """The address of these bytes: 64 hexadecimal digits of their BLAKE3 hash."""
-    threads = blake3.AUTO if len(data) >= _THREADS_FROM else 1
+    threads = blake3.AUTO if len(data) >= LARGE else 1
     return blake3(data, max_threads=threads).hexdigest()
 
 
 def flat(buffer: Any) -> memoryview:
     """The bytes of any contiguous buffer, of whatever shape and order, without a copy."""
+    if isinstance(buffer, memoryview) and buffer.c_contiguous and buffer.nbytes:
+        # Not a view of a view: in a cycle of garbage, such as a traceback makes, that crashes CPython 3.11.
+        return buffer.cast("B")
     return pickle.PickleBuffer(buffer).raw()
 
 
@@ -50,6 +56,7 @@ class Objects:
         self._damaged: dict[str, str] = {}
         self._sound: dict[str, tuple[int, int, int]] = {}
         """What was verified, as it was then, by address."""
+        self._large: set[int] | None = None
 
     @property
     def damaged(self) -> dict[str, str]:
@@ -59,12 +66,34 @@ class Objects:
     def put(self, data: Any) -> str:
         """Store the bytes, unless they are there already; their address."""
         view = flat(data)
-        address = address_of(view)
-        path = self._layout.object(address)
-        if not self._reuse(address, path, len(view)):
-            _refuse_links(path.parent.parent, path.parent)
-            make_folder(path.parent)
-            write_file(path, view, mode=_OBJECT_MODE)
+        return self._keep(address_of(view), view)
+
+    def put_all(self, buffers: Iterable[Any]) -> list[str]:
+        """As `put`, for each of them."""
+        views = [flat(buffer) for buffer in buffers]
+        with suppress(RuntimeError):  # at the end of the interpreter no thread can be started any more
+            if any(len(view) >= LARGE for view in views):
+                return self._put_at_once(views)
+        return [self.put(view) for view in views]
+
+    def _put_at_once(self, views: list[memoryview]) -> list[str]:
+        folder = self._layout.objects
+        _refuse_links(folder)
+        make_folder(folder)
+        sizes = self._sizes()
+        with Drafts(folder, _OBJECT_MODE) as drafts:
+            for view in views:
+                # What has the size of an object may be that object: then it is hashed before anything is written.
+                drafts.begin(view, write=len(view) >= LARGE and len(view) not in sizes)
+            sizes.update(len(view) for view in views)
+            return [self._keep(drafts.address(number), view, drafts, number) for number, view in enumerate(views)]
+
+    def _keep(self, address: str, view: memoryview, drafts: Drafts | None = None, number: int = 0) -> str:
+        if not self._reuse(address, len(view)):
+            path = self._place(address)
+            draft = drafts.draft(number) if drafts else None
+            if draft is None or not publish(draft, path):
+                write_file(path, view, mode=_OBJECT_MODE)
             with suppress(FileNotFoundError):  # a clean-up may have it already: see `ensure`
                 self._sound[address] = _identity(path.lstat())
         return address
@@ -75,6 +104,18 @@ class Objects:
             return
         if self.put(data) != address:
             raise OSError(errno.ESTALE, "a value changed while it was saved", str(self._layout.object(address)))
+
+    def _sizes(self) -> set[int]:
+        """The sizes of the large objects that there are, as far as is known: what is missed is written in vain."""
+        if self._large is None:
+            self._large = set(_sizes_in(self._layout.objects))
+        return self._large
+
+    def _place(self, address: str) -> Path:
+        path = self._layout.object(address)
+        _refuse_links(path.parent.parent, path.parent)
+        make_folder(path.parent)
+        return path
 
     def read(self, address: str, size: int) -> bytes:
         """The bytes of an object of `size` bytes, verified."""
@@ -119,8 +160,9 @@ class Objects:
                     os.replace(path, self._layout.quarantine / address)
             self._damaged.pop(address, None)
 
-    def _reuse(self, address: str, path: Path, size: int) -> bool:
+    def _reuse(self, address: str, size: int) -> bool:
         """Whether the object is there and sound: what was damaged, or put there by somebody else, is written anew."""
+        path = self._layout.object(address)
         if not os.path.lexists(path):
             return False
         try:
@@ -180,6 +222,13 @@ class _DamagedError(OSError):
 def _require(address: str, found: str) -> None:
     if found != address:
         raise _DamagedError("its bytes are not those that were saved")
+
+
+def _sizes_in(folder: Path) -> Iterator[int]:
+    for shard in os.scandir(folder):
+        if shard.is_dir(follow_symlinks=False):
+            with suppress(FileNotFoundError), os.scandir(shard) as found:
+                yield from (size for item in found if (size := item.stat(follow_symlinks=False).st_size) >= LARGE)
 
 
 def _holds(path: Path, address: str) -> bool:
