@@ -1,7 +1,7 @@
 # make demo   the main job: compute, kill the kernel, resume
 # make test   every test, on every Python this machine has, with the newest and the oldest supported packages
 # make lab    JupyterLab on the quickstart notebook
-# make bench  the engine's bars, beside dask (some minutes)
+# make bench  the bars of the engine and of the store, beside their rivals (some minutes)
 # make check  ruff, mypy, tsc, eslint and the layer test
 # What they need (Python packages, Node, a browser) they fetch themselves, the first time.
 
@@ -46,6 +46,7 @@ lab: $(VENV)/.front-end
 
 bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/engine.py
+	$(BIN)/python tests/benchmarks/store.py
 
 # The newest packages, and Milepost itself in place, so that an edit needs no new install.
 $(VENV)/.python: pyproject.toml

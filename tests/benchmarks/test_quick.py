@@ -1,4 +1,4 @@
-"""The benchmark works; how fast anything is, is for `make bench` to say."""
+"""The benchmarks work; how fast anything is, is for `make bench` to say."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("engine.py")
+TITLES = {
+    "engine.py": ("Microseconds a task", "Peak bytes a task", "A snapshot of 300 tasks", "Processes", "Bars"),
+    "store.py": ("Saving a frame", "Restoring a frame", "small dicts", "One small result", "A cell with five", "Bars"),
+}
 
 
 @pytest.mark.slow
-def test_the_benchmark_runs() -> None:
-    done = subprocess.run([sys.executable, str(SCRIPT), "--quick"], capture_output=True, text=True)
+@pytest.mark.parametrize("script", TITLES)
+def test_the_benchmark_runs(script: str) -> None:
+    command = [sys.executable, str(Path(__file__).with_name(script)), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for title in ("Microseconds a task", "Peak bytes a task", "A snapshot of 300 tasks", "Processes", "Bars"):
+    for title in TITLES[script]:
         assert title in done.stdout

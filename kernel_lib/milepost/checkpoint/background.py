@@ -33,11 +33,16 @@ class Background(Generic[Item]):
         Tells itself of what fails. Where it takes long, it looks at `stopping` now and then.
     patience : float
         In seconds.
+    delay : float
+        Seconds after which the work begins, or as soon as it is waited for.
     """
 
-    def __init__(self, name: str, work: Callable[[Sequence[Item]], None], patience: float) -> None:
+    def __init__(
+        self, name: str, work: Callable[[Sequence[Item]], None], patience: float, *, delay: float = 0.0
+    ) -> None:
         self._name = name
         self._work = work
+        self._delay = delay
         self.patience = patience
         self.begin()
         _all.add(self)
@@ -50,6 +55,7 @@ class Background(Generic[Item]):
         self._waiting: list[Item] = []
         self._added = 0
         self._done = 0
+        self._awaited = 0
 
     def add(self, item: Item) -> None:
         """Have it worked on."""
@@ -62,7 +68,8 @@ class Background(Generic[Item]):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all that was added so far has been worked on; whether it has, which the thread itself cannot."""
         with self._changed:
-            wanted = self._added
+            wanted = self._awaited = self._added
+            self._changed.notify_all()
             self._start()
             if self._thread is None:  # the interpreter ends, and no thread can be started any more
                 self._work_off()
@@ -100,6 +107,7 @@ class Background(Generic[Item]):
     def _take(self) -> list[Item]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self.stopping, LINGER)
+            self._changed.wait_for(lambda: self._awaited > self._done or self.stopping, self._delay)
             items, self._waiting = ([] if self.stopping else self._waiting), []
             if not items:
                 self._thread = None

@@ -13,6 +13,9 @@ from milepost.model.record import Record
 PATIENCE = 2.0
 """Seconds for which the end of the interpreter waits: a script that only restores shall hear of damage, too."""
 
+DELAY = 0.05
+"""Seconds for which the disk and the processor are left to the restore itself, and to others that follow at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -30,7 +33,7 @@ class Verification:
         self._objects = objects
         self._tell = damaged
         self._told: set[tuple[str, str]] = set()
-        self._background = Background("milepost-verification", self._look, PATIENCE)
+        self._background = Background("milepost-verification", self._look, PATIENCE, delay=DELAY)
 
     def add(self, given: Given) -> None:
         """Have an object verified."""
