@@ -24,7 +24,13 @@ def digest_text(*parts: str) -> str:
 
 def normalise(tree: ast.Module) -> str:
     """The source that counts: what `ast.unparse` gives once docstrings of functions and classes are gone."""
-    return ast.unparse(ast.fix_missing_locations(_WithoutDocstrings().visit(ast.parse(ast.unparse(tree)))))
+    return _normalised(ast.unparse(tree))
+
+
+@functools.lru_cache(maxsize=2_000)
+def _normalised(source: str) -> str:
+    """The same cells run again and again, and this takes longer than the rest of looking one up."""
+    return ast.unparse(ast.fix_missing_locations(_WithoutDocstrings().visit(ast.parse(source))))
 
 
 def tree_digest(tree: ast.Module) -> str:

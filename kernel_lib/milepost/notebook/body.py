@@ -65,6 +65,8 @@ def _cell_number(shell: Any) -> int:
 
 def _ends_quietly(shell: Any, source: str) -> bool:
     """Whether a last semicolon asks not to show the value."""
+    if ";" not in source:
+        return False
     check = getattr(shell.displayhook, "semicolon_at_end_of_expression", None)
     try:
         return bool(check(source)) if check else source.rstrip().endswith(";")

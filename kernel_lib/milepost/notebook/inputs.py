@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import glob
 import inspect
 import types
@@ -178,6 +179,7 @@ class InputResolver:
                 found.inputs[f"file {path}"] = _file_input(path)
 
 
+@functools.lru_cache(maxsize=1_000)
 def _compiled(code: str) -> types.CodeType:
     """A task's code as code objects; empty where its source is not known."""
     try:

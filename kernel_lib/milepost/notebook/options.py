@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import functools
 import re
 import shlex
 from dataclasses import dataclass
@@ -125,6 +126,7 @@ def _cell_parser() -> _Parser:
 CELL_PARSER = _cell_parser()
 
 
+@functools.lru_cache(maxsize=1_000)
 def parse_cell_options(line: str) -> CellOptions:
     """The options of one `%%task` line.
 
