@@ -92,15 +92,13 @@ def check(store: LocalStore, record: Record) -> None:
     assert [bytes(buffer) for buffer in found.buffers] == wanted.buffers, record.key
 
 
-def clean_all_the_time(folder: Path, grace: float, stop: Any, told: Any) -> None:
-    """Another process: clean up until told to stop."""
-    store, count, freed, begin = LocalStore(folder, KEY), 0, 0, time.perf_counter()
-    while not stop.wait(0.02):
+def clean_all_the_time(folder: Path, grace: float) -> None:
+    """Another process: clean up until killed."""
+    store = LocalStore(folder, KEY)
+    while True:
         cleaned = store.space.clean(grace=grace)
         if cleaned.problems:
-            told.put(("clean-up", cleaned.problems))
-        count, freed = count + 1, freed + cleaned.nbytes
-    told.put(("clean-up", f"{count} times, freed {freed / 1e6:.1f} MB in {time.perf_counter() - begin:.1f} s"))
+            print(cleaned.problems, file=sys.stderr)
 
 
 def figures(folder: Path, saves: int, seconds: float) -> Figures:
@@ -122,19 +120,24 @@ def sizes(folder: Path) -> Iterator[tuple[Path, int]]:
 def soak(folder: Path, saves: int, processes: int, grace: float) -> list[str]:
     """Run it; what is wrong in the end, a sentence each."""
     context = multiprocessing.get_context("spawn")
-    told, stop = context.Queue(), context.Event()
-    cleaner = context.Process(target=clean_all_the_time, args=(folder, grace, stop, told))
+    told, rng = context.Queue(), random.Random(saves)
     names = [f"process {number + 1}" for number in range(processes)]
     savers = [context.Process(target=save_many, args=(folder, name, saves // processes, told)) for name in names]
-    for process in (*savers, cleaner):
+    cleaners = 0
+    for process in savers:
         process.start()
     while any(process.is_alive() for process in savers):
-        listen(told, 0.2)
-    stop.set()
-    cleaner.join()
+        # One clean-up after the other is killed somewhere.
+        cleaner = context.Process(target=clean_all_the_time, args=(folder, grace))
+        cleaner.start()
+        listen(told, rng.uniform(0.5, 2.0))
+        cleaner.kill()
+        cleaner.join()
+        cleaners += 1
     listen(told, 0.2)
+    print(f"{cleaners} clean-ups were killed")
     wrong = [f"{name} ended with {p.exitcode}" for name, p in zip(names, savers, strict=True) if p.exitcode]
-    return wrong + ([f"the clean-up ended with {cleaner.exitcode}"] if cleaner.exitcode else []) + left_over(folder)
+    return wrong + left_over(folder)
 
 
 def listen(told: Any, seconds: float) -> None:

@@ -254,6 +254,15 @@ class TestStrangers:
         LocalStore(folder, Signer(b"x" * 32)).forget(["a"])
         assert len(store.records()) == 1
 
+    def test_forgetting_what_a_stranger_says_will_be_saved_tomorrow(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("milepost.checkpoint.local.next_time", lambda last: "9999-12-31")
+            LocalStore(folder, Signer(b"x" * 32)).save(record(), {})
+        assert store.forget(["a"]) == 1
+        assert store.records() == []
+
     def test_a_forged_record_is_not_trusted(self, store: LocalStore, folder: Path) -> None:
         store.save(record(), {"values": Blob(b"good")})
         mark, _, signature, body = journals(folder)[0].read_bytes().rstrip(b"\n").split(b" ", 3)

@@ -174,8 +174,8 @@ class TestClean:
         assert (found["dry_run"], found["bytes"], found["objects"]) == (True, len(LARGE), 1)
         assert [(row["name"], row["seconds"]) for row in found["displaced"]] == [("load", 60.0)]
         words = milepost(folder, "gc", "study.ipynb", "--keep", "1", "--dry-run")
-        assert "1 older versions would be dropped" in words
-        assert "would free 262 kB in 1 objects" in words
+        assert "would drop 1 older version\n" in words
+        assert "would free 262 kB in 1 object\n" in words
         assert listed(folder)[0]["versions"] == 2
 
     def test_keeps_so_many_versions(self, folder: Path) -> None:

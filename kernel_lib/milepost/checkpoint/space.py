@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from milepost.checkpoint.atomic import write_file
 from milepost.checkpoint.background import Background
 from milepost.checkpoint.cleanup import Cleaned, Cleanup, Owner, Rules
 from milepost.checkpoint.eviction import needed_bytes
-from milepost.checkpoint.sweep import GRACE, clock_of
+from milepost.checkpoint.sweep import GRACE
 from milepost.checkpoint.view import View
 from milepost.model.errors import StoreLimitError
 from milepost.model.record import Record
@@ -29,6 +30,9 @@ FILLED = 0.9
 
 LOOK_AGAIN = 60.0
 """Seconds after which what other sessions have saved is counted anew."""
+
+
+_log = logging.getLogger("milepost.store")
 
 
 class Store(Owner, Protocol):
@@ -120,11 +124,15 @@ class Space:
         layout = self._store.layout
         for marker in (layout.cleaned, layout.format):
             with suppress(FileNotFoundError):
-                return clock_of(layout.root) - marker.stat().st_mtime > EVERY
+                return time.time() - marker.stat().st_mtime > EVERY
         return False
 
     def _clean(self, items: Sequence[None]) -> None:
-        self.clean()
+        cleaned, limit = self.clean(), self.limit
+        for record in cleaned.evicted:
+            self._store.tell(Trouble(TroubleKind.EVICTED, record, self._evicted(record, limit or 0)))
+        for problem in cleaned.problems:
+            _log.warning("clean-up of %s: %s", self._store.layout.root, problem)
 
     def _keep_to(self, limit: int, record: Record) -> None:
         now = time.monotonic()

@@ -90,7 +90,7 @@ class Sweeper:
             raise OSError(errno.ELOOP, "it is a symbolic link, which a store never holds", str(self._layout.trash))
         make_folder(self._layout.trash)
         with contextlib.suppress(FileNotFoundError):  # another clean-up was faster
-            os.rename(self._layout.object(address), self._layout.trash / address)
+            os.replace(self._layout.object(address), self._layout.trash / address)
 
     def _empty_trash(self) -> Swept:
         # Listed before the journals are read: whatever another clean-up moves here later is its own to decide on.
@@ -120,7 +120,7 @@ def take_back(layout: Layout, address: str) -> bool:
     try:
         if layout.trash.is_symlink():
             return False
-        os.rename(layout.trash / address, layout.object(address))
+        os.replace(layout.trash / address, layout.object(address))
     except FileNotFoundError:
         return False
     return True

@@ -59,11 +59,13 @@ def _words(cleaned: Cleaned, trial: bool) -> Iterator[str]:
         words = f"{record.task}, saved {record.saved_at[:16]}, {size(record.nbytes)}"
         yield f"{'would drop' if trial else 'dropped'} {words}: it saves the least computing for its bytes"
     if cleaned.displaced:
-        yield f"{len(cleaned.displaced)} older versions {'would be dropped' if trial else 'dropped'}"
+        count = len(cleaned.displaced)
+        yield f"{'would drop' if trial else 'dropped'} {count} older version{'' if count == 1 else 's'}"
     if cleaned.journals or cleaned.leftovers:
-        yield f"{cleaned.journals} journals merged, {cleaned.leftovers} leftovers of dead sessions removed"
+        yield f"merged journals: {cleaned.journals}; removed leftovers of dead sessions: {cleaned.leftovers}"
     yield from (f"⚠ {problem}" for problem in cleaned.problems)
-    yield f"{'would free' if trial else 'freed'} {size(cleaned.nbytes)} in {cleaned.objects} objects"
+    plural = "" if cleaned.objects == 1 else "s"
+    yield f"{'would free' if trial else 'freed'} {size(cleaned.nbytes)} in {cleaned.objects} object{plural}"
 
 
 def _size(text: str) -> int:
