@@ -1,6 +1,6 @@
 """A soak of the store: processes that save all the time beside one that cleans up all the time.
 
-    python tests/benchmarks/soak.py [--saves 20000] [--processes 2] [--grace 0.5] [--folder FOLDER]
+    python tests/benchmarks/soak.py [--saves 20000] [--processes 2] [--grace 0.5] [--kill-after 8] [--folder FOLDER]
 
 Each saves results of a few tasks, some small, some with buffers, some equal to what others have saved, and now and then
 reads one back. In the end nothing may be left over, and every record that stands must open and hold what was saved.
@@ -117,7 +117,7 @@ def sizes(folder: Path) -> Iterator[tuple[Path, int]]:
             continue
 
 
-def soak(folder: Path, saves: int, processes: int, grace: float) -> list[str]:
+def soak(folder: Path, saves: int, processes: int, grace: float, kill_after: float) -> list[str]:
     """Run it; what is wrong in the end, a sentence each."""
     context = multiprocessing.get_context("spawn")
     told, rng = context.Queue(), random.Random(saves)
@@ -130,7 +130,7 @@ def soak(folder: Path, saves: int, processes: int, grace: float) -> list[str]:
         # One clean-up after the other is killed somewhere.
         cleaner = context.Process(target=clean_all_the_time, args=(folder, grace))
         cleaner.start()
-        listen(told, rng.uniform(0.5, 2.0))
+        listen(told, rng.uniform(1.0, kill_after))
         cleaner.kill()
         cleaner.join()
         cleaners += 1
@@ -173,10 +173,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--saves", type=int, default=20_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--grace", type=float, default=0.5)
+    parser.add_argument("--kill-after", type=float, default=8.0, help="seconds a clean-up lives, at most")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        wrong = soak(Path(folder) / "soak.milepost", options.saves, options.processes, options.grace)
+        wrong = soak(
+            Path(folder) / "soak.milepost", options.saves, options.processes, options.grace, options.kill_after
+        )
     print(json.dumps({"saves": options.saves, "wrong": wrong}))
     return 1 if wrong else 0
 

@@ -174,7 +174,7 @@ class TestSweeping:
         assert store.space.clean().objects == 1
         assert (objects(folder), objects(folder, "trash")) == ({needed}, set())
 
-    @pytest.mark.parametrize("step", range(9))
+    @pytest.mark.parametrize("step", range(8))
     def test_a_save_at_any_moment_of_a_clean_up_loses_nothing(
         self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, step: int
     ) -> None:

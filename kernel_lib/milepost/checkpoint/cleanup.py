@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -70,7 +70,7 @@ class Cleanup:
         view = self.owner.read_anew()
         displaced, evicted = self._choose(view)
         rest = _addresses(_without(view, [*displaced, *evicted]))
-        garbage = self._sweeper(lambda: rest).garbage(_addresses([*displaced, *evicted]))
+        garbage = self._sweeper().garbage(rest, _addresses([*displaced, *evicted]))
         return replace(_dropped(displaced, evicted), objects=len(garbage), nbytes=sum(garbage.values()))
 
     def run(self) -> Cleaned:
@@ -86,14 +86,15 @@ class Cleanup:
 
     def free(self, _: Cleaned | None = None) -> Cleaned:
         """Only drop what is not kept, and free what nothing needs."""
-        displaced, evicted = self._choose(self.owner.read_anew())
-        gone = _addresses([*displaced, *evicted])
+        view = self.owner.read_anew()
+        displaced, evicted = self._choose(view)
+        gone = [*displaced, *evicted]
         self._drop(displaced, evicted)
-        self._sweep(gone)
+        self._swept += self._sweeper().sweep(_addresses(_without(view, gone)), _addresses(gone))
         return replace(_dropped(displaced, evicted), objects=self._swept.objects, nbytes=self._swept.nbytes)
 
     def _remove_leftovers(self, done: Cleaned) -> Cleaned:
-        return replace(done, leftovers=self._sweeper(self._needed).remove_leftovers())
+        return replace(done, leftovers=self._sweeper().remove_leftovers())
 
     def _merge(self, done: Cleaned) -> Cleaned:
         layout = self.owner.layout
@@ -121,8 +122,8 @@ class Cleanup:
                 make_room()
         self.owner.write(**facts)
 
-    def _sweep(self, gone: Collection[str] = ()) -> None:
-        self._swept += self._sweeper(self._needed).sweep(gone)
+    def _sweep(self) -> None:
+        self._swept += self._sweeper().sweep(self._needed())
 
     def _unlink(self, versions: Sequence[Version]) -> None:
         rest = _addresses(_without(self.owner.read_anew(), versions))
@@ -133,8 +134,8 @@ class Cleanup:
                 path.unlink()
                 self._swept += Swept(1, nbytes)
 
-    def _sweeper(self, needed: Callable[[], set[str]]) -> Sweeper:
-        return Sweeper(self.owner.layout, needed, self.rules.grace)
+    def _sweeper(self) -> Sweeper:
+        return Sweeper(self.owner.layout, self._needed, self.rules.grace)
 
     def _needed(self) -> set[str]:
         return _addresses(self.owner.read_anew().versions())

@@ -62,18 +62,17 @@ class Sweeper:
         self._needed = needed
         self._before = clock_of(layout.root) - grace
 
-    def garbage(self, dropped: Collection[str] = ()) -> dict[str, int]:
-        """The size of each object that may go: that nothing needs, and that is old or was `dropped` just now."""
-        needed = self._needed()
+    def garbage(self, needed: Collection[str], dropped: Collection[str] = ()) -> dict[str, int]:
+        """The size of each object that may go: that is not `needed`, and that is old or was `dropped` just now."""
         return {
             entry.name: found.st_size
             for entry, found in _objects(self._layout.objects)
             if entry.name not in needed and (found.st_mtime < self._before or entry.name in dropped)
         }
 
-    def sweep(self, dropped: Collection[str] = ()) -> Swept:
-        """Free what may go."""
-        for address in self.garbage(dropped):
+    def sweep(self, needed: Collection[str], dropped: Collection[str] = ()) -> Swept:
+        """Free what may go, and is not needed after all; `needed` need not be the latest."""
+        for address in self.garbage(needed, dropped):
             self._to_trash(address)
         return self._empty_trash()
 
