@@ -70,9 +70,10 @@ def save_many(folder: Path, name: str, saves: int, told: Any) -> None:
     for number in range(saves):
         key = f"{name} {number}"
         record = Record(task=f"task {rng.randrange(TASKS)}", key=key, keep=KEEP, seconds=rng.random())
-        store.save(record, {"values": blob(key)})
+        saved = store.save(record, {"values": blob(key)})
         if number % 20 == 0:
             check(store, rng.choice(store.records()))
+            look_for(LocalStore(folder, KEY) if number % 100 == 0 else store, saved)
         if (number + 1) % max(1, saves // 10) == 0:
             told.put((name, figures(folder, number + 1, time.perf_counter() - begin)))
     if not store.flush(60):
@@ -90,6 +91,13 @@ def check(store: LocalStore, record: Record) -> None:
         return
     assert found.stream == wanted.stream, record.key
     assert [bytes(buffer) for buffer in found.buffers] == wanted.buffers, record.key
+
+
+def look_for(store: LocalStore, saved: Record) -> None:
+    """See that nothing hides what was saved just now, but newer versions."""
+    history = store.history(saved.task)
+    newer = [record for record in history if record.saved_at > saved.saved_at]
+    assert len(newer) >= KEEP or any(record.key == saved.key for record in history), f"{saved.key} is hidden"
 
 
 def clean_all_the_time(folder: Path, grace: float) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from milepost.checkpoint import atomic, cleanup, compaction, sweep
+from milepost.checkpoint import atomic, cleanup, compaction, durability, sweep
 from milepost.checkpoint.eviction import needed_bytes, to_evict
 from milepost.checkpoint.journal import Entry
 from milepost.checkpoint.local import LocalStore
@@ -662,3 +663,37 @@ def least(left: list[Version]) -> set[str]:
 def freed(version: Version, left: list[Version]) -> int:
     others = [name for other in left if other is not version for name in other.record.blobs["values"].buffers]
     return LINE_BYTES + sum(n for name, n in version.record.blobs["values"].objects.items() if name not in others)
+
+
+def test_what_a_clean_up_puts_aside_before_it_is_synced_becomes_durable(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal has another name, or is merged, when it is about to be synced; a new one may have its first name."""
+    sync, synced, other = durability.sync, set[int](), LocalStore(folder, MINE)
+    steps = [
+        lambda: compaction.Compactor(folder_layout, MINE, time.time() + 60)._put_aside(),
+        lambda: (
+            compaction.Compactor(folder_layout, MINE, time.time() + 60)._put_aside(),
+            store.write(forgotten=("x",)),
+        ),
+        lambda: other.space.clean(grace=NOW),
+    ]
+    folder_layout = store.layout
+
+    def late(path: Path) -> int:
+        if path == folder and steps:
+            steps.pop(0)()
+        found = sync(path)
+        synced.add(path.stat().st_ino)
+        return found
+
+    monkeypatch.setattr(durability, "sync", late)
+    while steps:
+        key = f"{len(steps)}"
+        save(store, "a", key=key)
+        assert store.flush()
+        holding = [path for path in (folder / "journal").iterdir() if f'"key":"{key}"' in path.read_text()]
+        assert holding
+        merged = len(steps) == 0
+        assert merged or all(path.stat().st_ino in synced for path in holding)
+    assert [record.durable for record in LocalStore(folder, MINE).history("a")] == [True] * 3

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from milepost.checkpoint.atomic import make_folder, write_file
 from milepost.checkpoint.journal import Authenticator, Entry, LineError, NewerLineError, decode, encode
-from milepost.checkpoint.layout import Layout
+from milepost.checkpoint.layout import OLD, Layout
 from milepost.checkpoint.view import View, next_time, stamp
 
-SUFFIX, OLD = ".jsonl", ".old.jsonl"
+SUFFIX = ".jsonl"
 STRANGERS = 64 << 20
 """How many bytes of strangers' lines are kept, the newest first."""
 

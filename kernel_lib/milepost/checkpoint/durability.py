@@ -7,6 +7,8 @@ appended that names the lines. It is not synced itself: without it, a record is 
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from milepost.checkpoint.atomic import sync
 from milepost.checkpoint.background import Background
-from milepost.checkpoint.layout import Layout
+from milepost.checkpoint.layout import OLD, Layout
 from milepost.model.record import Record
 
 _ATTEMPTS, _MOMENT = 20, 0.05
@@ -85,7 +87,7 @@ class Durability:
         once = _Once(self._broken)
         good = self._each(batch, lambda written: once.sync(written.objects(self._layout)))
         good = self._each(good, lambda written: once.sync(self._folders(written)))
-        good = self._each(good, lambda written: self._sync_journal(written.journal, once))
+        good = self._each(good, lambda written: self._sync_journal(written, once))
         lines = tuple(written.line for written in good if written.record)
         if lines:
             self._mark(lines)
@@ -122,11 +124,20 @@ class Durability:
         folders = dict.fromkeys(path.parent for path in written.objects(self._layout))
         return [*folders, self._layout.objects, self._layout.root] if folders else []
 
-    def _sync_journal(self, journal: Path, once: _Once) -> None:
-        once.sync([journal])
-        if (journal, once.done[journal]) not in self._named:
+    def _sync_journal(self, written: Written, once: _Once) -> None:
+        journal, places = written.journal, self._places(written.journal)
+        if not places and not self._stands(written):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(journal))
+        once.sync(places)
+        name = journal, once.done.get(journal, 0)
+        if name not in self._named:
             once.sync([journal.parent, self._layout.root, self._layout.root.parent])
-            self._named.add((journal, once.done[journal]))
+            self._named.add(name)
+
+    def _places(self, journal: Path) -> list[Path]:
+        """Where the lines of a session are. A clean-up may have put some aside; those that it has merged are synced."""
+        aside = journal.parent.glob(f"{journal.stem}-*{OLD}")
+        return [*([journal] if journal.exists() else []), *aside]
 
 
 class _Once:

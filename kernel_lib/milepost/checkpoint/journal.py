@@ -133,7 +133,8 @@ def _sum(data: bytes) -> bytes:
 
 def _unread(found: re.Match[bytes], total: str) -> Entry:
     at, sequence, record, task = found.groups()
-    return Entry(at.decode(), int(sequence), sum=total, unread=Unread(json.loads(task), record))
+    name = json.loads(task) if b"\\" in task else task[1:-1].decode()
+    return Entry(at.decode(), int(sequence), sum=total, unread=Unread(name, record))
 
 
 def _entry(body: bytes, trusted: bool) -> Entry:

@@ -14,6 +14,9 @@ from milepost.model.errors import CorruptCheckpointError, NewerFormatError
 
 FORMAT_VERSION = 1
 SUFFIX = ".milepost"
+OLD = ".old.jsonl"
+"""How the names of journals end that no session writes to any more."""
+
 _CACHEDIR_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by Milepost: checkpoints of a notebook.\n"
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9_][a-z0-9_-]{0,59}")
