@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("milepost.testing.executor", "milepost.testing.store")  # so that failures show values
+pytest.register_assert_rewrite(
+    "milepost.testing.crash", "milepost.testing.executor", "milepost.testing.store"
+)  # so that failures show values
