@@ -69,6 +69,10 @@ class KeyFileError(MilepostError):
     """The user's signing key cannot be read, created or used."""
 
 
+class KeyFileWarning(UserWarning):
+    """Others can read the user's signing key."""
+
+
 class StoreError(MilepostError):
     """The checkpoint store could not do what was asked."""
 

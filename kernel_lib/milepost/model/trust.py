@@ -5,12 +5,15 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import stat
 import sys
+import warnings
 from pathlib import Path
 
-from milepost.model.errors import KeyFileError
+from milepost.model.errors import KeyFileError, KeyFileWarning
 
 KEY_BYTES = 32
+_LONGEST_KEY = 64 * 1024
 
 
 class Signer:
@@ -34,14 +37,18 @@ class Signer:
     def load(cls, path: Path | None = None) -> Signer:
         """The signer of the key file at `path` (else `key_path()`), which is created when there is none.
 
+        Warns when others can read the file. One that `MILEPOST_KEY_FILE` names is meant to be shared: anybody may own
+        it, and its group may read it.
+
         Raises
         ------
         KeyFileError
-            When the file cannot be read or created, or is too short to be a key.
+            When the file cannot be read or created, is no key, or is one that others own or can change.
         """
+        shared = path is None and bool(os.environ.get("MILEPOST_KEY_FILE"))
         path = path or key_path()
         try:
-            return cls(_read_or_create(path))
+            return cls(_read_or_create(path, shared))
         except OSError as error:
             raise KeyFileError(
                 f"the signing key {path} cannot be read or created ({error.strerror or error}); "
@@ -87,17 +94,47 @@ def _platform_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "jupyter"
 
 
-def _read_or_create(path: Path) -> bytes:
+def _read_or_create(path: Path, shared: bool) -> bytes:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create(path)
-    key = path.read_bytes()
-    if len(key) < KEY_BYTES:
+    with open(path, "rb", opener=_open_at_once) as file:
+        _require_private(path, os.fstat(file.fileno()), shared)
+        key = file.read(_LONGEST_KEY + 1)
+    if not KEY_BYTES <= len(key) <= _LONGEST_KEY:
         raise KeyFileError(
-            f"the signing key {path} holds {len(key)} bytes, and a key has at least {KEY_BYTES}; restore it from a "
-            "backup, or delete it for a new key (what the old one signed must then be trusted again)"
+            f"the signing key {path} holds {len(key)} bytes, and a key has at least {KEY_BYTES} and at most "
+            f"{_LONGEST_KEY}; restore it from a backup, or delete it for a new key (what the old one signed must then "
+            "be trusted again)"
         )
     return key
+
+
+def _require_private(path: Path, found: os.stat_result, shared: bool) -> None:
+    """Who has the key can have this user run anything: refuse one that others made, warn of one that they can read."""
+    if not stat.S_ISREG(found.st_mode):
+        raise KeyFileError(f"the signing key {path} is no regular file; name another one in MILEPOST_KEY_FILE")
+    if os.name == "nt":
+        return
+    if not shared and found.st_uid not in (0, os.geteuid()):
+        raise KeyFileError(
+            f"the signing key {path} belongs to another user (number {found.st_uid}); take it over with chown, or name "
+            "it in MILEPOST_KEY_FILE if you mean to share it"
+        )
+    if found.st_mode & (0o002 if shared else 0o022):
+        raise KeyFileError(f"others can change the signing key {path}; if they did not, chmod {_fit(shared)} it")
+    if found.st_mode & (0o004 if shared else 0o044):
+        words = f"others can read the signing key {path}, and with it have you run anything; chmod {_fit(shared)} it"
+        warnings.warn(words, KeyFileWarning, stacklevel=4)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open as ever, but a pipe without a writer keeps nobody waiting."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _fit(shared: bool) -> str:
+    return "640" if shared else "600"
 
 
 def _create(path: Path) -> None:
