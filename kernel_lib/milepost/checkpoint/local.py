@@ -305,7 +305,7 @@ class LocalStore:
     def _mark(self, lines: tuple[str, ...]) -> None:
         """Without the mark the records are as good, but hashed before they are given back: no reason to complain."""
         with self._lock, suppress(OSError, StoreError, KeyFileError):
-            self._append(Entry(next_time(self._fresh().last), next(self._sequence), durable=lines))
+            self._append(Entry(next_time(self._view.last), next(self._sequence), durable=lines))
 
     def _counts(self, written: Written) -> bool:
         return written.record is None or self._stands(written.record)
