@@ -63,7 +63,7 @@ class Cleanup:
     rules: Rules
     stopping: Callable[[], bool] = lambda: False
     _problems: list[str] = field(default_factory=list)
-    _swept: Swept = Swept()  # noqa: RUF009
+    _swept: Swept = field(default_factory=Swept)
 
     def trial(self) -> Cleaned:
         """What `run` would do, without the merging of journals."""

@@ -50,7 +50,7 @@ def _damaged(store: Objects, needed: Iterable[tuple[tuple[str, int], dict[str, N
     found = []
     for (address, size), tasks in needed:
         try:
-            store.map(address, size)
+            store.check(address, size)
         except (CorruptCheckpointError, ValueError, OverflowError) as error:
             found.append(Problem(str(error), tuple(tasks)))
     return found
