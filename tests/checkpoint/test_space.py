@@ -392,6 +392,29 @@ class TestMerging:
         assert set(self.facts(folder)) == {"a", "late"}
         assert store.records() == LocalStore(folder, MINE).records()
 
+    def test_a_journal_that_is_put_aside_and_goes_on_is_not_missed(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between the listing of the journals and their reading."""
+        save(store)
+        known, opened, orders = LocalStore(folder, MINE), Path.open, [1]
+        known.records()
+        save(store, "b")
+
+        def late(self: Path, *args: Any, **kwargs: Any) -> Any:
+            if self.suffix == ".jsonl" and orders.pop(0):
+                orders.append(0)
+                compaction.Compactor(store.layout, MINE, time.time() + 60)._put_aside()
+                store.write(record=Record(task="c" * 2_000, key="k"))
+            orders.append(0)
+            return opened(self, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", late)
+        for reader in (known, LocalStore(folder, MINE)):
+            orders[:] = [1]
+            assert {record.task[0] for record in reader.records()} == {"a", "b", "c"}
+            assert reader.problems() == []
+
     @pytest.mark.parametrize("step", range(12))
     def test_a_clean_up_that_is_killed_loses_nothing(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, step: int
@@ -665,35 +688,30 @@ def freed(version: Version, left: list[Version]) -> int:
     return LINE_BYTES + sum(n for name, n in version.record.blobs["values"].objects.items() if name not in others)
 
 
-def test_what_a_clean_up_puts_aside_before_it_is_synced_becomes_durable(
-    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["put aside", "merged"])
+def test_what_a_clean_up_moves_before_it_is_synced_becomes_durable(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """The journal has another name, or is merged, when it is about to be synced; a new one may have its first name."""
+    """The journal has another name, or is merged, when it is about to be synced."""
     sync, synced, other = durability.sync, set[int](), LocalStore(folder, MINE)
-    steps = [
-        lambda: compaction.Compactor(folder_layout, MINE, time.time() + 60)._put_aside(),
-        lambda: (
-            compaction.Compactor(folder_layout, MINE, time.time() + 60)._put_aside(),
-            store.write(forgotten=("x",)),
-        ),
-        lambda: other.space.clean(grace=NOW),
+    steps: list[Callable[[], object]] = [
+        (lambda: compaction.Compactor(store.layout, MINE, time.time() + 60)._put_aside())
+        if what == "put aside"
+        else (lambda: other.space.clean(grace=NOW))
     ]
-    folder_layout = store.layout
 
     def late(path: Path) -> int:
         if path == folder and steps:
-            steps.pop(0)()
+            steps.pop()()
         found = sync(path)
         synced.add(path.stat().st_ino)
         return found
 
     monkeypatch.setattr(durability, "sync", late)
-    while steps:
-        key = f"{len(steps)}"
-        save(store, "a", key=key)
-        assert store.flush()
-        holding = [path for path in (folder / "journal").iterdir() if f'"key":"{key}"' in path.read_text()]
-        assert holding
-        merged = len(steps) == 0
-        assert merged or all(path.stat().st_ino in synced for path in holding)
-    assert [record.durable for record in LocalStore(folder, MINE).history("a")] == [True] * 3
+    save(store)
+    assert store.flush()
+    assert not steps
+    holding = [path for path in (folder / "journal").iterdir() if b'"record"' in path.read_bytes()]
+    assert [path.name[-10:] for path in holding] == [".old.jsonl"]
+    assert what == "merged" or holding[0].stat().st_ino in synced
+    assert [record.durable for record in LocalStore(folder, MINE).history("a")] == [True]

@@ -59,27 +59,31 @@ def publish(draft: Path, path: Path) -> bool:
     return True
 
 
-def append_line(path: Path, line: bytes) -> int:
-    """Append `line` with a single write; how long the file is then (bytes).
+def append_line(path: Path, line: bytes, *, new: bool = False) -> int | None:
+    """Append `line` with a single write, to a `new` file or to one that is there; how long it is then (bytes).
 
-    A clean-up may have given the file another name meanwhile, and read it before the line was there. Then the line is
-    written once more, into a new file of that name.
+    None where it has another name by now, or none: a clean-up may have read it before the line was there. Then the
+    line belongs into a new file of another name; no name is used twice, so that readers see when they have missed one.
 
     Raises
     ------
     OSError
         When not all of it went in.
     """
-    while True:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_FOLLOW, FILE_MODE)
-        try:
-            if os.write(descriptor, line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            found = os.fstat(descriptor)
-            if _names(path, found):
-                return found.st_size
-        finally:
-            os.close(descriptor)
+    flags = os.O_WRONLY | os.O_APPEND | _NO_FOLLOW | (os.O_CREAT | os.O_EXCL if new else 0)
+    try:
+        descriptor = os.open(path, flags, FILE_MODE)
+    except FileNotFoundError:
+        if new:
+            raise
+        return None
+    try:
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        found = os.fstat(descriptor)
+        return found.st_size if _names(path, found) else None
+    finally:
+        os.close(descriptor)
 
 
 def _names(path: Path, found: os.stat_result) -> bool:

@@ -77,7 +77,7 @@ class Compactor:
             path = self._layout.journal / name
             with contextlib.suppress(FileNotFoundError):
                 if not name.endswith(OLD) and self._was_left(path):
-                    # A name of its own each time: the session may live, and make another journal of the first name.
+                    # A name that nothing can have yet, as a rename replaces what is there.
                     os.rename(path, path.with_name(f"{name.removesuffix(SUFFIX)}-{secrets.token_hex(4)}{OLD}"))
 
     def _ready(self) -> set[str]:

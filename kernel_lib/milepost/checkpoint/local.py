@@ -283,16 +283,22 @@ class LocalStore:
 
     def _append(self, entry: Entry) -> Written:
         line = encode(entry, self.authenticator())
-        journal = self._layout.journal / f"{self._session_name()}.jsonl"
+        while True:
+            new = not self._session
+            journal = self._layout.journal / f"{self._session_name()}.jsonl"
+            length = self._write(journal, line, new)
+            if length is None or length > LONGEST_JOURNAL:
+                self._session = ""
+            if length is not None:
+                return Written(sum_of(line), journal)
+
+    def _write(self, journal: Path, line: bytes, new: bool) -> int | None:
         try:
-            length = append_line(journal, line)
+            return append_line(journal, line, new=new)
         except OSError:
             # The line may be there in part. Nothing may follow it in its file, so the next one starts another.
             self._session = ""
             raise
-        if length > LONGEST_JOURNAL:
-            self._session = ""
-        return Written(sum_of(line), journal)
 
     def _session_name(self) -> str:
         """A name no other writer has."""
