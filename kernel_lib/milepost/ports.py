@@ -189,11 +189,16 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """What became of some values: one blob, why each left-out value was left out, and the inputs it refers to."""
+    """What became of some values: one blob, why each left-out value was left out, and the inputs it refers to.
+
+    `spare` are values to save beside the blob, by the names of those inputs: what `load` takes for an input that is not
+    there. Where the values hold parts of an input only, it is no more than these.
+    """
 
     blob: Blob
     unsaved: Mapping[str, str] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
+    spare: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Serializer(Protocol):
@@ -202,8 +207,8 @@ class Serializer(Protocol):
     def dump(self, values: Mapping[str, Any], shared: Mapping[str, Any] | None = None) -> Dump:
         """One blob for all values together (sharing between them is kept).
 
-        `shared` are the task's inputs that the body left as they were: where a value holds that very object,
-        the blob refers to it by name (`Dump.shared`) instead of holding a copy.
+        `shared` are the task's inputs that the body left as they were: where a value holds that very object, or a part
+        of it, the blob refers to it by name (`Dump.shared`) instead of holding a copy.
         """
 
     def load(self, blob: Blob, shared: Callable[[str], Any] | None = None) -> dict[str, Any]:

@@ -515,6 +515,39 @@ class TestPartsOfInputs:
             found = found[0] if isinstance(found, list) else found["x"].y
         assert found is live
 
+    def test_a_link_is_one_reference_however_much_it_leads_to(self) -> None:
+        kernel = Kernel("rows = [{'a': [n]} for n in range(1000)]; found = {'rows': rows, 'some': rows[7]['a']}")
+        dump = kernel.dump("found", shared=("rows",))
+        assert len(dump.blob.stream) < 300
+        found = kernel.serializer.load(dump.blob, kernel.ns.__getitem__)["found"]
+        assert found["rows"] is kernel.ns["rows"]
+        assert found["some"] is kernel.ns["rows"][7]["a"]
+
+    def test_parts_within_parts(self) -> None:
+        kernel = Kernel(
+            "a = x = [0]\nfor n in range(9): a = [a, n]\nb = []; p = a\nwhile len(p) == 2: b.append([p]); p = p[0]"
+        )
+        dump = kernel.dump("b", shared=("a",))
+        found, inner = kernel.serializer.load(dump.blob, kernel.ns.__getitem__)["b"], kernel.ns["a"]
+        for (part,) in found:
+            assert part is inner
+            inner = inner[0]
+
+    def test_without_the_input_its_parts_are_built(self) -> None:
+        kernel = Kernel("big = bytes(10**6); a = {'m': [{'x': [1]}, big], 'n': 2}; b = (a['m'][0], a['m'][0]['x'])")
+        dump = kernel.dump("b", shared=("a",))
+        spare = kernel.serializer.dump(dump.spare).blob
+        assert len(spare.stream) < 500
+        stand_ins = kernel.serializer.load(spare)
+        found = kernel.serializer.load(dump.blob, stand_ins.__getitem__)["b"]
+        assert found == ({"x": [1]}, [1])
+        assert found[0]["x"] is found[1]
+
+    def test_without_the_input_it_is_built_whole_where_it_is_held(self) -> None:
+        kernel = Kernel("a = [[1], 2]; b = [a, a[0]]")
+        dump = kernel.dump("b", shared=("a",))
+        assert dump.spare == {"a": kernel.ns["a"]}
+
     def test_an_input_of_two_names(self) -> None:
         kernel = Kernel("a = [1]; b = a; c = [a, np.zeros(3)[1:]]; d = {'x': c}")
         dump = kernel.dump("d", shared=("a", "b", "c"))

@@ -100,7 +100,7 @@ class Checkpoints:
         if outcome.random_after:
             blobs[RANDOM] = self._serializer.dump(outcome.random_after).blob
         if dump.shared:
-            blobs[SHARED] = self._serializer.dump({n: self._namespace.data[n] for n in dump.shared}).blob
+            blobs[SHARED] = self._serializer.dump(dump.spare).blob
         nbytes = sum(len(b.stream) + sum(memoryview(part).nbytes for part in b.buffers) for b in blobs.values())
         if reason := _too_dear(outcome, nbytes):
             return Saved(outputs, unsaved=reason)

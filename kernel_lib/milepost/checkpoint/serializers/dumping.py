@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from milepost.checkpoint.serializers.depth import bounded_depth
 from milepost.checkpoint.serializers.dilled import Dilled, shares_state
-from milepost.checkpoint.serializers.links import held, prefix, seed
+from milepost.checkpoint.serializers.links import Known, outermost, prefix, seed, spare
 from milepost.checkpoint.serializers.memory import Shared, shares_memory
-from milepost.checkpoint.serializers.parts import Link, walk
+from milepost.checkpoint.serializers.parts import Link
 from milepost.checkpoint.serializers.pickler import NotebookPickler, Scope
 from milepost.checkpoint.serializers.refuse import RefusedError
 from milepost.model.errors import SerializationError
@@ -19,6 +20,8 @@ from milepost.ports import Blob, Dump
 
 IN_BAND_BELOW = 4096
 """Buffers smaller than this (bytes) stay in the stream."""
+
+_SMALL_STEPS = 3
 
 
 class Dumping:
@@ -36,6 +39,7 @@ class Dumping:
     def __init__(self, values: dict[str, Any], inputs: Mapping[str, Any], scope: Scope) -> None:
         self._values = values
         self._inputs = inputs
+        self._known = Known(inputs)
         self._scope = scope
         self._unsaved: dict[str, str] = {}
 
@@ -47,15 +51,27 @@ class Dumping:
             return self._some()
 
     def _all(self, values: dict[str, Any]) -> Dump:
-        """Pickle; and where the pickler met inputs or memory that others have too, once more, now linked."""
-        blob, pickler = self._pickle(values)
-        links = held(self._inputs, pickler, values)
+        """Pickle; and where the pickler met memory that others have too, once more, with that connected."""
+        blob, pickler, links = self._linked(values)
         memory, links = self._memory(pickler, links)
         if memory.torn:
             return self._all(self._whole(values, memory))
-        if links or memory:
+        if memory:
             blob, _ = self._pickle(values, links, memory)
-        return Dump(blob, self._unsaved, tuple(sorted({link.name for link in links})))
+        stand_ins = spare(links, self._inputs)
+        return Dump(blob, self._unsaved, tuple(stand_ins), stand_ins)
+
+    def _linked(self, values: dict[str, Any]) -> tuple[Blob, NotebookPickler, list[Link]]:
+        """Pickle until nothing of the inputs is met any more that is not linked; most often once, else twice."""
+        links: list[Link] = []
+        for number in itertools.count():
+            blob, pickler = self._pickle(values, links)
+            more = self._known.met(pickler, values, links)
+            if not more:
+                break
+            # Parts of what is linked are met no more, unless they are held apart, too: the next pass tells.
+            links += outermost(more) if number < _SMALL_STEPS else more
+        return blob, pickler, links
 
     def _some(self) -> Dump:
         """Once something has failed: find out what, and save the rest."""
@@ -92,7 +108,7 @@ class Dumping:
         if not dilled:
             return saved
         plain = {name: value for name, value in saved.items() if name not in dilled}
-        others: dict[int, Any] = {id(link.target): link.target for link in walk(self._inputs)}
+        others: dict[int, Any] = {key: link.target for key, link in self._known.links.items()}
         others.update(self._try(plain).memo.copy())
         for name, value in dilled.items():
             if shares_state(value, others):
@@ -116,12 +132,11 @@ class Dumping:
 
     def _memory(self, pickler: NotebookPickler, links: list[Link]) -> tuple[Shared, list[Link]]:
         """What shares memory, and the links with those to inputs of whose memory the values hold a part."""
-        live = [link for link in walk(self._inputs) if shares_memory(type(link.target))] if pickler.met else []
+        known = self._known.links.values() if pickler.met else ()
+        live = [link for link in known if shares_memory(type(link.target))]
         memory = Shared(pickler.met, [link.target for link in live])
-        known = {id(link.target) for link in links}
-        carriers = memory.carriers
-        more = [link for link in live if id(link.target) in carriers and id(link.target) not in known]
-        return memory, [*links, *more]
+        more = memory.carriers.keys() - {id(link.target) for link in links}
+        return memory, [*links, *(link for link in live if id(link.target) in more)]
 
     def _pickle(
         self, values: dict[str, Any], links: Sequence[Link] = (), memory: Shared | None = None

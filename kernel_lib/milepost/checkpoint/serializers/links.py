@@ -6,13 +6,15 @@ memo. The prefix of the stream puts the live objects at the same places of the u
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from milepost.checkpoint.serializers.parts import Link, Step, follow, walk
+from milepost.checkpoint.serializers.parts import Link, Parts, Path, follow, walk
 
 _NO_IDENTITY = (int, float, complex, str, bytes, bool, type(None), type(...))
 
@@ -27,17 +29,49 @@ def _is_empty(value: Any) -> bool:
     return type(value) in (tuple, frozenset) and not value
 
 
-def held(inputs: Mapping[str, Any], pickler: Any, first: Any) -> list[Link]:
-    """Links for what a pickler has met of the inputs, after it has pickled `first`."""
-    if not inputs:
-        return []
-    links = {id(link.target): link for link in walk(inputs)}
-    wanted = {*links, id(first)}
-    # The garbage collector gives the objects of the memo 40 times faster than `memo.copy()`, where it knows them.
-    met = wanted.intersection(map(id, gc.get_referents(pickler)))
-    if id(first) not in met:
-        met = wanted.intersection(pickler.memo.copy())
-    return [link for key, link in links.items() if key in met or key in pickler.cells]
+class Known:
+    """What the inputs are made of, by `id`: what a pickler may refer to instead of saving it.
+
+    Parameters
+    ----------
+    inputs : mapping
+        By name.
+    """
+
+    def __init__(self, inputs: Mapping[str, Any]) -> None:
+        self._inputs = inputs
+
+    @functools.cached_property
+    def links(self) -> dict[int, Link]:
+        """A link for each part, looked for when first needed."""
+        return {id(link.target): link for link in walk(self._inputs)}
+
+    def met(self, pickler: Any, first: Any, but: Sequence[Link]) -> list[Link]:
+        """Links for what a pickler met, after it has pickled `first`, without those that it had from the start."""
+        if not self._inputs:
+            return []
+        wanted = {*self.links, id(first)}
+        # The garbage collector gives the objects of the memo 40 times faster than `memo.copy()`, where it knows them.
+        met = wanted.intersection(map(id, gc.get_referents(pickler)))
+        if id(first) not in met:
+            met = wanted.intersection(pickler.memo.copy())
+        met |= pickler.cells & self.links.keys()
+        met -= {id(link.target) for link in but}
+        return [link for key, link in self.links.items() if key in met]
+
+
+def outermost(links: Sequence[Link]) -> list[Link]:
+    """The links without those to parts of what another leads to."""
+    places = {(link.name, link.path) for link in links}
+    return [link for link in links if not any((link.name, link.path[:n]) in places for n in range(len(link.path)))]
+
+
+def spare(links: Sequence[Link], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands for the inputs where they are not there: themselves, or the parts that are held."""
+    parts: dict[str, dict[Path, Any]] = defaultdict(dict)
+    for link in links:
+        parts[link.name][link.path] = link.target
+    return {name: inputs[name] if () in held else Parts(held) for name, held in sorted(parts.items())}
 
 
 def seed(pickler: Any, links: Sequence[Link]) -> None:
@@ -66,8 +100,4 @@ def name_of(persistent_id: str) -> str:
 def live(value: Any, persistent_id: str) -> Any:
     """What a link leads to, from the input."""
     name, *path = json.loads(persistent_id)
-    return follow(value, name, list(_steps(path)))
-
-
-def _steps(path: list[Any]) -> Iterator[Step]:
-    yield from ((kind, where) for kind, where in path)
+    return follow(value, name, tuple((kind, where) for kind, where in path))

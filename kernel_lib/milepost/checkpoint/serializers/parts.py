@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -19,12 +19,22 @@ Step = tuple[str, str | int]
 """One step: how to go on ("item", "value", "key", "attribute", "member", "flat" or "tensor"), and where."""
 
 
+Path = tuple[Step, ...]
+
+
 class Link(NamedTuple):
     """A live object: an input, or what a path leads to from there."""
 
     target: Any
     name: str
-    path: tuple[Step, ...] = ()
+    path: Path = ()
+
+
+class Parts:
+    """Some parts of a value, by their paths: stands for the value where nothing else of it is needed."""
+
+    def __init__(self, parts: Mapping[Path, Any]) -> None:
+        self.parts = dict(parts)
 
 
 _WITHOUT_PARTS = {int, float, complex, str, bytes, bool, type(None), type(...), range, slice}
@@ -132,7 +142,7 @@ def _of_tensor(value: Any, what: str) -> Any:
         return None  # sparse ones and the like have none
 
 
-def follow(value: Any, name: str, path: Sequence[Step]) -> Any:
+def follow(value: Any, name: str, path: Path) -> Any:
     """The part of an input at the end of the path.
 
     Raises
@@ -141,6 +151,8 @@ def follow(value: Any, name: str, path: Sequence[Step]) -> Any:
         Where the input has it no more.
     """
     try:
+        if type(value) is Parts:
+            return value.parts[path]
         for kind, where in path:
             value = _FOLLOW[kind](value, where)
     except Exception as error:

@@ -6,7 +6,7 @@ import functools
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, KeysView
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +124,7 @@ class NotebookPickler(Pickler):
         return None if cells is None else tuple(self._shell(cell) for cell in cells)
 
     @property
-    def cells(self) -> Collection[int]:
+    def cells(self) -> KeysView[int]:
         """The cells of closures so far, by `id`."""
         return self._shells.keys()
 
