@@ -16,18 +16,6 @@ from typing import Any
 
 from milepost.checkpoint.serializers.parts import Link, Parts, Path, follow, walk
 
-_NO_IDENTITY = (int, float, complex, str, bytes, bool, type(None), type(...))
-
-
-def linkable(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs that have an identity to keep."""
-    return {name: value for name, value in inputs.items() if type(value) not in _NO_IDENTITY and not _is_empty(value)}
-
-
-def _is_empty(value: Any) -> bool:
-    # Python has one empty tuple and one empty frozenset for all.
-    return type(value) in (tuple, frozenset) and not value
-
 
 class Known:
     """What the inputs are made of, by `id`: what a pickler may refer to instead of saving it.

@@ -8,7 +8,6 @@ from typing import Any
 
 from milepost.checkpoint.serializers.dumping import Dumping, in_words, panics
 from milepost.checkpoint.serializers.fingerprint import code_fingerprint
-from milepost.checkpoint.serializers.links import linkable
 from milepost.checkpoint.serializers.pickler import Scope
 from milepost.checkpoint.serializers.rebuild import Notebook, Unpickler
 from milepost.model.errors import SerializationError
@@ -57,7 +56,7 @@ class NotebookSerializer:
         """
         own = {id(item) for item in values.values() if isinstance(item, type | types.FunctionType)}
         scope = Scope(self._namespace, own, self._resolve, self._fingerprint)
-        return Dumping(dict(values), linkable(shared or {}), scope).run()
+        return Dumping(dict(values), shared or {}, scope).run()
 
     def load(self, blob: Blob, shared: Callable[[str], Any] | None = None) -> dict[str, Any]:
         """The values by name; `shared(name)` gives the live input of that name."""

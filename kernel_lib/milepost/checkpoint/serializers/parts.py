@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
 import functools
+import logging
+import numbers
+import pathlib
+import re
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -47,18 +53,21 @@ _MEMBERS: tuple[tuple[type, tuple[str, ...]], ...] = (
 )
 """Where else than in items and attributes values of Python's own types keep their parts."""
 
-_LIKE_ANOTHER = (tuple, frozenset, type, types.ModuleType, types.MethodType, types.BuiltinFunctionType)
+_LIKE_ANOTHER = (
+    *(tuple, frozenset, type, types.ModuleType, types.MethodType, types.BuiltinFunctionType, numbers.Number, enum.Enum),
+    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, re.Pattern, pathlib.PurePath, logging.Logger),
+)
 """Of no identity that anybody could miss, or pickled by name."""
 
 
 def walk(inputs: Mapping[str, Any]) -> Iterator[Link]:
-    """The inputs and those of their parts that have an identity, each once, near ones first."""
+    """The inputs and their parts that have an identity, each once, near ones first."""
     named = {id(value): Link(value, name) for name, value in inputs.items()}  # one may have several names
     queue, seen = deque(named.values()), set(named)
     left = MOST_PARTS
     while queue:
         link = queue.popleft()
-        if not link.path or _has_identity(link.target):
+        if _has_identity(link.target) or (not link.path and not _is_anybodys(link.target)):
             yield link
         for step, part in islice(_parts(link.target, left), left):
             left -= 1
@@ -67,10 +76,18 @@ def walk(inputs: Mapping[str, Any]) -> Iterator[Link]:
                 queue.append(Link(part, link.name, (*link.path, step)))
 
 
+def _is_anybodys(value: Any) -> bool:
+    # Python has one empty tuple, one empty frozenset and so on for all.
+    return type(value) in _WITHOUT_PARTS or (type(value) in (tuple, frozenset) and not value)
+
+
 def _has_identity(value: Any) -> bool:
     if isinstance(value, types.FunctionType):
         return value.__closure__ is not None
-    return type(value) not in _WITHOUT_PARTS and not isinstance(value, _LIKE_ANOTHER)
+    if type(value) in _WITHOUT_PARTS or isinstance(value, _LIKE_ANOTHER):
+        return False
+    dtype: Any = library_class("numpy", "dtype")
+    return dtype is None or not isinstance(value, dtype)
 
 
 def _parts(value: Any, most: int) -> Iterator[tuple[Step, Any]]:
