@@ -26,12 +26,22 @@ class TestPartsOfInputs:
             ("a = C(); a.x = C(); a.x.y = C()", "b = a.x.y", "a.x.y"),
             ("a = {'df': pd.DataFrame({'a': [1]})}", "b = a['df']", "a['df']"),
             ("a = D(k=[1])", "b = a['k']", "dict.__getitem__(a, 'k')"),
+            ("import collections; a = collections.deque([[1]])", "b = a[0]", "a[0]"),
+            ("a = S(); a.x = [1]", "b = a.x", "a.x"),
+            ("a = functools.partial(print, [1], k=[2])", "b = a.keywords['k']", "a.keywords['k']"),
+            ("a = [].append", "b = a.__self__", "a.__self__"),
+            ("a = C().m", "b = a.__self__", "a.__self__"),
+            ("a = (lambda x: lambda: x)([1])", "b = a()", "a()"),
+            ("def a(x=[1], *, y=[2]): pass", "b = a.__kwdefaults__['y']", "a.__kwdefaults__['y']"),
+            ("a = np.empty((2, 2), object); a[1, 0] = [1]", "b = a[1, 0]", "a[1, 0]"),
+            ("a = {C(): 1}", "b = next(iter(a))", "next(iter(a))"),
             ("a = C(); a.__dict__.update(v=C()); a.v.vars = 1", "b = a.v", "a.v"),
         ],
     )
     @pytest.mark.parametrize("within", ["c = b", "c = [b]", "c = {'x': C()}; c['x'].y = b", "c = lambda b=b: b"])
     def test_are_the_live_ones(self, before: str, made: str, path: str, within: str) -> None:
-        classes = "import pandas as pd\nclass C: pass\nclass D(dict): pass"
+        classes = "import pandas as pd\nclass C:\n    def m(self): pass\nclass D(dict): pass"
+        classes += "\nclass S:\n    __slots__ = ('x',)"
         old, new = Kernel(classes, before, made, within), Kernel(classes, before)
         dump = old.dump("b", "c", shared=("a",))
         assert dump.shared == ("a",)
@@ -44,6 +54,23 @@ class TestPartsOfInputs:
         elif within != "c = b":
             found = found[0] if isinstance(found, list) else found["x"].y
         assert found is live
+
+    def test_functions_share_a_variable_with_one_that_is_an_input(self) -> None:
+        source = """
+            def counter():
+                n = [0]
+                def more():
+                    nonlocal n
+                    n = [n[0] + 1]
+                def value(): return n[0]
+                return more, value
+            """
+        old, new = Kernel(source, "more, value = counter()"), Kernel(source, "more, _ = counter()")
+        dump = old.dump("value", shared=("more",))
+        assert dump.shared == ("more",)
+        new.load(dump.blob)
+        new.run("more(); more()")
+        assert new.ns["value"]() == 2
 
     def test_a_link_is_one_reference_however_much_it_leads_to(self) -> None:
         kernel = Kernel("rows = [{'a': [n]} for n in range(1000)]; found = {'rows': rows, 'some': rows[7]['a']}")

@@ -180,7 +180,9 @@ class Described:
         name = type(value).__name__
         if isinstance(value, tuple | frozenset):
             return (name, *(self._of(item) for item in value))
-        if isinstance(value, int | float | str | bytes | None | type | types.BuiltinFunctionType) and not _bound(value):
+        if _bound(value):
+            return (name, self._of(value.__self__))  # a bound method is made anew each time
+        if isinstance(value, int | float | str | bytes | None | type | types.BuiltinFunctionType):
             return (name, repr(value))
         if id(value) in self._seen:
             return ("again", self._seen[id(value)][0])
@@ -221,8 +223,6 @@ def _attributes(value: Any) -> dict[str, Any]:
         return {"content": value.cell_contents}
     if isinstance(value, functools.partial):
         return {"args": value.args, "keywords": value.keywords}
-    if isinstance(value, types.BuiltinFunctionType):
-        return {"self": value.__self__}
     if hasattr(value, "mapping"):
         return {"keys": list(value)}
     slots = {name: getattr(value, name) for name in getattr(type(value), "__slots__", ()) if hasattr(value, name)}
