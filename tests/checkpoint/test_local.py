@@ -19,7 +19,8 @@ from blake3 import blake3
 
 from milepost.checkpoint import objects as objects_module
 from milepost.checkpoint.drafts import Drafts
-from milepost.checkpoint.layout import store_path
+
+from milepost.checkpoint.layout import marker, store_path
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import CorruptCheckpointError, NewerFormatError, StoreUnwritableError, UntrustedError
 from milepost.model.record import BlobRef, Record
@@ -98,7 +99,7 @@ class TestFolder:
         store.save(record(), {"values": Blob(STREAM)})
         assert (folder / ".gitignore").read_bytes() == b"*\n"
         assert (folder / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
-        assert (folder / "format").read_bytes() == b"milepost 1\n"
+        assert (folder / "format").read_bytes() == b"milepost 1 74f6f59a2c9522ef\n" == marker(1)
         assert objects(folder)[0].stat().st_mode & 0o777 == 0o444
 
     def test_leaves_no_temporary_files(self, store: LocalStore, folder: Path) -> None:
@@ -125,7 +126,7 @@ class TestFolder:
 class TestFormat:
     def test_a_newer_format_is_refused(self, store: LocalStore, folder: Path) -> None:
         store.save(record(), {})
-        (folder / "format").write_bytes(b"milepost 2\n")
+        (folder / "format").write_bytes(marker(2))
         other = LocalStore(folder, MINE)
         for call in (other.records, lambda: other.save(record(), {}), lambda: other.history("a"), other.problems):
             with pytest.raises(NewerFormatError, match=r"store format 2.*Upgrade"):
@@ -138,10 +139,20 @@ class TestFormat:
         assert [item.task for item in store.records()] == ["a"]
         assert "newer Milepost" in store.problems()[0]
 
-    def test_a_damaged_marker_costs_nothing(self, store: LocalStore, folder: Path) -> None:
+    @pytest.mark.parametrize(
+        "data", [b"\0\0", b"", None, marker(1).replace(b"1", b"3", 1), b"milepost 10\n", b"x" * 999]
+    )
+    def test_a_damaged_marker_costs_nothing(self, store: LocalStore, folder: Path, data: bytes | None) -> None:
         store.save(record(), {})
-        (folder / "format").write_bytes(b"\0\0")
-        assert len(LocalStore(folder, MINE).records()) == 1
+        (folder / "format").unlink()
+        if data is not None:
+            (folder / "format").write_bytes(data)
+        other = LocalStore(folder, MINE)
+        assert len(other.records()) == 1
+        assert "which format" in other.problems()[0]
+        other.save(record(), {})
+        assert (folder / "format").read_bytes() == marker(1)
+        assert other.problems() == []
 
 
 @pytest.mark.usefixtures("only_records")

@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import sys
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,19 @@ def _names(path: Path, found: os.stat_result) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Create `path` and its parents where they are missing."""
-    if not path.is_dir():
+    """Create `path` and its parents where they are missing; a link in its place leads out of the store."""
+    if not _is_folder(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, "it is a symbolic link, which a store never holds", str(path))
+    return stat.S_ISDIR(mode)
 
 
 def sync(path: Path) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from milepost.checkpoint.atomic import make_folder, write_file
+from milepost.checkpoint.plain import open_plain
 from milepost.model.errors import CorruptCheckpointError, NewerFormatError
 
 FORMAT_VERSION = 1
@@ -22,7 +23,7 @@ _ADDRESS = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9_][a-z0-9_-]{0,59}")
 """Names of tasks that can be names of files: no capitals, since some file systems take `A` and `a` for one."""
 
-_FORMAT_LINE = re.compile(rb"milepost (\d{1,9})\s*")
+_MARKER = re.compile(rb"milepost (\d{1,9}) [0-9a-f]{16}\s*")
 
 
 def store_path(notebook: Path) -> Path:
@@ -36,7 +37,7 @@ class Layout:
     """The names of everything in the store's folder `root`.
 
     ========================  ==============================================================
-    ``format``                ``milepost 1`` and a newline
+    ``format``                ``milepost 1 <sum>`` and a newline: 16 hex digits of the BLAKE3 hash of what is before
     ``.gitignore``            ``*``
     ``cleaned``               empty; its time is that of the last clean-up
     ``CACHEDIR.TAG``          tells backup programs to leave the folder out
@@ -100,27 +101,43 @@ class Layout:
 
     def require_readable(self) -> None:
         """Raise `NewerFormatError` when a newer Milepost wrote here; a missing folder is an empty store."""
-        version = self._version()
+        version = self._version() or FORMAT_VERSION
         if version > FORMAT_VERSION:
             raise NewerFormatError(
                 f"{self.root} has store format {version}; this Milepost reads up to {FORMAT_VERSION}. "
                 "Upgrade Milepost, or move that folder away to start afresh."
             )
 
+    def problems(self) -> list[str]:
+        """A sentence for a marker that is damaged or missing."""
+        if self._version() is not None or not self.journal.is_dir():
+            return []
+        return [f"the file {self.format.name!r} does not say which format this is; the next save writes it anew"]
+
     def create(self) -> None:
         """Make the folder and its marker files where they are missing."""
-        for folder in (self.root, self.objects, self.journal, self.trash):
+        if not self.root.is_dir():  # which may be a link, as it is the user's own choice
+            make_folder(self.root)
+        for folder in (self.objects, self.journal, self.trash):
             make_folder(folder)
-        markers = {".gitignore": b"*\n", "CACHEDIR.TAG": _CACHEDIR_TAG, "format": b"milepost %d\n" % FORMAT_VERSION}
-        for name, data in markers.items():
+        for name, data in ((".gitignore", b"*\n"), ("CACHEDIR.TAG", _CACHEDIR_TAG)):
             if not (self.root / name).exists():
                 write_file(self.root / name, data)
+        if self._version() is None:
+            write_file(self.format, marker(FORMAT_VERSION))
 
-    def _version(self) -> int:
+    def _version(self) -> int | None:
+        """What the marker says; None where it says nothing: each line of a journal carries its version, too."""
         try:
-            with self.format.open("rb") as file:
-                match = _FORMAT_LINE.fullmatch(file.read(64))
-        except (FileNotFoundError, NotADirectoryError):
-            return FORMAT_VERSION
-        # A damaged marker must not cost the store: each journal line carries its own version too.
-        return int(match[1]) if match else FORMAT_VERSION
+            with open(open_plain(self.format), "rb") as file:
+                match = _MARKER.fullmatch(file.read(64))
+        except OSError:
+            return None
+        # With a sum, since a flipped bit may make another number.
+        return int(match[1]) if match and match[0].split() == marker(int(match[1])).split() else None
+
+
+def marker(version: int) -> bytes:
+    """What the file ``format`` holds."""
+    words = b"milepost %d" % version
+    return b"%s %s\n" % (words, blake3(words).hexdigest()[:16].encode())

@@ -212,7 +212,7 @@ class LocalStore:
         with self._lock:
             self._fresh()
             damaged = [f"object {address}: {what}" for address, what in self._objects.damaged.items()]
-            return self._reader.problems() + damaged
+            return self._layout.problems() + self._reader.problems() + damaged
 
     def authenticator(self) -> Authenticator:
         """What signs."""

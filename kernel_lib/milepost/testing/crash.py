@@ -22,7 +22,7 @@ from milepost.ports import Blob, Store
 from milepost.testing.disk import write_tree
 from milepost.testing.states import Contents, CrashState, Notes, bytes_of, record
 
-EVERY = "MILEPOST_TEST_FULL"
+EVERY = "MILEPOST_TEST_CRASHES"
 """Set in the environment, every state is checked; else a sample of them."""
 
 
