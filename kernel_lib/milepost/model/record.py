@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from milepost.model.reasons import Reason
+from milepost.model.shape import require_shape
 
 RETURN = "return"
 """The output name under which a function's data is kept; no variable can have it."""
@@ -114,7 +115,10 @@ class Record:
 
     @classmethod
     def from_json(cls, data: dict[str, Any], *, trusted: bool = True) -> Record:
-        """The record that `to_json` wrote; fields this version does not know are left out."""
+        """The record that `to_json` wrote; fields this version does not know are left out.
+
+        Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` when the data is of another shape.
+        """
         known = {f.name for f in fields(cls)} - _UNWRITTEN
         facts = {name: value for name, value in data.items() if name in known}
         facts["inputs"] = tuple(Input(**item) for item in data.get("inputs", ()))
@@ -123,7 +127,12 @@ class Record:
         facts["why"] = Reason.from_json(data["why"]) if data.get("why") else None
         for name in ("deleted", "after", "notes"):
             facts[name] = tuple(data.get(name, ()))
-        return cls(**facts, trusted=trusted)
+        record = cls(**facts, trusted=trusted)
+        require_shape(record)
+        for blob in record.blobs.values():
+            if len(blob.buffers) != len(blob.buffer_bytes):
+                raise ValueError("not every buffer has a size")
+        return record
 
 
 def _blob_ref(item: dict[str, Any]) -> BlobRef:
