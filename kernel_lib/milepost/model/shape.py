@@ -16,15 +16,15 @@ def require_shape(value: Any) -> None:
 
     Whole numbers are sizes and counts: from 0 on, and below 2**63. Others must be finite.
     """
-    for name, hint in _hints(type(value)).items():
+    for name, hint in _hints_of(type(value)):  # type: ignore[arg-type]  # a class can be hashed
         if not _fits(getattr(value, name), hint):
             raise ValueError(f"{name} is {getattr(value, name)!r:.40}")
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def _hints_of(kind: Any) -> list[tuple[str, Any]]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    return [(field.name, hints[field.name]) for field in fields(kind)]
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -35,8 +35,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return type(value) is dict and all(type(key) is str and _fits(item, inner[1]) for key, item in value.items())
     if origin in (Union, UnionType):
         return any(_fits(value, option) for option in inner)
-    if is_dataclass(hint):
-        return type(value) is hint and all(_fits(getattr(value, key), kind) for key, kind in _hints(hint).items())
+    if isinstance(hint, type) and is_dataclass(hint):
+        return type(value) is hint and all(_fits(getattr(value, key), kind) for key, kind in _hints_of(hint))  # type: ignore[arg-type]
     return hint is Any or _is(value, hint)
 
 

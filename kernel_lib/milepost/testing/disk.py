@@ -147,7 +147,7 @@ class Disk:
         return _flat(self.top, lambda folder: folder.names, lambda file: file.data)
 
     def tree_after_power_loss(
-        self, content: Callable[[File], bytes], survives: Callable[[], bool] = lambda: False
+        self, content: Callable[[File], bytes], survives: Callable[[int], bool] = lambda number: False
     ) -> dict[str, Any]:
         """What may be there after power loss.
 
@@ -156,17 +156,27 @@ class Disk:
         content : callable
             The bytes of a file, of which only `File.synced` are sure.
         survives : callable
-            Asked for each change of names that was not synced.
+            Asked for each change of names that was not synced, by its number.
         """
         names: dict[int, dict[str, Any]] = {}
 
         def surviving(folder: Folder) -> dict[str, Any]:
             return names.setdefault(id(folder), dict(folder.synced))
 
-        for group in self._pending:
-            if survives():
+        for number, group in enumerate(self._pending):
+            if survives(number):
                 _settle(group, surviving)
         return _flat(self.top, surviving, content)
+
+    @property
+    def dirty(self) -> list[File]:
+        """The files whose bytes would not all survive."""
+        return [file for file in self.files if file.data != file.synced]
+
+    @property
+    def pending(self) -> int:
+        """How many changes of names were not synced."""
+        return len(self._pending)
 
     def _place(self, path: str) -> tuple[Folder, str]:
         parent, _, name = path.rpartition("/")

@@ -140,14 +140,28 @@ def record(top: Path, scenario: Callable[[Notes], object]) -> Recording:
 
 def _after_power_loss(disk: Disk, draw: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "un-synced names and bytes lost", disk.tree_after_power_loss(lambda file: file.synced)
-    kept = lambda: True  # noqa: E731
-    yield "un-synced bytes lost", disk.tree_after_power_loss(lambda file: file.synced, kept)
-    yield "un-synced bytes zero", disk.tree_after_power_loss(lambda file: file.zeroed, kept)
+    yield "un-synced bytes lost", disk.tree_after_power_loss(lambda file: file.synced, _all)
+    yield "un-synced bytes zero", disk.tree_after_power_loss(lambda file: file.zeroed, _all)
     yield "un-synced names lost", disk.tree_after_power_loss(lambda file: file.data)
-    for number in range(3):
-        some = lambda: draw.random() < 0.5  # noqa: E731
+    yield from _with_one_loss(disk)
+    for number in range(2):
+        some = lambda _: draw.random() < 0.5  # noqa: E731
         mixed = lambda file: draw.choice((file.synced, file.zeroed, file.data, _part(file, draw)))  # noqa: E731
         yield f"mixed ({number})", disk.tree_after_power_loss(mixed, some)
+
+
+def _with_one_loss(disk: Disk) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Everything else came to the disk early, as it may."""
+    for file in disk.dirty:
+        zeroed = lambda one, lost=file: one.zeroed if one is lost else one.data  # noqa: E731
+        yield f"un-synced bytes of file {disk.files.index(file)} zero", disk.tree_after_power_loss(zeroed, _all)
+    for number in range(disk.pending):
+        kept = lambda one, lost=number: one != lost  # noqa: E731
+        yield f"un-synced name {number} lost", disk.tree_after_power_loss(lambda file: file.data, kept)
+
+
+def _all(number: int) -> bool:
+    return True
 
 
 def _part(file: File, draw: random.Random) -> bytes:
