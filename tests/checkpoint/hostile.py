@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from milepost.checkpoint.journal import PURPOSE
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.verify import verify
 from milepost.model.errors import StoreError
 from milepost.model.record import Record
 from milepost.model.trust import Signer
@@ -61,6 +62,8 @@ class Watch:
     def _is_outside(self, path: str, follow: bool) -> bool:
         head, name = os.path.split(path)
         real = os.path.realpath(path) if follow else os.path.join(os.path.realpath(head), name)
+        if follow and real == str(self.folder.parent):
+            return False  # synced, for the name of the store in it
         own = (str(self.folder), sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
         return not any(real == place or real.startswith(place + os.sep) for place in own)
 
@@ -125,9 +128,9 @@ def live(folder: Path) -> Life:
             log.close()
     with _refusing(life):
         store.forget(["new0", "nothing"])
-    for method in ("flush", "settle", "verify", "collect"):
+    for work in (store.flush, store.settle, lambda: store.space.clean(grace=-60.0), lambda: verify(folder, store)):
         with _refusing(life):
-            getattr(store, method, lambda: None)()
+            work()
     fresh = LocalStore(folder, MINE)
     _read(fresh, life)
     life.problems = list(fresh.problems())

@@ -20,6 +20,7 @@ from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.model.errors import StoreError
 from milepost.model.record import Record
 from milepost.model.trust import Signer
+from milepost.ports import Trouble
 
 from .damage import Damager
 
@@ -56,13 +57,14 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty tasks, some with an older version, saved by three sessions; and one that was forgotten."""
     folder = tmp_path_factory.mktemp("whole") / "book.milepost"
     for turn in range(3):
-        store = LocalStore(folder, MINE, durable=turn == 0)
+        store = LocalStore(folder, MINE)
         for name in list(VALUES)[turn::3]:
             if name in OLDER:
                 save(store, name, "older", OLDER[name])
             save(store, name, "newest", VALUES[name])
         save(store, "gone", "newest", turn)
         store.forget(["gone"])
+        store.flush()
     return folder
 
 
@@ -71,19 +73,31 @@ def folder(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "book.milepost"))
 
 
-def restored(store: LocalStore) -> dict[str, Any]:
-    """What the store gives back of each task, the newest first; what differs from what was saved fails."""
-    found = {}
+def restored(store: LocalStore) -> dict[str, str]:
+    """What the store gives back of each task: the key of its newest version. What is wrong fails.
+
+    Large buffers are given back at once and verified soon after: then what is wrong is told, and not given back again.
+    """
+    troubles: list[Trouble] = []
+    store.on_trouble(troubles.append)
+    found, wrong = {}, {}
     for record in store.records():
         try:
             loaded = SERIALIZER.load(store.open(record, "values"))["x"]
         except StoreError:
             continue
-        if record.task != "gone":
-            expected = {"newest": VALUES, "older": OLDER}[record.key][record.task]
-            assert same(loaded, expected), f"{record.task} is wrong"
-            found[record.task] = record.key
-    return found
+        if record.task == "gone":
+            continue
+        expected = {"newest": VALUES, "older": OLDER}[record.key][record.task]
+        (found if same(loaded, expected) else wrong)[record.task] = record
+    store.settle()
+    told = [trouble.record for trouble in troubles]
+    for record in wrong.values():
+        assert record.durable, f"{record.task} is wrong"
+        assert record in told, f"{record.task} is wrong, and nothing says so"
+        with pytest.raises(StoreError):
+            store.open(record, "values")
+    return {task: record.key for task, record in found.items()}
 
 
 def same(one: Any, other: Any) -> bool:

@@ -284,7 +284,7 @@ class TestStrangers:
 
     def test_trust_signs_them(self, store: LocalStore, folder: Path) -> None:
         LocalStore(folder, Signer(b"x" * 32)).save(record(), {"values": Blob(b"v")})
-        assert store.trust(["a", "b"]) == 1
+        assert store.trust(store.records()) == 1
         (found,) = LocalStore(folder, MINE).records()
         assert found.trusted
         assert store.open(found, "values").stream == b"v"

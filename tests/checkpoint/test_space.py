@@ -17,6 +17,7 @@ from milepost.checkpoint.eviction import needed_bytes, to_evict
 from milepost.checkpoint.journal import Entry
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.objects import address_of
+from milepost.checkpoint.plain import open_plain
 from milepost.checkpoint.usage import LINE_BYTES, Size, sizes
 from milepost.checkpoint.verify import verify
 from milepost.checkpoint.view import Version
@@ -277,14 +278,13 @@ def before(monkeypatch: pytest.MonkeyPatch, step: int, action: Callable[[], obje
 
 
 def refuse_to_open(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    original = Path.open
-
-    def refusing(self: Path, *args: Any, **kwargs: Any) -> Any:
-        if self.name == name:
+    def refusing(path: Path) -> int:
+        if path.name == name:
             raise PermissionError(13, "Permission denied")
-        return original(self, *args, **kwargs)
+        return open_plain(path)
 
-    monkeypatch.setattr(Path, "open", refusing)
+    monkeypatch.setattr("milepost.checkpoint.reader.open_plain", refusing)
+    monkeypatch.setattr("milepost.checkpoint.compaction.open_plain", refusing)
 
 
 class TestMerging:

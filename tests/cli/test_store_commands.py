@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from milepost.checkpoint.layout import marker
 from milepost.checkpoint.local import LocalStore
 from milepost.model.record import Output, Record
 from milepost.model.trust import Signer
@@ -115,7 +116,7 @@ class TestUsage:
         assert message in milepost(folder, *arguments, code=2)
 
     def test_a_newer_store_is_something_wrong(self, folder: Path) -> None:
-        (folder / "study.milepost" / "format").write_text("milepost 99\n")
+        (folder / "study.milepost" / "format").write_bytes(marker(99))
         assert "store format 99" in milepost(folder, "ls", "study.ipynb", code=1)
 
     def test_nothing_heavy_is_loaded(self) -> None:

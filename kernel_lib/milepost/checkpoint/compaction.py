@@ -19,9 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from milepost.checkpoint.atomic import make_folder, write_file
-from milepost.checkpoint.journal import Authenticator, Entry, LineError, NewerLineError, decode, encode
+from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, NewerLineError, decode, encode
 from milepost.checkpoint.layout import OLD, Layout
+from milepost.checkpoint.plain import is_plain, open_plain
 from milepost.checkpoint.view import View, next_time, stamp
+from milepost.model.errors import StoreError
 
 SUFFIX = ".jsonl"
 STRANGERS = 64 << 20
@@ -85,7 +87,7 @@ class Compactor:
 
     def _names(self) -> set[str]:
         folder = self._layout.journal
-        return {name for name in os.listdir(folder) if name.endswith(SUFFIX) and not (folder / name).is_symlink()}
+        return {name for name in os.listdir(folder) if name.endswith(SUFFIX) and is_plain(folder / name)}
 
     def _was_left(self, path: Path) -> bool:
         return path.lstat().st_mtime < self._before
@@ -100,8 +102,10 @@ class Compactor:
 
     def _read(self, name: str) -> _Journal:
         journal = _Journal(self._layout.journal / name)
-        with journal.path.open("rb") as file:
-            for line in file:
+        with open(open_plain(journal.path), "rb") as file:
+            while line := file.readline(LONGEST):
+                if len(line) == LONGEST and not line.endswith(b"\n"):
+                    raise StoreError(f"a line of journal {name} has no end, so journals are not merged")
                 journal.size += len(line)
                 self._take(journal, line)
         return journal
@@ -186,4 +190,6 @@ def _new_name() -> str:
 
 def compact(layout: Layout, signer: Callable[[], Authenticator], before: float) -> int:
     """Merge the journals that were not changed since `before`; how many are gone."""
-    return Compactor(layout, signer(), before).run() if layout.journal.is_dir() else 0
+    if layout.journal.is_symlink() or not layout.journal.is_dir():
+        return 0
+    return Compactor(layout, signer(), before).run()

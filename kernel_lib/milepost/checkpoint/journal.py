@@ -15,11 +15,20 @@ from typing import Any, NamedTuple, Protocol
 
 from blake3 import blake3
 
+from milepost.model.errors import StoreError
 from milepost.model.record import Record
 
 PURPOSE = "milepost journal entry 1"
+LONGEST = 16 << 20
+"""Bytes that a line has at most."""
+
+LONGEST_OF_OTHERS = 1 << 20
+"""Bytes that a line of a stranger has at most: to look at it takes many times as much memory."""
+
+_SIGNATURE_DIGITS = 64
 _MARK = b"mp1"
 _SUM_DIGITS = 32
+_SUM = slice(len(_MARK) + 1, len(_MARK) + 1 + _SUM_DIGITS)
 _LISTS = ("forgotten", "durable", "dropped", "evicted")
 _OWN_RECORD = re.compile(
     rb'\{"at":"([^"\\]{1,40})","sequence":(\d{1,18}),"record":(\{"task":("(?:[^"\\]|\\.)*"),"key":.*\})\}', re.DOTALL
@@ -33,21 +42,23 @@ class Authenticator(Protocol):
     def sign(self, data: bytes, purpose: str) -> str:
         """The signature, in hex."""
 
-    def verify(self, data: bytes, purpose: str, signature: str) -> bool:
+    def verify(self, data: bytes | memoryview, purpose: str, signature: str) -> bool:
         """Whether the signature is one's own."""
 
 
 class Unread(NamedTuple):
-    """The record of a line of this user's, as it stands there: it is built when somebody asks for it."""
+    """The record of a line, as it stands there: it is built when somebody asks for it."""
 
     task: str
     body: bytes
+    trusted: bool = True
 
     def read(self, only: Collection[str] = ()) -> Record:
         """The record, or `only` some of its fields. What makes none is listed like a stranger's, and never opened."""
         try:
             facts = json.loads(self.body)
-            return Record.from_json({name: facts[name] for name in only if name in facts} if only else facts)
+            facts = {name: facts[name] for name in only if name in facts} if only else facts
+            return Record.from_json(facts, trusted=self.trusted)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             return Record(task=self.task, key="", notes=(f"its record cannot be read: {error}",), trusted=False)
 
@@ -60,7 +71,7 @@ class Entry:
     line was written, and those that count no more; `evicted` names the tasks of those among them that had to make room.
     `settings` are the store's from then on. `at` (ISO 8601, UTC, microseconds) and then `sequence`, which
     grows within a session, order all entries. `sum` is that of the line, and no part of it. A record that was read
-    from a line of this user's is `unread` instead.
+    from a line is `unread` instead. Of a stranger's entry only the record counts, so it has nothing else.
     """
 
     at: str
@@ -103,7 +114,11 @@ def encode(entry: Entry, signer: Authenticator) -> bytes:
     facts |= {name: names for name in (*_LISTS, "settings") if (names := getattr(entry, name))}
     body = json.dumps(facts, separators=(",", ":")).encode()
     signed = signer.sign(body, PURPOSE).encode() + b" " + body
-    return b"%s %s %s\n" % (_MARK, _sum(signed), signed)
+    line = b"%s %s %s\n" % (_MARK, _sum(signed), signed)
+    if len(line) > LONGEST:
+        task = f"task {entry.record.task!r}: its record" if entry.record else "an entry of the journal"
+        raise StoreError(f"{task} has {len(line):,} bytes without the values, and may have {LONGEST:,}")
+    return line
 
 
 def sum_of(line: bytes) -> str:
@@ -113,48 +128,67 @@ def sum_of(line: bytes) -> str:
 
 def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
     """The entry of a line; `signer()` is asked for only once the line is whole."""
-    mark, _, rest = line.rstrip(b"\n").partition(b" ")
+    _require_mark(line.partition(b" ")[0] if line[: _SUM.start] != _MARK + b" " else _MARK)
+    # No copies: a stranger's line may be long.
+    signed = memoryview(line.rstrip(b"\n"))[_SUM.stop + 1 :]
+    if line[_SUM.stop : _SUM.stop + 1] != b" " or line[_SUM] != _sum(signed):
+        raise LineError("does not hold the bytes that were written")
+    signature, body = bytes(signed[:_SIGNATURE_DIGITS]), signed[_SIGNATURE_DIGITS + 1 :]
+    trusted = signer().verify(body, PURPOSE, signature.decode("latin-1"))
+    if not trusted and len(line) > LONGEST_OF_OTHERS:
+        raise LineError(f"is not yours and has {len(line):,} bytes: more than {LONGEST_OF_OTHERS:,} are not looked at")
+    return _entry(bytes(body), trusted, line[_SUM].decode())
+
+
+def _require_mark(mark: bytes) -> None:
     if mark != _MARK:
         if mark.startswith(b"mp") and mark[2:].isdigit():
             raise NewerLineError("was written by a newer Milepost")
         raise LineError("is no line of a journal")
-    total, _, signed = rest.partition(b" ")
-    if total != _sum(signed):
-        raise LineError("does not hold the bytes that were written")
-    signature, _, body = signed.partition(b" ")
-    trusted = signer().verify(body, PURPOSE, signature.decode("latin-1"))
-    own = _OWN_RECORD.fullmatch(body) if trusted else None
-    return _unread(own, total.decode()) if own else replace(_entry(body, trusted), sum=total.decode())
 
 
-def _sum(data: bytes) -> bytes:
+def _sum(data: bytes | memoryview) -> bytes:
     return blake3(data).hexdigest()[:_SUM_DIGITS].encode()
 
 
-def _unread(found: re.Match[bytes], total: str) -> Entry:
-    at, sequence, record, task = found.groups()
-    name = json.loads(task) if b"\\" in task else task[1:-1].decode()
-    return Entry(at.decode(), int(sequence), sum=total, unread=Unread(name, record))
-
-
-def _entry(body: bytes, trusted: bool) -> Entry:
+def _entry(body: bytes, trusted: bool, total: str) -> Entry:
+    own = _OWN_RECORD.fullmatch(body) if trusted else None
+    if own:
+        at, sequence, record, task = own.groups()
+        name = json.loads(task) if b"\\" in task else task[1:-1].decode()
+        return Entry(at.decode(), int(sequence), sum=total, unread=Unread(name, record))
     # A stranger's entry has a right checksum and any content, so no shape is taken for granted.
     try:
         facts = json.loads(body)
-        record = Record.from_json(facts["record"], trusted=trusted) if "record" in facts else None
-        lists: dict[str, Any] = {name: tuple(facts.get(name, ())) for name in _LISTS}
-        settings = dict(facts["settings"]) if "settings" in facts else None
-        place = str(facts["at"]), int(facts["sequence"])
-        entry = Entry(*place, record, trusted=trusted, settings=settings, **lists)
-        _require_names(entry)
+        entry = Entry(facts["at"], facts["sequence"], trusted=trusted, sum=total, unread=_unread(facts, trusted))
+        _require_order(entry)
+        return _with_words(entry, facts) if trusted else entry
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise LineError(f"holds no record that this Milepost knows ({error})") from error
+
+
+def _unread(facts: dict[str, Any], trusted: bool) -> Unread | None:
+    if "record" not in facts:
+        return None
+    record = Record.from_json(facts["record"], trusted=trusted)
+    return Unread(record.task, json.dumps(facts["record"], separators=(",", ":")).encode(), trusted)
+
+
+def _with_words(entry: Entry, facts: dict[str, Any]) -> Entry:
+    """What an entry of this user's says besides its record."""
+    lists: dict[str, Any] = {name: tuple(facts.get(name, ())) for name in _LISTS}
+    settings = dict(facts["settings"]) if "settings" in facts else None
+    entry = replace(entry, settings=settings, **lists)
+    _require_names(entry)
     return entry
+
+
+def _require_order(entry: Entry) -> None:
+    if type(entry.at) is not str or len(entry.at) > 40 or type(entry.sequence) is not int or entry.sequence < 0:
+        raise ValueError("it has no time and number")
 
 
 def _require_names(entry: Entry) -> None:
     names = [name for names in _LISTS for name in getattr(entry, names)]
-    if entry.record is not None:
-        names += [entry.record.task, entry.record.key]
     if not all(isinstance(name, str) for name in names):
         raise ValueError("a name is no text")

@@ -166,11 +166,12 @@ class LocalStore:
             self.write(forgotten=tuple(known), dropped=tuple(strange))
         return len(known)
 
-    def trust(self, tasks: Iterable[str]) -> int:
-        """Sign strangers' newest records of these tasks with this user's key; how many there were."""
-        with self._lock:
-            wanted = set(tasks)
-            strange = [item for item in self._fresh().newest() if item.task in wanted and not item.trusted]
+    def trust(self, records: Iterable[Record]) -> int:
+        """Sign strangers' records with this user's key; how many there were.
+
+        What is signed are these very records, as they were listed, whatever has come into the store since.
+        """
+        strange = [record for record in records if not record.trusted]
         for record in strange:
             # No mark: what a stranger wrote is hashed before it is given back.
             self.write(record=replace(record, trusted=True))

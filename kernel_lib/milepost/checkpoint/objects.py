@@ -6,7 +6,6 @@ import errno
 import mmap
 import os
 import pickle
-import stat
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from blake3 import blake3
 from milepost.checkpoint.atomic import make_folder, publish, write_file
 from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.layout import Layout
+from milepost.checkpoint.plain import NOT_PLAIN, NotPlainError, open_plain
 from milepost.checkpoint.sweep import take_back
 from milepost.model.errors import CorruptCheckpointError
 
@@ -29,9 +29,8 @@ LARGE = 4 * 1024 * 1024
 
 _PIECE = 1024 * 1024
 _OBJECT_MODE = 0o444
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
-_DAMAGE = {errno.ENOENT: "it is missing", errno.ELOOP: "it is a symbolic link, which a store never holds"}
+_DAMAGE = {errno.ENOENT: "it is missing", errno.ELOOP: f"it {NOT_PLAIN}"}
 
 
 def address_of(data: Any) -> str:
@@ -53,7 +52,8 @@ class Objects:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._damaged: dict[str, str] = {}
+        self._damaged: dict[str, tuple[str, int]] = {}
+        """What is wrong with an object, and the size that it should have, by address."""
         self._sound: dict[str, tuple[int, int, int]] = {}
         """What was verified, as it was then, by address."""
         self._large: set[int] | None = None
@@ -61,7 +61,7 @@ class Objects:
     @property
     def damaged(self) -> dict[str, str]:
         """What is wrong, by address, with each object that could not be read."""
-        return dict(self._damaged)
+        return {address: what for address, (what, _) in self._damaged.items()}
 
     def put(self, data: Any) -> str:
         """Store the bytes, unless they are there already; their address."""
@@ -151,10 +151,11 @@ class Objects:
 
     def heal(self) -> None:
         """Move damaged objects out of the way, so that saving the same bytes again writes them anew."""
-        for address in list(self._damaged):
+        for address, (_, size) in list(self._damaged.items()):
             path = self._layout.object(address)
+            _refuse_links(path.parent.parent, path.parent)
             # Another process may have written it anew meanwhile.
-            if os.path.lexists(path) and not _holds(path, address):
+            if os.path.lexists(path) and not _holds(path, address, size):
                 make_folder(self._layout.quarantine)
                 with suppress(FileNotFoundError):
                     os.replace(path, self._layout.quarantine / address)
@@ -181,8 +182,8 @@ class Objects:
     def _is_there(self, address: str) -> bool:
         # Opened, not looked up: what a network file system remembers of names may be out of date.
         try:
-            os.close(os.open(self._layout.object(address), _READ))
-        except FileNotFoundError:
+            os.close(open_plain(self._layout.object(address)))
+        except (FileNotFoundError, NotPlainError):
             return False
         return True
 
@@ -196,7 +197,7 @@ class Objects:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise self._noted(address, error) from error
+            raise self._noted(address, size, error) from error
 
     def _descriptor(self, address: str) -> int:
         """The object's file, which a clean-up may have in the trash for a moment and then put back."""
@@ -204,13 +205,13 @@ class Objects:
         for path in (place, trash, place):
             _refuse_links(self._layout.objects, path.parent)
             with suppress(FileNotFoundError):
-                return os.open(path, _READ)
+                return open_plain(path)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place))
 
-    def _noted(self, address: str, error: OSError) -> CorruptCheckpointError:
+    def _noted(self, address: str, size: int, error: OSError) -> CorruptCheckpointError:
         what = _DAMAGE.get(error.errno or 0, "") if not isinstance(error, _DamagedError) else str(error)
         if what:
-            self._damaged[address] = what
+            self._damaged[address] = what, size
         # Too many open files, say, is no damage: nothing to put aside.
         return CorruptCheckpointError(f"object {address[:12]}…: {what or error.strerror or error}")
 
@@ -231,13 +232,14 @@ def _sizes_in(folder: Path) -> Iterator[int]:
                 yield from (size for item in found if (size := item.stat(follow_symlinks=False).st_size) >= LARGE)
 
 
-def _holds(path: Path, address: str) -> bool:
+def _holds(path: Path, address: str, size: int) -> bool:
     try:
-        descriptor = os.open(path, _READ)
+        descriptor = open_plain(path)
     except OSError:
         return False
     try:
-        return stat.S_ISREG(os.fstat(descriptor).st_mode) and _address_of_file(descriptor, lambda: False) == address
+        # A file of another size may be one without end.
+        return os.fstat(descriptor).st_size == size and _address_of_file(descriptor, lambda: False) == address
     finally:
         os.close(descriptor)
 
@@ -269,8 +271,6 @@ def _most_maps() -> int:
 
 def _require_size(descriptor: int, size: int) -> None:
     found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        raise _DamagedError("it is no regular file")
     if found.st_size != size:
         raise _DamagedError(f"it has {found.st_size} bytes instead of {size}")
 

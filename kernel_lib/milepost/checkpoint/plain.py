@@ -8,14 +8,14 @@ import stat
 from pathlib import Path
 
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"))
-_WORDS = "is no plain file, and a store holds nothing else"
+NOT_PLAIN = "is no plain file but a link, a folder, a pipe or a device, which a store never holds"
 
 
 class NotPlainError(OSError):
     """A link, a device, a pipe or a folder in the place of a file."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(errno.ELOOP, _WORDS, str(path))
+        super().__init__(errno.ELOOP, NOT_PLAIN, str(path))
 
 
 def open_plain(path: Path) -> int:
@@ -33,3 +33,11 @@ def open_plain(path: Path) -> int:
         return descriptor
     os.close(descriptor)
     raise NotPlainError(path)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a regular file is there."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False

@@ -9,11 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from milepost.checkpoint.journal import Authenticator, Entry, LineError, NewerLineError, decode
+from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, NewerLineError, decode
+from milepost.checkpoint.plain import open_plain
 from milepost.model.errors import CorruptCheckpointError
 
+OF_OTHERS = 64 << 20
+"""Bytes that strangers' lines may take together; their owners may have any number, and all are kept in memory."""
+
 _ATTEMPTS = 100
-_LONGEST_LINE = 64 * 1024 * 1024
+_MOST_PROBLEMS = 20
+_OVERHEAD = 512
 
 
 @dataclass(slots=True)
@@ -24,6 +29,8 @@ class _File:
     parsed: int = 0
     lines: int = 0
     problems: list[str] = field(default_factory=list)
+    more: int = 0
+    """Problems beyond those that are kept in words."""
     tail: str = ""
     closed: str = ""
     """Why it may hold what nobody here knows, if it may."""
@@ -44,6 +51,8 @@ class JournalReader:
         self._folder = folder
         self._signer = signer
         self._files: dict[str, _File] = {}
+        self._of_others = 0
+        self._unlisted = ""
 
     def refresh(self) -> list[Entry] | None:
         """The entries that came since the last time; None where all must be read, as earlier ones count no more."""
@@ -64,18 +73,23 @@ class JournalReader:
         """All entries, in no order, read anew."""
         for _ in range(_ATTEMPTS):
             self._files.clear()
+            self._of_others = 0
             came = self.refresh()
             if came is not None:
                 return came
         raise CorruptCheckpointError(f"the journals in {self._folder} change all the time, and cannot be read")
 
     def problems(self) -> list[str]:
-        """A sentence for each line that could not be used."""
-        found = []
-        for name in sorted(self._files):
-            found += self._files[name].problems
-            if self._files[name].tail:
-                found.append(self._files[name].tail)
+        """A sentence for each line that could not be used, or for many of a journal together."""
+        found = [self._unlisted] if self._unlisted else []
+        for name, file in sorted(self._files.items()):
+            found += file.problems
+            if file.more:
+                found.append(f"{file.more} more lines of journal {name} cannot be used")
+            if file.tail:
+                found.append(file.tail)
+            elif not file.lines:
+                found.append(f"journal {name} is empty: what was in it is lost")
         return found
 
     def closed(self) -> list[str]:
@@ -108,29 +122,50 @@ class JournalReader:
         """Read what came; False where the file is gone, under another name perhaps."""
         file.state, file.tail = state, ""
         try:
-            with (self._folder / name).open("rb") as stream:
+            with open(open_plain(self._folder / name), "rb") as stream:
                 stream.seek(file.parsed)
                 self._parse(stream, file, name, came)
         except FileNotFoundError:
             return False
         except OSError as error:
             file.tail = file.closed = f"journal {name} cannot be read: {error.strerror or error}"
+            file.state = _File().state  # it may be readable the next time, unchanged
         return True
 
     def _parse(self, stream: BinaryIO, file: _File, name: str, came: list[Entry]) -> None:
-        while line := stream.readline(_LONGEST_LINE):
+        while line := stream.readline(LONGEST):
             if not line.endswith(b"\n"):
                 # Torn, or another process is writing it at this moment: looked at again when the file grows.
                 file.tail = f"line {file.lines + 1} of journal {name} is incomplete; the rest stands"
+                if len(line) == LONGEST:
+                    file.tail = file.closed = (
+                        f"line {file.lines + 1} of journal {name}, and what follows, is no journal"
+                    )
                 return
             file.parsed += len(line)
             file.lines += 1
-            try:
-                came.append(decode(line, self._signer))
-            except LineError as error:
-                if isinstance(error, NewerLineError):
-                    file.closed = f"a line of journal {name} {error}"
-                file.problems.append(f"line {file.lines} of journal {name} {error}; the rest stands")
+            self._take(line, file, name, came)
+
+    def _take(self, line: bytes, file: _File, name: str, came: list[Entry]) -> None:
+        try:
+            entry = decode(line, self._signer)
+        except LineError as error:
+            if isinstance(error, NewerLineError):
+                file.closed = f"a line of journal {name} {error}"
+            self._note(file, f"line {file.lines} of journal {name} {error}; the rest stands")
+            return
+        if not entry.trusted:
+            self._of_others += len(line) + _OVERHEAD
+            if self._of_others > OF_OTHERS:
+                self._unlisted = file.closed = f"there is more of others than is listed ({OF_OTHERS >> 20} MiB)"
+                return
+        came.append(entry)
+
+    def _note(self, file: _File, problem: str) -> None:
+        if len(file.problems) < _MOST_PROBLEMS:
+            file.problems.append(problem)
+        else:
+            file.more += 1
 
 
 def _state(path: Path) -> tuple[int, int] | None:

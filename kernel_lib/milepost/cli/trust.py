@@ -20,7 +20,8 @@ def run(options: argparse.Namespace) -> int:
     store = find_store(options.place)
     records = store.records()
     named = require_tasks(options.tasks, [record.task for record in records])
-    strange = [record.task for record in records if not record.trusted and (not named or record.task in named)]
+    strange = [record for record in records if not record.trusted and (not named or record.task in named)]
     store.trust(strange)
-    print(f"trusted from now on: {', '.join(strange)}" if strange else "there is nothing of others here")
+    names = ", ".join(record.task for record in strange)
+    print(f"trusted from now on: {names}" if strange else "there is nothing of others here")
     return 0

@@ -130,10 +130,11 @@ class TaskMagics(Magics):
 
     def _trust(self, command: Command) -> None:
         self._session.registration.require(command.names)
-        strange = [r.task for r in self._session.records() if not r.trusted]
-        chosen = [name for name in strange if not command.names or name in command.names]
+        strange = [record for record in self._session.records() if not record.trusted]
+        chosen = [record for record in strange if not command.names or record.task in command.names]
         self._session.store.trust(chosen)
-        print(f"trusted from now on: {', '.join(chosen)}" if chosen else "there is nothing of others here")
+        names = ", ".join(record.task for record in chosen)
+        print(f"trusted from now on: {names}" if chosen else "there is nothing of others here")
 
     def _config(self, command: Command) -> None:
         space = self._session.store.space
