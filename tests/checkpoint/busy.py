@@ -40,6 +40,9 @@ def main(folder: str, name: str, seed: str, first: str) -> None:
             store.forget([task])
             tell("forgotten", task)
             continue
+        if draw.random() < 0.1:
+            store.space.clean(keep=2, grace=0.0)
+            continue
         version += 1
         tell("saving", task, version)
         store.save(Record(task=task, key=str(version)), {"values": content(task, version)})

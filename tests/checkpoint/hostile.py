@@ -134,7 +134,16 @@ def live(folder: Path) -> Life:
     fresh = LocalStore(folder, MINE)
     _read(fresh, life)
     life.problems = list(fresh.problems())
+    for one in (store, fresh):
+        rest(one)
     return life
+
+
+def rest(store: LocalStore) -> None:
+    """Wait until nothing is done in the background."""
+    store.flush()
+    store.settle()
+    store.space.settle()
 
 
 def _read(store: LocalStore, life: Life) -> None:

@@ -20,9 +20,66 @@ from milepost.testing.states import Notes
 MINE = Signer(b"m" * 32)
 
 
+NOW = -60.0
+"""A grace that makes everything old."""
+
+
 class TestLocalStore(CrashContract):
     def make_store(self, top: Path) -> LocalStore:
         return LocalStore(top / "book.milepost", MINE)
+
+    def tidy(self, store: Any) -> None:
+        """Whatever an interrupted clean-up left, the next one takes nothing that is needed."""
+        store.space.clean(grace=NOW)
+        store.space.settle()
+
+    def test_a_clean_up(self, tmp_path: Path) -> None:
+        """What was displaced, forgotten and left over goes; several journals become one."""
+
+        def scenario(notes: Notes, store: LocalStore) -> None:
+            for number in range(4):
+                self.save(notes, store, record("a", f"k{number}"), {"values": Blob(b"a%d" % number * 1500)})
+            other = LocalStore(store.path, MINE)
+            for name in "bc":
+                self.save(notes, other, record(name), {"values": Blob(name.encode() * 2500, (b"s" * 3000,))})
+            notes.dropping("b")
+            other.forget("b")
+            notes.dropped("b")
+            other.flush()
+            notes.begin()
+            store.space.clean(keep=1, grace=NOW)
+
+        assert self.crash(scenario, tmp_path) > 50
+
+    def test_a_clean_up_twice(self, tmp_path: Path) -> None:
+        """A merged journal is merged again."""
+
+        def scenario(notes: Notes, store: LocalStore) -> None:
+            for name in "ab":
+                self.save(notes, store, record(name), {"values": Blob(name.encode() * 100)})
+                store.space.clean(grace=NOW)
+            notes.begin()
+            self.save(notes, store, record("a", "new"), {"values": Blob(b"new")})
+            store.space.clean(keep=1, grace=NOW)
+
+        assert self.crash(scenario, tmp_path) > 50
+
+    def test_trust(self, tmp_path: Path) -> None:
+        def scenario(notes: Notes, store: LocalStore) -> None:
+            theirs = {"values": Blob(b"theirs" * 500)}
+            stranger = LocalStore(store.path, Signer(b"x" * 32))
+            stranger.save(record("a"), theirs)
+            stranger.flush()
+            notes.expect(record("a"), theirs)
+            self.save(notes, store, record("b"), {"values": Blob(b"mine")})
+            notes.begin()
+            store.trust([item for item in store.records() if not item.trusted])
+            (trusted, _) = store.history("a")
+            notes.saved(trusted)
+            assert store.flush()
+            notes.durable(trusted)
+
+        assert self.crash(scenario, tmp_path) > 20
 
     def test_when_each_save_waits_for_the_disk(self, tmp_path: Path) -> None:
         def scenario(notes: Notes, store: LocalStore) -> None:
@@ -45,8 +102,8 @@ class TestLocalStore(CrashContract):
         self.crash(scenario, tmp_path)
 
 
-def record(task: str) -> Record:
-    return Record(task=task, key="k")
+def record(task: str, key: str = "k") -> Record:
+    return Record(task=task, key=key)
 
 
 class TestTheHarness(CrashContract):

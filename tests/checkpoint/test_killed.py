@@ -21,7 +21,7 @@ from milepost.checkpoint.local import LocalStore
 
 from . import busy
 
-KILLS = int(os.environ.get("MILEPOST_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("MILEPOST_TEST_KILLS", "8"))
 
 
 @dataclass

@@ -21,7 +21,7 @@ from milepost.model.trust import Signer
 from milepost.ports import Blob
 
 from . import peak
-from .hostile import LARGE, MINE, STRANGER, Life, add, blob_of, entry, inline, line, live, sealed, watched
+from .hostile import LARGE, MINE, STRANGER, Life, add, blob_of, entry, inline, line, live, rest, sealed, watched
 
 GOOD = {"values": Blob(b"v" * 3000, (LARGE,)), "display": Blob(b"[]")}
 ESCAPES = ("../../canary", "/etc/passwd", "..", "a/../../canary", "\0", "x" * 5000, "\ud800", "\x1b]0;x\x07", "con", "")
@@ -47,7 +47,7 @@ class Place:
         (self.canary / "file").write_bytes(b"secret")
         store = LocalStore(self.folder, MINE)
         self.record = store.save(Record(task="mine", key="k"), GOOD)
-        getattr(store, "flush", lambda: None)()
+        rest(store)
 
     def attack(self) -> Life:
         """Use the store; whatever lies beside it must be as it was, and nothing may run."""
@@ -152,7 +152,7 @@ class TestSignatures:
     def test_a_record_from_another_store_has_its_own_objects_or_none(self, place: Place, tmp_path: Path) -> None:
         other = LocalStore(tmp_path / "other.milepost", MINE)
         other.save(Record(task="elsewhere", key="k"), {"values": Blob(b"e" * 5000)})
-        other.flush()
+        rest(other)
         add(place.folder, next((other.path / "journal").iterdir()).read_bytes())
         life = place.keeps_mine()
         assert ("elsewhere", "values") not in life.opened

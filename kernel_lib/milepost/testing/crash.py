@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 
-from milepost.model.errors import CorruptCheckpointError
+from milepost.model.errors import CorruptCheckpointError, UntrustedError
 from milepost.model.record import Record
 from milepost.ports import Blob, Store
 from milepost.testing.disk import write_tree
@@ -27,29 +27,41 @@ EVERY = "MILEPOST_TEST_CRASHES"
 """Set in the environment, every state is checked; else a sample of them."""
 
 
-def check(state: CrashState, contents: Contents, folder: Path, make_store: Callable[[Path], Store]) -> None:
+def check(
+    state: CrashState,
+    contents: Contents,
+    folder: Path,
+    make_store: Callable[[Path], Store],
+    tidy: Callable[[Any], object] = lambda store: None,
+) -> None:
     """Lay the state out in `folder`, and require that the store keeps its promises there and goes on working.
 
-    `make_store` is given the folder that the scenario knew as its top.
+    `make_store` is given the folder that the scenario knew as its top; `tidy(store)` may be called at any time.
     """
     write_tree(state.tree, folder)
     # The disk is not waited for: what it would keep is known.
     with mock.patch.object(os, "fsync", os.fstat):
-        _check(state, contents, folder, make_store)
+        try:
+            _require_kept(make_store(folder), state, contents)
+            tidy(make_store(folder))
+            _require_kept(make_store(folder), state, contents)
+            _require_going_on(make_store, state, contents, folder)
+        except Exception as error:
+            raise AssertionError(f"after {state.name}: {error}") from error
 
 
-def _check(state: CrashState, contents: Contents, folder: Path, make_store: Callable[[Path], Store]) -> None:
-    try:
-        store = make_store(folder)
-        _require_promised(store, state)
-        _require_right(store, contents, state)
-        again = [_save_again(store, key, parts) for key, parts in contents.items()]
-        assert store.flush(), "what was saved again is not durable"
-        fresh = make_store(folder)
-        _require_promised(fresh, state)
-        _require_right(fresh, contents | dict(again), state, frozenset(task for (task, _), _ in again))
-    except Exception as error:
-        raise AssertionError(f"after {state.name}: {error}") from error
+def _require_kept(store: Store, state: CrashState, contents: Contents) -> None:
+    _require_promised(store, state)
+    _require_right(store, contents, state)
+
+
+def _require_going_on(make_store: Callable[[Path], Store], state: CrashState, contents: Contents, folder: Path) -> None:
+    store = make_store(folder)
+    again = [_save_again(store, key, parts) for key, parts in contents.items()]
+    assert store.flush(), "what was saved again is not durable"
+    fresh = make_store(folder)
+    _require_promised(fresh, state)
+    _require_right(fresh, contents | dict(again), state, frozenset(task for (task, _), _ in again))
 
 
 class CrashContract:
@@ -58,6 +70,9 @@ class CrashContract:
     def make_store(self, top: Path) -> Store:
         """The store below `top`, opened anew."""
         raise NotImplementedError("say how to open the store")
+
+    def tidy(self, store: Any) -> None:
+        """What else the store does at times, such as cleaning up: all must still be there afterwards."""
 
     @pytest.mark.parametrize("seed", [0])
     @pytest.mark.parametrize("name", ["small", "large", "two", "again", "forget", "several_parts"])
@@ -81,7 +96,7 @@ class CrashContract:
         states = sample(list(recording.states(seed)), seed, count)
         for state in states:
             place = Path(tempfile.mkdtemp(dir=folder))
-            check(state, recording.notes.contents, place, self.make_store)
+            check(state, recording.notes.contents, place, self.make_store, self.tidy)
             shutil.rmtree(place)
         return len(states)
 
@@ -157,7 +172,7 @@ def _require_right(store: Store, contents: Contents, state: CrashState, sure: fr
         for item in store.history(task):
             promised = state.promised.get(task)
             must = task in sure and item.key.startswith("again ")
-            must = must or (promised is not None and item.saved_at == promised.saved_at)
+            must = must or (promised is not None and item.trusted and item.saved_at == promised.saved_at)
             _require_parts(store, item, contents[task, item.key], must)
 
 
@@ -166,7 +181,7 @@ def _require_parts(store: Store, record: Record, parts: Mapping[str, tuple[bytes
     for part, expected in parts.items():
         try:
             found = bytes_of(store.open(record, part))
-        except CorruptCheckpointError as error:
+        except (CorruptCheckpointError, UntrustedError) as error:
             if must:
                 raise AssertionError(f"{record.task!r} cannot be opened: {error}") from error
             continue

@@ -56,16 +56,21 @@ class Notes:
         """Crashes come from here on; what went before was preparation."""
         self.beginning = self._position
 
-    def save(self, store: Store, record: Record, blobs: Mapping[str, Blob], *, durable: bool = False) -> Record:
+    def save(self, store: Store, record: Record, blobs: Mapping[str, Blob]) -> Record:
         """Save, and note that it was reported."""
-        self.contents[record.task, record.key] = {part: bytes_of(blob) for part, blob in blobs.items()}
+        self.expect(record, blobs)
         self._say(Promise(self._last.saved, self._last.durable, self._last.gone - {record.task}))
         saved = store.save(record, blobs)
-        said = Promise({**self._last.saved, record.task: saved}, self._last.durable, self._last.gone - {record.task})
-        self._say(said)
-        if durable:
-            self.durable(saved)
+        self.saved(saved)
         return saved
+
+    def expect(self, record: Record, blobs: Mapping[str, Blob]) -> None:
+        """What a record holds, should it be there."""
+        self.contents[record.task, record.key] = {part: bytes_of(blob) for part, blob in blobs.items()}
+
+    def saved(self, record: Record) -> None:
+        """This was reported saved."""
+        self._say(Promise({**self._last.saved, record.task: record}, self._last.durable, self._last.gone))
 
     def durable(self, *records: Record) -> None:
         """These were reported durable."""
