@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 import os
 import zipfile
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from milepost.checkpoint.layout import FORMAT_VERSION, marker
 from milepost.checkpoint.local import LocalStore
@@ -73,6 +76,28 @@ def test_what_others_signed_is_listed_and_not_loaded(folder: Path) -> None:
         store.open(theirs, "values")
     other = LocalStore(folder, Signer(b"another key, that signed none of it"))
     assert not any(record.trusted for record in other.records())
+
+
+def test_the_bytes_are_as_documented(folder: Path) -> None:
+    """What the table in ARCHITECTURE.md says, without any code of ours."""
+    label = b"milepost journal entry 1"
+    signers = {"own": make.KEY, "strange": make.THEIRS}
+    found = dict.fromkeys(signers, 0)
+    for journal in (folder / "journal").iterdir():
+        for line in journal.read_bytes().splitlines():
+            assert (line[:4], line[36:37], line[101:102]) == (b"mp1 ", b" ", b" ")
+            assert line[4:36] == blake3(line[37:]).digest()[:16].hex().encode()
+            body = line[102:]
+            assert list(json.loads(body))[:2] == ["at", "sequence"]
+            for name, key in signers.items():
+                mac = hmac.new(key, len(label).to_bytes(8, "big") + label + body, "sha256")
+                found[name] += mac.hexdigest().encode() == line[37:101]
+    assert found == {"own": 14, "strange": 4}
+    for path in (folder / "objects").glob("*/*"):
+        assert path.parent.name == path.name[:2]
+        assert path.name == blake3(path.read_bytes()).hexdigest()
+    marked = b"milepost 1"
+    assert (folder / "format").read_bytes() == marked + b" " + blake3(marked).digest()[:8].hex().encode() + b"\n"
 
 
 def test_it_can_be_saved_to_and_cleaned(folder: Path) -> None:

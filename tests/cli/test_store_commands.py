@@ -25,6 +25,7 @@ LARGE = bytes(range(256)) * 1024
 def folder(tmp_path: Path) -> Path:
     """A folder with a notebook and its store: `load` and `fit`, which share an object, and `load` twice."""
     (tmp_path / "key").write_bytes(KEY)
+    (tmp_path / "key").chmod(0o600)
     (tmp_path / "study.ipynb").write_text("{}")
     store = LocalStore(tmp_path / "study.milepost", Signer(KEY))
     store.save(Record(task="load", key="old", seconds=60.0), {"values": Blob(b"old", (LARGE[::-1],))})
@@ -124,6 +125,30 @@ class TestUsage:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         heavy = {"numpy", "pandas", "torch", "IPython", "ipywidgets", "anywidget", "dill", "cloudpickle", "matplotlib"}
         assert not heavy & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("command", ["ls", "verify", "gc", "trust"])
+def test_names_that_others_chose_steer_no_terminal(folder: Path, command: str, encoding: str) -> None:
+    stranger = LocalStore(folder / "study.milepost", Signer(b"x" * 32))
+    for name in ("\x1b]0;title\x07", "\ud800", "\u202egnp.exe", "two\nlines", "☃"):
+        stranger.save(Record(task=name, key="k", notes=(name,)), {"values": Blob(b"v" * 3000)})
+        stranger.flush()
+    for path in (folder / "study.milepost" / "objects").rglob("*"):
+        if path.is_file() and path.stat().st_size == 3000:
+            path.unlink()
+    printed = milepost(folder, command, "study.ipynb", code=command == "verify", PYTHONIOENCODING=encoding)
+    assert printed.isascii() or encoding != "ascii"
+    assert not set("\x1b\x07\ud800\u202e") & set(printed)
+
+
+def test_a_key_that_others_can_read_is_told_in_a_line(folder: Path) -> None:
+    (folder / "key").chmod(0o644)
+    known = {**os.environ, "MILEPOST_KEY_FILE": str(folder / "key")}
+    command = [sys.executable, "-m", "milepost.cli", "ls", "study.ipynb"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=known, timeout=60)
+    assert done.stderr.startswith("milepost: others can read the signing key")
+    assert done.stderr.count("\n") == 1
 
 
 class TestVerify:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from milepost.cli.place import find_store, require_tasks
+from milepost.cli.say import say
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -20,5 +21,5 @@ def run(options: argparse.Namespace) -> int:
     store = find_store(options.place)
     tasks = require_tasks(options.tasks, [record.task for record in store.records()])
     store.forget(tasks)
-    print(f"forgotten: {', '.join(tasks)}")
+    say(f"forgotten: {', '.join(tasks)}")
     return 0

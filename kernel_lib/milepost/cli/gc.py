@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from milepost.checkpoint.cleanup import Cleaned
 from milepost.cli.place import find_store
+from milepost.cli.say import say
 from milepost.model.errors import UsageError
 from milepost.model.record import Record
 from milepost.model.sizes import parse_size, size
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(_data(cleaned, options.dry_run), indent=1))
     else:
-        print("\n".join(_words(cleaned, options.dry_run)))
+        say("\n".join(_words(cleaned, options.dry_run)))
     return 1 if cleaned.problems else 0
 
 

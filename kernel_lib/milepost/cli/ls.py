@@ -12,6 +12,7 @@ from typing import Any
 
 from milepost.checkpoint.usage import Size, sizes
 from milepost.cli.place import find_store
+from milepost.cli.say import say
 from milepost.model.view import TaskView
 from milepost.widget.ages import age_seconds
 from milepost.widget.saved import view_of_record
@@ -34,8 +35,8 @@ def run(options: argparse.Namespace) -> int:
         versions = Counter(record.task for record in kept)
         print(json.dumps([_row(view, space.get(view.name, Size()), versions[view.name]) for view in views], indent=1))
     else:
-        print(to_text(views, [("own", "shared"), *(_words(space.get(view.name, Size())) for view in views)]))
-        print(totals(views) if views else f"nothing is saved in {store.path}")
+        say(to_text(views, [("own", "shared"), *(_words(space.get(view.name, Size())) for view in views)]))
+        say(totals(views) if views else f"nothing is saved in {store.path}")
     return 0
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
 from milepost.cli import forget, gc, ls, trust, verify
+from milepost.cli.say import say
 from milepost.model.errors import MilepostError, UsageError
 
 FINE, WRONG, USAGE = 0, 1, 2
@@ -21,6 +23,7 @@ COMMANDS: tuple[ModuleType, ...] = (ls, gc, verify, trust, forget)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0 fine, 1 something is wrong, 2 wrong usage."""
     options = _parser().parse_args(arguments)
+    warnings.showwarning = lambda message, *where: say(f"milepost: {message}", sys.stderr)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -49,5 +52,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _told(error: MilepostError, code: int) -> int:
-    print(f"milepost: {error}", file=sys.stderr)
+    say(f"milepost: {error}", sys.stderr)
     return code

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from milepost.cli.place import find_store, require_tasks
+from milepost.cli.say import say
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -23,5 +24,5 @@ def run(options: argparse.Namespace) -> int:
     strange = [record for record in records if not record.trusted and (not named or record.task in named)]
     store.trust(strange)
     names = ", ".join(record.task for record in strange)
-    print(f"trusted from now on: {names}" if strange else "there is nothing of others here")
+    say(f"trusted from now on: {names}" if strange else "there is nothing of others here")
     return 0

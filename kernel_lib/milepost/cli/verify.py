@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from milepost.checkpoint.verify import Problem, Report, verify
 from milepost.cli.place import find_store
+from milepost.cli.say import say
 from milepost.widget.words import size
 
 
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**asdict(report), "place": str(store.path)}, indent=1))
     else:
-        print("\n".join([*map(_words, report.problems), _total(report)]))
+        say("\n".join([*map(_words, report.problems), _total(report)]))
     return 1 if report.problems else 0
 
 

@@ -17,6 +17,7 @@ from milepost.notebook.definition import Definition, cell_definition
 from milepost.notebook.options import Command, parse_cell_options, parse_command
 from milepost.notebook.session import Session
 from milepost.widget.ages import age_seconds
+from milepost.widget.shorten import printable
 from milepost.widget.text import to_text
 
 Method = TypeVar("Method", bound=Callable[..., None])
@@ -106,9 +107,8 @@ class TaskMagics(Magics):
             if record.trusted:
                 self._session.provider.restore(record, overwrite=True)
         if untrusted:
-            raise StoreError(
-                f"saved under another user's key, and so not loaded: {', '.join(untrusted)}; see %tasks trust"
-            )
+            names = printable(", ".join(untrusted))
+            raise StoreError(f"saved under another user's key, and so not loaded: {names}; see %tasks trust")
         if not records:
             print("nothing is saved yet")
 
@@ -133,7 +133,7 @@ class TaskMagics(Magics):
         strange = [record for record in self._session.records() if not record.trusted]
         chosen = [record for record in strange if not command.names or record.task in command.names]
         self._session.store.trust(chosen)
-        names = ", ".join(record.task for record in chosen)
+        names = printable(", ".join(record.task for record in chosen))
         print(f"trusted from now on: {names}" if chosen else "there is nothing of others here")
 
     def _config(self, command: Command) -> None:

@@ -13,3 +13,8 @@ def shorten(text: str, length: int) -> str:
     head = text[: length + 1].replace("\n", " ").replace("\t", " ")
     clean = "".join(_MARK if unicodedata.category(c) in _HIDDEN else c for c in head)
     return clean if len(clean) <= length else clean[: length - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """All of it, on as many lines, with control and direction marks made visible."""
+    return "\n".join(shorten(line, len(line)) for line in text.split("\n"))
