@@ -19,7 +19,6 @@ from blake3 import blake3
 
 from milepost.checkpoint import objects as objects_module
 from milepost.checkpoint.drafts import Drafts
-
 from milepost.checkpoint.layout import marker, store_path
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import CorruptCheckpointError, NewerFormatError, StoreUnwritableError, UntrustedError

@@ -6,8 +6,8 @@ import ctypes
 import errno
 import os
 import secrets
-import sys
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
