@@ -33,6 +33,17 @@ class TestLocalStore(CrashContract):
         store.space.clean(grace=NOW)
         store.space.settle()
 
+    def test_buffers_that_several_threads_write(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("milepost.checkpoint.objects.LARGE", 8192)
+
+        def scenario(notes: Notes, store: LocalStore) -> None:
+            buffers = tuple(bytes([number]) * 9000 for number in range(3))
+            self.save(notes, store, record("a"), {"values": Blob(b"v", buffers)})
+            notes.begin()
+            self.save(notes, store, record("b"), {"values": Blob(b"w", (*buffers, b"new" * 4000))})
+
+        self.crash(scenario, tmp_path)
+
     def test_a_clean_up(self, tmp_path: Path) -> None:
         """What was displaced, forgotten and left over goes; several journals become one."""
 
