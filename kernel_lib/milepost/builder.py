@@ -172,6 +172,10 @@ class TaskRunnerBuilder:
         wraps: list[Wrap] = [RetryingStrategy, LoopingStrategy, StartingStrategy, *saving, *self._wraps]
         for wrap in wraps:
             strategy = wrap(strategy)
+            if not isinstance(strategy, ExecutionStrategy):
+                raise UsageError(
+                    f"use_strategy: {wrap!r} gave {strategy!r}, which is no strategy: it has no execute(call)"
+                )
         return strategy
 
 

@@ -118,7 +118,7 @@ def test_e15_events_say_of_which_run_they_are(backend: Backend) -> None:
     assert [event.run for event in heard] == ["", ""]
     heard.clear()
     runner.run(tasks, dry_run=True)
-    assert {str(event.kind) for event in first} == set(EventKind) - {"paused", "resumed"}
+    assert {str(event.kind) for event in first} == set(EventKind) - {"paused", "resumed", "cancelled"}
     assert len({event.run for event in first}) == len({event.run for event in heard}) == 1
     assert first[0].run != heard[0].run
     assert first[0].run

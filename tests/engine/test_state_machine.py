@@ -274,7 +274,7 @@ class Steering(RuleBasedStateMachine):
 
     def waits(self) -> Counter[str]:
         """How many runs wait for a task that another has under way, those among them that were cancelled meanwhile."""
-        return Counter({name: len(runs) for name, runs in self.runner._tools.claims._waiting.items() if runs})
+        return Counter({task.name: len(runs) for task, runs in self.runner._tools.claims._waiting.items() if runs})
 
     def expected_waits(self) -> Counter[str]:
         return Counter(name for run in self.model.runs for name in run.waits_for)
@@ -300,7 +300,7 @@ class Steering(RuleBasedStateMachine):
         return {name: sorted(runs.values()) for name, runs in found.items()}
 
     def check_bracket(self) -> None:
-        kinds = [str(event.kind) for event in self.gates.events if event.kind not in ("paused", "resumed")]
+        kinds = [str(event.kind) for event in self.gates.events if event.kind not in ("paused", "resumed", "cancelled")]
         depth = 0
         for kind in kinds:
             assert depth > 0 or kind == "workflow_start", f"{kind} outside of a run"

@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
-from milepost.engine.nesting import ancestors
+from milepost.engine.nesting import Key, ancestors
 from milepost.engine.tools import Tools
 from milepost.model.cancel import CancelSignal
-from milepost.model.errors import TaskCancelled
+from milepost.model.errors import TaskCancelled, UsageError
 from milepost.model.events import Event, EventKind
 from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskStatus
@@ -45,7 +45,7 @@ class Attempts:
 
     def _attempt(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal) -> TaskResult:
         tools = self._tools
-        ancestors.set((*self.asking, task.name))
+        ancestors.set((*self.asking, Key.of(task)))
         try:
             if task.condition is not None and not self._holds(task.condition, signal):
                 return TaskResult(TaskStatus.SKIPPED, "its condition does not hold")
@@ -58,7 +58,8 @@ class Attempts:
                 progress = partial(self._tell, EventKind.TASK_PROGRESS, task)
                 retrying = partial(self._tell, EventKind.TASK_RETRY, task)
             call = (task, tools.context, inputs, signal, self._clock, executor, started, progress, retrying)
-            return self._execute(_tuple(TaskCall, call))
+            result = self._execute(_tuple(TaskCall, call))
+            return result if type(result) is TaskResult else _refused(result)
         except (KeyboardInterrupt, TaskCancelled, CancelledError) as error:
             reason = signal.reason or str(error) or "interrupted"
             return TaskResult(TaskStatus.CANCELLED, reason, TaskError.of(error), exception=error)
@@ -74,6 +75,14 @@ class Attempts:
         tools = self._tools
         if tools.bus.wanted(kind):
             tools.bus.emit(Event(kind, self._clock.time(), task.name, result, str(message), tools.run))
+
+
+def _refused(given: object) -> NoReturn:
+    """Raise for what a strategy of the user's gives that is no result."""
+    if inspect.iscoroutine(given):
+        given.close()
+    words = "a strategy's execute(call) returns a TaskResult, such as that of self.inner.execute(call)"
+    raise UsageError(f"{words}, not {given!r}")
 
 
 # Nobody listens:

@@ -54,6 +54,7 @@ class Books:
         self._wake = wake
         self._desk = threading.Lock()
         self._news: deque[Entry] = deque()
+        self._closed = False
         self._asked = False
         self._called = 0.0
         self._left_before = 0
@@ -67,6 +68,8 @@ class Books:
     def post(self, entry: Entry) -> None:
         """Have a success (by its place) or a change entered: here, or by the thread that is at the desk now."""
         news, desk, entered = self._news, self._desk, False
+        if self._closed:
+            return
         news.append(entry)
         while news and desk.acquire(False):
             entered = True
@@ -78,8 +81,12 @@ class Books:
                 desk.release()
             if asked:
                 self._ask()
-        while not entered and desk.locked():
+        while not entered and desk.locked() and not self._closed:
             time.sleep(0)  # what this thread takes next depends on it: a freed task may have a higher priority
+
+    def close(self) -> None:
+        """Enter no more: an interrupt may have torn the books, and left the desk taken."""
+        self._closed = True
 
     def _enter(self, entry: Entry) -> None:
         if isinstance(entry, int):

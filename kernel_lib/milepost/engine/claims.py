@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 
+from milepost.engine.nesting import Key
 from milepost.model.errors import TaskGraphError
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
@@ -19,74 +20,84 @@ _LOOK_AGAIN = TaskResult(TaskStatus.CANCELLED)
 
 
 class Claims:
-    """Shared by the runs of one runner; safe for threads."""
+    """Shared by the runs of one runner; safe for threads.
+
+    Tasks are the same here that have name and body in common: others may bear the same name in another run.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[str, object] = {}
-        self._waiting: dict[str, list[_Tell]] = {}
-        self._needs: defaultdict[str, set[str]] = defaultdict(set)
+        self._running: dict[Key, object] = {}
+        self._waiting: dict[Key, list[_Tell]] = {}
+        self._needs: defaultdict[Key, set[Key]] = defaultdict(set)
         """By task in whose body a run was started: the tasks of other runs that it waits for."""
-        self._runs = 0
+        self._runs: set[object] = set()
+        self._crowded: set[object] = set()
+        """Runs that were not alone all the time."""
         self._serial = 0
-        self._ended: dict[str, tuple[int, object, TaskResult | None]] = {}
+        self._ended: dict[Key, tuple[int, object, TaskResult | None]] = {}
         """By task: when it ended, under which run, and how; kept only while runs overlap."""
 
-    def enter(self) -> int:
+    def enter(self, run: object) -> int:
         """A run begins; the moment, to tell what ended after it."""
         with self._lock:
-            self._runs += 1
+            self._runs.add(run)
+            if len(self._runs) > 1:
+                self._crowded |= self._runs
             return self._serial
 
-    def leave(self) -> None:
-        """A run has ended."""
+    def leave(self, run: object) -> bool:
+        """A run has ended; whether others ran beside it."""
         with self._lock:
-            self._runs -= 1
+            crowded = run in self._crowded
+            self._runs.discard(run)
+            self._crowded.discard(run)
             if not self._runs:
                 self._ended.clear()
+            return crowded
 
-    def claim(self, name: str, run: object, moment: int) -> TaskResult | bool:
+    def claim(self, task: Key, run: object, moment: int) -> TaskResult | bool:
         """Whether this run may start the task now: not while another has it under way.
 
         A result says how it ended under another run after that moment; one that was cancelled can start.
         """
-        if self._running.setdefault(name, run) is not run:  # one step, and so without the lock
+        if self._running.setdefault(task, run) is not run:  # one step, and so without the lock
             return False
         if not self._ended:
             return True
-        since, other, result = self._ended.get(name, _NEVER)
+        since, other, result = self._ended.get(task, _NEVER)
         if result is None or since <= moment or other is run or result.status is TaskStatus.CANCELLED:
             return True
-        self._free(name, _LOOK_AGAIN)
+        self._free(task, _LOOK_AGAIN)
         return result
 
-    def release(self, name: str, run: object, result: TaskResult) -> None:
+    def release(self, task: Key, run: object, result: TaskResult) -> None:
         """The task has ended, and its result can be seen by all: tell the runs that wait for it.
 
         Nothing happens where this run holds it no longer: an interrupt may have torn the run, which then releases all.
         """
-        if self._running.get(name) is not run:
+        if self._running.get(task) is not run:
             return
-        if self._runs > 1:
+        if len(self._runs) > 1:
             with self._lock:
                 self._serial += 1
-                self._ended[name] = (self._serial, run, result)
-        self._free(name, result)
+                self._ended[task] = (self._serial, run, result)
+        self._free(task, result)
 
-    def _free(self, name: str, result: TaskResult) -> None:
-        self._running.pop(name, None)  # two threads of the run that holds it may be here
+    def _free(self, task: Key, result: TaskResult) -> None:
+        self._running.pop(task, None)  # two threads of the run that holds it may be here
         if self._waiting:
-            self._tell(name, result)
+            self._tell(task, result)
 
-    def _tell(self, name: str, result: TaskResult) -> None:
+    def _tell(self, task: Key, result: TaskResult) -> None:
         with self._lock:
-            waiting = self._waiting.pop(name, [])
+            waiting = self._waiting.pop(task, [])
             for needed in self._needs.values():
-                needed.discard(name)
+                needed.discard(task)
         for tell in waiting:
             tell(result)
 
-    def wait(self, name: str, asking: tuple[str, ...], tell: _Tell) -> bool:
+    def wait(self, task: Key, asking: tuple[Key, ...], tell: _Tell) -> bool:
         """Have `tell(result)` called when the task ends; false when it is under way no longer.
 
         Raises
@@ -95,20 +106,22 @@ class Claims:
             When the task itself waits for one of `asking`, in whose bodies this is asked.
         """
         with self._lock:
-            if self._reaches(name, asking):
-                words = f"task {asking[-1]!r} asks for {name!r}, which cannot end before {asking[-1]!r} has ended"
-                raise TaskGraphError([words])
-            waiting = self._waiting.setdefault(name, [])
+            if self._reaches(task, asking):
+                asker = asking[-1].name
+                raise TaskGraphError(
+                    [f"task {asker!r} asks for {task.name!r}, which cannot end before {asker!r} has ended"]
+                )
+            waiting = self._waiting.setdefault(task, [])
             waiting.append(tell)
-            if name not in self._running:  # it ended in between: `release` has seen `tell`, or else never will
+            if task not in self._running:  # it ended in between: `release` has seen `tell`, or else never will
                 waiting.remove(tell)
                 return False
-            for task in asking:
-                self._needs[task].add(name)
+            for waits in asking:
+                self._needs[waits].add(task)
             return True
 
-    def _reaches(self, name: str, asking: tuple[str, ...]) -> bool:
-        seen, waiting = {name}, [name]
+    def _reaches(self, task: Key, asking: tuple[Key, ...]) -> bool:
+        seen, waiting = {task}, [task]
         while waiting:
             new = self._needs.get(waiting.pop(), set()) - seen
             seen |= new

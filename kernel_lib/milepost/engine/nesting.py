@@ -5,11 +5,29 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from contextvars import ContextVar
 from threading import get_ident
-from typing import Any
+from typing import Any, NamedTuple
 
 from milepost.model.errors import UsageError
+from milepost.model.task import Task
 
-ancestors: ContextVar[tuple[str, ...]] = ContextVar("milepost_ancestors", default=())
+
+class Key(NamedTuple):
+    """What tells a task from others of the same name, in other runs: its body."""
+
+    name: str
+    body: int
+
+    @classmethod
+    def of(cls, task: Task) -> Key:
+        """The key of a task, good while the task is there."""
+        key: Key = _tuple(Key, (task.name, id(task.run)))
+        return key
+
+
+_tuple: Any = tuple.__new__
+"""Makes a named tuple in half the time, without looking at the names."""
+
+ancestors: ContextVar[tuple[Key, ...]] = ContextVar("milepost_ancestors", default=())
 """The tasks whose bodies called for what runs in this context, the outermost first."""
 
 loop_thread: ContextVar[int | None] = ContextVar("milepost_loop_thread", default=None)
@@ -29,7 +47,7 @@ def refuse_to_block() -> None:
     """
     if loop_thread.get() != get_ident():
         return
-    task = ancestors.get()[-1]
+    task = ancestors.get()[-1].name
     raise UsageError(
         f"the coroutine of task {task!r} would block its event loop while it waits for other tasks; name what it "
         "needs as a parameter, or write: await asyncio.to_thread(other.result)"

@@ -13,7 +13,7 @@ class PauseGate:
     def __init__(self) -> None:
         self.paused = False
         """Whether new starts are held back; a plain attribute, since it is read for every task."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may resume in the middle of a pause
         self._waiting: list[threading.Event] = []
 
     def pause(self) -> bool:

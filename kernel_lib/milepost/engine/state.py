@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from milepost.model.kept import Kept, given_back, has_succeeded, opened
@@ -19,7 +19,7 @@ class TaskStateManager:
     """
 
     def __init__(self, snapshot: Snapshot | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask in the middle of a change
         self._results: dict[str, Kept] = {}
         self._hydrated: set[str] = set()
         self._brought: set[str] = set()
@@ -48,16 +48,11 @@ class TaskStateManager:
         kept = self._results.get(name) if isinstance(name, str) else None
         return kept is not None and has_succeeded(kept, str(name))
 
-    def snapshot(self, besides: Mapping[str, TaskResult] = MappingProxyType({})) -> Snapshot:
-        """The results as they are now; `besides` for tasks that have none here."""
+    def snapshot(self, own: Mapping[str, TaskResult] = MappingProxyType({})) -> Snapshot:
+        """The results as they are now; `own` are those of one run, which come first for their tasks."""
         with self._lock:
-            kept = {**besides, **self._results}
+            kept = {**self._results, **own}
         return Snapshot(kept)
-
-    def missing(self, names: Set[str]) -> Set[str]:
-        """Those that have no result."""
-        with self._lock:
-            return names - self._results.keys()
 
     def result(self, name: str) -> TaskResult | None:
         """One task's result, None while it has none."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from milepost.engine.attempt import Attempts
 from milepost.engine.books import Books
+from milepost.engine.nesting import Key
 from milepost.engine.schedule import HERE, NONE, THERE, Schedule
 from milepost.engine.selection import select
 from milepost.engine.state import TaskStateManager
@@ -74,6 +75,10 @@ class WorkflowExecutor:
         self._timeout = timeout
         self._give_up_at: float | None = None
         self._moment = 0
+        self._crowded = False
+        """Whether other runs of the same runner were under way meanwhile."""
+        self._broken: BaseException | None = None
+        """What went wrong in the run's own code, in another thread."""
         self._refused: TaskGraphError | None = None
         self._caller = 0
         """The thread that called for the run."""
@@ -110,36 +115,48 @@ class WorkflowExecutor:
             When it was called for in the body of a task that one of its tasks waits for.
         """
         self._caller = threading.get_ident()
-        self._moment = self._tools.claims.enter()
-        unsubscribe = self._signal.on_cancel(self.wake)
+        self._moment = self._tools.claims.enter(self)
+        unsubscribe = self._signal.on_cancel(self._tell_cancel)
         reason = f"the run took longer than its {self._timeout} s"
         timer = _timer(self._timeout, lambda: self._signal.cancel(reason))
         try:
             self._watch()
-        except KeyboardInterrupt:
-            self._signal.cancel("interrupted")
-            self._end_interrupted()
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            self._signal.cancel("interrupted" if interrupted else f"the run broke off: {TaskError.of(error)}")
+            self._end_torn()
             raise
         finally:
             unsubscribe()
             _stop(timer)
-            self._tools.claims.leave()
+            self._crowded = self._tools.claims.leave(self)
         if self._refused is not None:
             raise self._refused
         if self._interrupt is not None:
             raise self._interrupt
 
     def results(self) -> Snapshot:
-        """All results so far; what this run made or built on is there also where another run has dropped it since."""
-        lost = self._state.missing(self._graph.tasks.keys())
-        own = {name: self._outcomes[self._graph.places[name]] or self._earlier.get(name) for name in lost}
-        return self._state.snapshot({name: result for name, result in own.items() if result is not None})
+        """All results so far, and for the tasks of this run what they came to here."""
+        if not self._crowded:
+            return self._state.snapshot()
+        own = {task.name: outcome for task, outcome in zip(self._graph.listed, self._outcomes, strict=True) if outcome}
+        return self._state.snapshot({**self._earlier, **own})
+
+    def _tell_cancel(self) -> None:
+        self.wake()
+        bus = self._tools.bus
+        if bus.wanted(EventKind.CANCELLED):
+            bus.emit(
+                Event(EventKind.CANCELLED, self._tools.clock.time(), message=self._signal.reason, run=self._tools.run)
+            )
 
     # the thread that called for the run
 
     def _watch(self) -> None:
         books = self._books
         while books.left:
+            if self._broken is not None:
+                raise self._broken
             if self._signal.cancelled:
                 self._cancel_waiting()
             elif books.more_helps():
@@ -166,10 +183,14 @@ class WorkflowExecutor:
         return max(0.0, self._give_up_at - now)
 
     def _cancel_waiting(self) -> None:
+        self._books.post(partial(self._books.count_off, self._note_cancelled()))
+
+    def _note_cancelled(self) -> int:
+        """Settle all that has not started; how many there were."""
         places = self._schedule.claim_all()
         for place in places:
             self._note(place, TaskResult(TaskStatus.CANCELLED, f"not started: {self._signal.reason}"))
-        self._books.post(partial(self._books.count_off, len(places)))
+        return len(places)
 
     def _give_up(self) -> None:
         """Leave behind the bodies that did not heed the signal: nothing can end a thread from outside."""
@@ -185,19 +206,26 @@ class WorkflowExecutor:
             self._books.post(self._books.leave)
             self.wake()
 
-    def _end_interrupted(self) -> None:
-        """End a run whose bookkeeping an interrupt may have torn: by the outcomes, not by counting."""
-        self._cancel_waiting()
-        while self._running and (patience := self._patience()):
-            with contextlib.suppress(queue.Empty):
-                self._woken.get(timeout=patience)
-        self._give_up()
+    def _end_torn(self) -> None:
+        """End a run whose bookkeeping an interrupt or an error may have torn: by the outcomes, not by counting."""
+        self._books.close()
+        try:
+            self._note_cancelled()
+            while self._running and (patience := self._patience()):
+                with contextlib.suppress(queue.Empty):
+                    self._woken.get(timeout=patience)
+            self._give_up()
+        finally:  # a second interrupt may have come
+            self._settle_rest()
+
+    def _settle_rest(self) -> None:
+        self._running.clear()
         for place in self._all:
             outcome = self._outcomes[place]
             if outcome is None:
                 self._record(place, TaskResult(TaskStatus.CANCELLED, self._signal.reason))
             else:  # the interrupt may have come between its outcome and its release
-                self._tools.claims.release(self._graph.listed[place].name, self, outcome)
+                self._tools.claims.release(Key.of(self._graph.listed[place]), self, outcome)
 
     # threads at work
 
@@ -205,7 +233,14 @@ class WorkflowExecutor:
         return self._signal.cancelled or self._tools.gate.paused
 
     def _ask_for_worker(self) -> None:
-        self._tools.workers.submit(partial(self._work, THERE))
+        self._tools.workers.submit(self._work_there)
+
+    def _work_there(self) -> None:
+        try:
+            self._work(THERE)
+        except BaseException as error:  # in the run's own code: a thread that ended here would never settle its task
+            self._broken = error
+            self.wake()
 
     def _work(self, lane: int) -> None:
         """Run ready tasks, one after another, until there is none."""
@@ -232,7 +267,7 @@ class WorkflowExecutor:
             place = self._schedule.take(lane)
             if place == NONE:
                 break
-            claimed = claim(listed[place].name, self, self._moment)
+            claimed = claim(Key.of(listed[place]), self, self._moment)
             if claimed is True:
                 return place
             self._leave_to_other(place, claimed)
@@ -297,19 +332,27 @@ class WorkflowExecutor:
 
     def _record(self, place: int, result: TaskResult) -> None:
         """The outcome of a task that this run ran."""
-        self._note(place, result)
-        self._tools.claims.release(self._graph.listed[place].name, self, result)
+        task = self._graph.listed[place]
+        self._outcomes[place] = result
+        self._state.put(task.name, result)
+        self._tools.claims.release(Key.of(task), self, result)  # before it is told: a listener may run it again
+        if self._tools.bus.heard:
+            self._tell(task.name, result)
 
     def _note(self, place: int, result: TaskResult) -> None:
-        name, bus = self._graph.listed[place].name, self._tools.bus
+        """The outcome of a task that did not run."""
+        name = self._graph.listed[place].name
         self._outcomes[place] = result
         self._state.put(name, result)
-        if not bus.heard:
-            return
+        if self._tools.bus.heard:
+            self._tell(name, result)
+
+    def _tell(self, name: str, result: TaskResult) -> None:
         kind = EventKind.TASK_SKIPPED if result.status is TaskStatus.SKIPPED else EventKind.TASK_END
         kind = EventKind.TASK_RESTORED if result.restored else kind
-        if bus.wanted(kind):
-            bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message, self._tools.run))
+        if self._tools.bus.wanted(kind):
+            event = Event(kind, self._tools.clock.time(), name, result, result.message, self._tools.run)
+            self._tools.bus.emit(event)
 
     def _go_on(self, place: int, result: TaskResult) -> None:
         """Free the task's dependents, or skip all that hang on it; in a cancelled run they are cancelled soon."""
@@ -345,9 +388,9 @@ class WorkflowExecutor:
         if isinstance(claimed, TaskResult):
             self._take_over(place, claimed)
             return
-        name, claims = self._graph.listed[place].name, self._tools.claims
+        task, claims = Key.of(self._graph.listed[place]), self._tools.claims
         try:
-            if not claims.wait(name, self._attempts.asking, partial(self._take_over, place)):
+            if not claims.wait(task, self._attempts.asking, partial(self._take_over, place)):
                 self._schedule.make_ready(place)
         except TaskGraphError as error:
             self._refused = error

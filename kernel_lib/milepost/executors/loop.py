@@ -11,6 +11,9 @@ from typing import Any
 
 from milepost.model.cancel import CancelSignal
 
+HEED = 0.1
+"""Seconds that a loop has, once a coroutine on it is cancelled, to do anything else."""
+
 GRACE = 1.0
 """Seconds that coroutines have to end once their loop is closed."""
 
@@ -28,18 +31,35 @@ class LoopThread:
 
     def run(self, coroutine: Coroutine[Any, Any, Any], signal: CancelSignal) -> Any:
         """The coroutine's value; what it raises is raised here. The signal cancels it at its next `await`."""
-        future = asyncio.run_coroutine_threadsafe(_caught(coroutine), self._running())
+        loop = self._running()
+        future = asyncio.run_coroutine_threadsafe(_caught(coroutine), loop)
         unsubscribe = signal.on_cancel(future.cancel)
         try:
             value, error = future.result()
         except BaseException:
             future.cancel()
+            if signal.cancelled:
+                self._leave_if_blocked(loop)
             raise
         finally:
             unsubscribe()
         if error is not None:
             raise error
         return value
+
+    def _leave_if_blocked(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave a loop behind that a coroutine blocks, so that the next coroutine gets another one."""
+        turns = threading.Event()
+        with contextlib.suppress(RuntimeError):  # it was closed
+            loop.call_soon_threadsafe(turns.set)
+            if not turns.wait(HEED):
+                self._leave(loop)
+
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            if self._loop is loop:
+                self._loop = self._thread = None
+        asyncio.run_coroutine_threadsafe(_stop_after_rest(), loop)
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -74,6 +94,13 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(_cancel_rest())
     finally:
         loop.close()
+
+
+async def _stop_after_rest() -> None:
+    """Stop this loop once all that runs on it has ended."""
+    if rest := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(rest)
+    asyncio.get_running_loop().stop()
 
 
 async def _cancel_rest() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import sys
 import threading
@@ -21,7 +22,9 @@ _Place = tuple[int, int]
 class MainExecutor:
     """No threads: matplotlib, signals and the debugger work as in plain code.
 
-    In the main thread a body whose signal another thread sets (a cancel, a timeout) is interrupted as by Ctrl-C.
+    In the main thread a body whose signal another thread sets (a cancel, a timeout) is interrupted as by Ctrl-C; where
+    the program has its own plans for SIGINT, as an event loop has, at its next line of Python: a call into C, such as a
+    long sleep, is over first. A run in another thread (`runner.start`) calls bodies there: only the signal ends them.
     """
 
     name = "main"
@@ -46,8 +49,7 @@ class MainExecutor:
                 call.signal.raise_if_cancelled()
             return call.task.run(**arguments)
         finally:
-            with guard.lock:
-                guard.running -= 1
+            guard.leave()
 
     def shutdown(self) -> None:
         """Nothing to free."""
@@ -59,20 +61,36 @@ class _Guard:
     One serves all bodies of a run, as to subscribe for each would take longer than most of them.
     """
 
-    __slots__ = ("lock", "running", "signal", "thread")
+    __slots__ = ("lock", "raised", "running", "signal", "thread")
 
     def __init__(self, cancel: CancelSignal) -> None:
         self.signal = cancel
         self.lock = threading.Lock()
         self.running = 0
         """How many bodies run, one within the other."""
+        self.raised = False
+        """Whether an exception is, or was, on its way that no signal brings."""
         self.thread = get_ident()
         if threading.current_thread() is threading.main_thread():
             cancel.on_cancel(self._interrupt)
 
+    def leave(self) -> None:
+        """The body has ended: from now on nothing interrupts, and what was not delivered is taken back."""
+        with self.lock:
+            self.running -= 1
+            if self.raised:
+                _raise_in(self.thread, None)
+
     def _interrupt(self) -> None:
-        if self.thread != get_ident() and _would_raise():
+        if self.thread == get_ident():
+            return
+        if _would_raise():
             self._strike()
+            return
+        with self.lock:
+            self.raised = self.running > 0
+            if self.raised:
+                _raise_in(self.thread, KeyboardInterrupt)
 
     def _strike(self, before: _Place | None = None) -> None:
         """Interrupt the body; again while it stays where it was, as the signal may come just before it sleeps."""
@@ -84,6 +102,12 @@ class _Guard:
         again = threading.Timer(AGAIN, self._strike, (place,))
         again.daemon = True
         again.start()
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+    )
 
 
 def _place(thread: int) -> _Place:

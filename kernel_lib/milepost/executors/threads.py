@@ -46,9 +46,19 @@ class ThreadsExecutor:
             if self._unclaimed > 0:
                 self._unclaimed -= 1
             else:
-                thread = threading.Thread(target=self._serve, args=(self._work,), name="milepost-worker", daemon=True)
-                self._threads.add(thread)
-                thread.start()
+                self._start()
+
+    def _start(self) -> None:
+        """One more thread; where the system gives no more, those that are there do the work, too."""
+        thread = threading.Thread(target=self._serve, args=(self._work,), name="milepost-worker", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            self._unclaimed -= 1
+        else:
+            self._threads.add(thread)
 
     def _serve(self, queued: queue.SimpleQueue[_Work | None]) -> None:
         while self._work_once(queued):

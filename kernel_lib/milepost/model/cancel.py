@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ class CancelSignal:
         self.cancelled = False
         """Whether cancel was asked for; a plain attribute, since it is read for every task. `cancel` sets it."""
         self._event = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may cancel in the middle of any of these
         self._callbacks: list[Callable[[], object]] = []
         self.reason = ""
 
@@ -29,15 +30,18 @@ class CancelSignal:
             self._event.set()
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback()
+            _call(callback)
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call `callback` once on cancel (now, if it was); the returned function unsubscribes it."""
+        """Call `callback` once on cancel (now, if it was); the returned function unsubscribes it.
+
+        What it raises is logged: a cancel reaches all others.
+        """
         with self._lock:
             if not self.cancelled:
                 self._callbacks.append(callback)
                 return lambda: self._drop(callback)
-        callback()
+        _call(callback)
         return lambda: None
 
     def _drop(self, callback: Callable[[], object]) -> None:
@@ -53,3 +57,10 @@ class CancelSignal:
         """Raise `TaskCancelled` once cancel was asked for: a safe point for long bodies."""
         if self.cancelled:
             raise TaskCancelled(self.reason)
+
+
+def _call(callback: Callable[[], object]) -> None:
+    try:
+        callback()
+    except Exception:
+        logging.getLogger("milepost.cancel").exception("what %r was to do on a cancel failed", callback)

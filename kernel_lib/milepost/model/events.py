@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     TASK_RETRY = "task_retry"
     PAUSED = "paused"
     RESUMED = "resumed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 from milepost.engine.nesting import noted
 from milepost.engine.usage import FRESH, ThreadSeconds, peak_bytes, raised_here
 from milepost.model.cancel import CancelSignal
-from milepost.model.errors import TaskCancelled
+from milepost.model.errors import TaskCancelled, UsageError
+from milepost.model.graph import did_you_mean
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.ports import Measured, TaskCall
@@ -69,8 +70,19 @@ class StandardStrategy:
             peak = peak_bytes()
         metrics = (start, start + duration, duration, cpu, peak)  # as a `TaskResult` keeps it
         if isinstance(value, TaskResult):
-            return replace(value, metrics=value.metrics or TaskMetrics._make(metrics), restored=False)
+            return _given(value, TaskMetrics._make(metrics))
         return TaskResult(_SUCCESS, "", None, value, metrics)
+
+
+def _given(result: TaskResult, metrics: TaskMetrics) -> TaskResult:
+    """A result that the body made itself."""
+    metrics = result.metrics or metrics
+    try:
+        return replace(result, status=TaskStatus(result.status), metrics=metrics, restored=False)
+    except ValueError:
+        hint = did_you_mean(str(result.status), map(str, TaskStatus))
+        error = UsageError(f"the body gave a result with the status {result.status!r}, which is none{hint}")
+        return TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), metrics=metrics, exception=error)
 
 
 def _ended_by(error: BaseException, call: TaskCall, metrics: TaskMetrics) -> TaskResult:
