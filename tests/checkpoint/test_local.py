@@ -18,6 +18,7 @@ import pytest
 from blake3 import blake3
 
 from milepost.checkpoint import objects as objects_module
+from milepost.checkpoint import reader
 from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.layout import marker, store_path
 from milepost.checkpoint.local import LocalStore
@@ -542,14 +543,14 @@ class TestSeveral:
     ) -> None:
         store.save(record("a"), {})
         (path,) = journals(folder)
-        opened = Path.open
+        opened = reader.open_plain
 
-        def late(self: Path, *args: Any) -> Any:
-            if self == path and path.exists():
+        def late(asked: Path) -> int:
+            if asked == path and path.exists():
                 path.rename(path.with_suffix(".old.jsonl"))
-            return opened(self, *args)
+            return opened(asked)
 
-        monkeypatch.setattr(Path, "open", late)
+        monkeypatch.setattr(reader, "open_plain", late)
         assert [item.task for item in LocalStore(folder, MINE).records()] == ["a"]
 
     def test_history_is_limited(self, store: LocalStore) -> None:

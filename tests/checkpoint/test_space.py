@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from milepost.checkpoint import atomic, cleanup, compaction, durability, sweep
+from milepost.checkpoint import atomic, cleanup, compaction, durability, reader, sweep
 from milepost.checkpoint.eviction import needed_bytes, to_evict
 from milepost.checkpoint.journal import Entry
 from milepost.checkpoint.local import LocalStore
@@ -397,23 +397,23 @@ class TestMerging:
     ) -> None:
         """Between the listing of the journals and their reading."""
         save(store)
-        known, opened, orders = LocalStore(folder, MINE), Path.open, [1]
+        known, opened, orders = LocalStore(folder, MINE), reader.open_plain, [True]
         known.records()
         save(store, "b")
 
-        def late(self: Path, *args: Any, **kwargs: Any) -> Any:
-            if self.suffix == ".jsonl" and orders.pop(0):
-                orders.append(0)
+        def late(path: Path) -> int:
+            if path.suffix == ".jsonl" and orders:
+                orders.clear()
                 compaction.Compactor(store.layout, MINE, time.time() + 60)._put_aside()
                 store.write(record=Record(task="c" * 2_000, key="k"))
-            orders.append(0)
-            return opened(self, *args, **kwargs)
+            return opened(path)
 
-        monkeypatch.setattr(Path, "open", late)
-        for reader in (known, LocalStore(folder, MINE)):
-            orders[:] = [1]
-            assert {record.task[0] for record in reader.records()} == {"a", "b", "c"}
-            assert reader.problems() == []
+        monkeypatch.setattr(reader, "open_plain", late)
+        for one in (known, LocalStore(folder, MINE)):
+            orders[:] = [True]
+            assert {record.task[0] for record in one.records()} == {"a", "b", "c"}
+            assert not orders
+            assert one.problems() == []
 
     @pytest.mark.parametrize("step", range(12))
     def test_a_clean_up_that_is_killed_loses_nothing(

@@ -210,7 +210,12 @@ class TestClean:
         assert "freed 0 B in 0 objects" in milepost(folder, "gc", "study.ipynb")
 
     def test_keeps_to_a_size(self, folder: Path) -> None:
+        trial = self.cleaned(folder, "--max-size", "300kB", "--dry-run")
+        assert [row["versions"] for row in listed(folder)] == [2, 1]
         found = self.cleaned(folder, "--max-size", "300kB")
+        assert {name: found[name] for name in ("evicted", "bytes")} == {
+            name: trial[name] for name in ("evicted", "bytes")
+        }
         assert [row["name"] for row in found["evicted"]] == ["fit", "load"]
         assert [(row["name"], row["versions"]) for row in listed(folder)] == [("load", 1)]
         words = milepost(folder, "gc", "study.milepost", "--max-size", "0")

@@ -83,6 +83,10 @@ def append_line(path: Path, line: bytes, *, new: bool = False) -> int | None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         found = os.fstat(descriptor)
         return found.st_size if _names(path, found) else None
+    except OSError:
+        if not os.fstat(descriptor).st_size:
+            path.unlink(missing_ok=True)  # an empty journal would look like one that lost its lines
+        raise
     finally:
         os.close(descriptor)
 
