@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 _BIGGEST = 2**63
+Check = Callable[[Any], bool]
 
 
 def require_shape(value: Any) -> None:
@@ -16,33 +18,44 @@ def require_shape(value: Any) -> None:
 
     Whole numbers are sizes and counts: from 0 on, and below 2**63. Others must be finite.
     """
-    for name, hint in _hints_of(type(value)):  # type: ignore[arg-type]  # a class can be hashed
-        if not _fits(getattr(value, name), hint):
+    kind: Any = type(value)
+    for name, fits in _fields_of(kind):
+        if not fits(getattr(value, name)):
             raise ValueError(f"{name} is {getattr(value, name)!r:.40}")
 
 
 @cache
-def _hints_of(kind: Any) -> list[tuple[str, Any]]:
+def _fields_of(kind: Any) -> list[tuple[str, Check]]:
     hints = get_type_hints(kind)
-    return [(field.name, hints[field.name]) for field in fields(kind)]
+    return [(field.name, _check_of(hints[field.name])) for field in fields(kind)]
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    origin, inner = get_origin(hint), get_args(hint)
+@cache
+def _check_of(hint: Any) -> Check:
+    """What tells whether a value is what an annotation says; made once, as each record that is read is looked at."""
+    origin, inner = get_origin(hint), [_check_of(option) for option in get_args(hint) if option is not Ellipsis]
     if origin is tuple:
-        return type(value) is tuple and all(_fits(item, inner[0]) for item in value)
+        return lambda value: type(value) is tuple and all(map(inner[0], value))
     if origin is dict:
-        return type(value) is dict and all(type(key) is str and _fits(item, inner[1]) for key, item in value.items())
+        return lambda value: type(value) is dict and all(map(_is_text, value)) and all(map(inner[1], value.values()))
     if origin in (Union, UnionType):
-        return any(_fits(value, option) for option in inner)
+        return lambda value: any(fits(value) for fits in inner)
     if isinstance(hint, type) and is_dataclass(hint):
-        return type(value) is hint and all(_fits(getattr(value, key), kind) for key, kind in _hints_of(hint))  # type: ignore[arg-type]
-    return hint is Any or _is(value, hint)
+        parts = _fields_of(hint)
+        return lambda value: type(value) is hint and all(fits(getattr(value, name)) for name, fits in parts)
+    return _SIMPLE.get(hint) or (lambda value: isinstance(value, hint))
 
 
-def _is(value: Any, kind: type) -> bool:
-    if kind is int:
-        return type(value) is int and 0 <= value < _BIGGEST
-    if kind is float:
-        return type(value) in (int, float) and abs(value) < _BIGGEST and math.isfinite(value)
-    return isinstance(value, kind)
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _BIGGEST
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _BIGGEST and math.isfinite(value)
+
+
+_SIMPLE: dict[Any, Check] = {Any: lambda value: True, str: _is_text, int: _is_count, float: _is_number}
