@@ -184,5 +184,5 @@ def _read(path: Path) -> bytes | None:
 
 
 def _without_trace(what: str) -> bool:
-    """A journal, or its end, that is gone leaves nothing that could tell."""
-    return "journal/" in what and what.startswith(("delete", "truncate", "cut", "swap", "replace", "empty"))
+    """Whole lines that are gone, and nothing else, leave nothing that could tell."""
+    return what.startswith(("delete_line", "truncate journal", "cut journal", "replace journal"))

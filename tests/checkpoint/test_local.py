@@ -219,6 +219,21 @@ class TestDamage:
         flip(journals(folder)[0], 50)
         assert [item.task for item in store.records()] == ["b"]
 
+    @pytest.mark.parametrize("how", ["delete", "empty"])
+    def test_a_journal_that_is_gone_is_told(self, store: LocalStore, folder: Path, how: str) -> None:
+        store.save(record("a"), {}, durable=True)
+        other = LocalStore(folder, MINE)
+        other.save(record("b"), {}, durable=True)
+        (path,) = [path for path in journals(folder) if b'"task":"b"' in path.read_bytes()]
+        path.unlink()
+        if how == "empty":
+            path.touch()
+        fresh = LocalStore(folder, MINE)
+        assert [item.task for item in fresh.records()] == ["a"]
+        assert path.name in fresh.problems()[0]
+        fresh.space.clean(grace=-60.0)
+        assert LocalStore(folder, MINE).problems() == []
+
     @pytest.mark.parametrize("junk", [b"\n", b"junk\n", b"mp1\n", b"mp1 x y z\n", b"\0" * 600 + b"\n", b"\xff\xfe\n"])
     def test_junk_costs_nothing_else(self, store: LocalStore, folder: Path, junk: bytes) -> None:
         store.save(record("a"), {})

@@ -312,6 +312,17 @@ class TestMerging:
         assert len(journals(folder)) == 1
         assert LocalStore(folder, MINE).space.clean(grace=NOW).journals == 0
 
+    def test_a_line_that_lacks_only_its_end_spoils_no_other(self, folder: Path) -> None:
+        self.sessions(folder)
+        torn = folder / "journal" / journals(folder)[0]
+        torn.write_bytes(b"\n".join(torn.read_bytes().splitlines()[:2]))
+        facts = self.facts(folder)
+        assert LocalStore(folder, MINE).space.clean(grace=NOW).journals == 3
+        assert {task: [key for key, _ in versions] for task, versions in self.facts(folder).items()} == {
+            task: [key for key, _ in versions] for task, versions in facts.items()
+        }
+        assert LocalStore(folder, MINE).problems() == []
+
     def test_a_session_that_goes_on_is_seen(self, folder: Path) -> None:
         first, *_ = self.sessions(folder)
         LocalStore(folder, MINE).space.clean(grace=NOW)

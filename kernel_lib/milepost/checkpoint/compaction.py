@@ -22,6 +22,7 @@ from milepost.checkpoint.atomic import make_folder, write_file
 from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, NewerLineError, decode, encode
 from milepost.checkpoint.layout import OLD, Layout
 from milepost.checkpoint.plain import is_plain, open_plain
+from milepost.checkpoint.roster import enter, leave, missing
 from milepost.checkpoint.view import View, next_time, stamp
 from milepost.model.errors import StoreError
 
@@ -61,6 +62,7 @@ class Compactor:
 
     def run(self) -> int:
         """Merge what can be merged; how many journals are gone."""
+        self._forget_missing()
         self._put_aside()
         names = self._ready()
         if not names:
@@ -71,7 +73,9 @@ class Compactor:
         if len(merged) == 1 and not merged[0].damaged and len(lines) >= len(merged[0].lines) + len(merged[0].others):
             return 0  # there is nothing to gain
         if lines:
-            write_file(self._layout.journal / f"{_new_name()}{OLD}", b"".join(lines), durable=True)
+            path = self._layout.journal / f"{_new_name()}{OLD}"
+            write_file(path, b"".join(lines), durable=True)
+            enter(self._layout, path)
         return sum(self._discard(journal) for journal in merged)
 
     def _put_aside(self) -> None:
@@ -80,7 +84,16 @@ class Compactor:
             with contextlib.suppress(FileNotFoundError):
                 if not name.endswith(OLD) and self._was_left(path):
                     # A name that nothing can have yet, as a rename replaces what is there.
-                    os.rename(path, path.with_name(f"{name.removesuffix(SUFFIX)}-{secrets.token_hex(4)}{OLD}"))
+                    leave(self._layout, path)
+                    aside = path.with_name(f"{name.removesuffix(SUFFIX)}-{secrets.token_hex(4)}{OLD}")
+                    os.rename(path, aside)
+                    enter(self._layout, aside)
+
+    def _forget_missing(self) -> None:
+        """What is gone is gone; that was told until now."""
+        for path in missing(self._layout):
+            if (self._layout.sessions / path.stem).lstat().st_mtime < self._before:
+                leave(self._layout, path)
 
     def _ready(self) -> set[str]:
         return {n for n in self._names() if n.endswith(OLD) and self._is_old(self._layout.journal / n)}
@@ -111,19 +124,22 @@ class Compactor:
         return journal
 
     def _take(self, journal: _Journal, line: bytes) -> None:
+        if not line.endswith(b"\n"):
+            # A torn end is what a killed process leaves: nothing to keep, and nothing may be written right after it.
+            return
         try:
             journal.lines.append((decode(line, lambda: self._signer), line))
         except NewerLineError:
             journal.others.append(line)
         except LineError:
-            # A torn end is what a killed process leaves, and nothing to keep.
-            journal.damaged = journal.damaged or line.endswith(b"\n")
+            journal.damaged = True
 
     def _discard(self, journal: _Journal) -> bool:
         """Remove a journal whose lines are elsewhere by now, unless it has grown meanwhile."""
         try:
             if journal.path.lstat().st_size != journal.size:
                 return False
+            leave(self._layout, journal.path)
             if journal.damaged:
                 make_folder(self._layout.quarantine)
                 os.replace(journal.path, self._layout.quarantine / journal.path.name)

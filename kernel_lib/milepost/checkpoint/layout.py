@@ -43,6 +43,7 @@ class Layout:
     ``CACHEDIR.TAG``          tells backup programs to leave the folder out
     ``objects/ab/abcd…``      one immutable object, named by the BLAKE3 hash of its bytes
     ``journal/<session>.jsonl``  the records one session wrote, a line each
+    ``sessions/<session>``    empty, one for each journal, so that a missing one is told
     ``logs/<task>.log``       what a task printed when it last ran in the background
     ``quarantine/``           objects that did not hold what their name says
     ``trash/``                objects that nothing seems to need, while a clean-up makes sure of it
@@ -70,6 +71,11 @@ class Layout:
     def journal(self) -> Path:
         """The folder of journals."""
         return self.root / "journal"
+
+    @property
+    def sessions(self) -> Path:
+        """The folder of names of journals."""
+        return self.root / "sessions"
 
     @property
     def quarantine(self) -> Path:
@@ -118,7 +124,7 @@ class Layout:
         """Make the folder and its marker files where they are missing."""
         if not self.root.is_dir():  # which may be a link, as it is the user's own choice
             make_folder(self.root)
-        for folder in (self.objects, self.journal, self.trash):
+        for folder in (self.objects, self.journal, self.sessions, self.trash):
             make_folder(folder)
         for name, data in ((".gitignore", b"*\n"), ("CACHEDIR.TAG", _CACHEDIR_TAG)):
             if not (self.root / name).exists():

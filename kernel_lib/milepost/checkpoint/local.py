@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from milepost.checkpoint import roster
 from milepost.checkpoint.atomic import append_line, make_folder
 from milepost.checkpoint.durability import Durability, Written
 from milepost.checkpoint.journal import Authenticator, Entry, encode, sum_of
@@ -213,7 +214,10 @@ class LocalStore:
         with self._lock:
             self._fresh()
             damaged = [f"object {address}: {what}" for address, what in self._objects.damaged.items()]
-            return self._layout.problems() + self._reader.problems() + damaged
+            missing = [
+                f"journal {path.name} is missing: what was in it is lost" for path in roster.missing(self._layout)
+            ]
+            return self._layout.problems() + missing + self._reader.problems() + damaged
 
     def authenticator(self) -> Authenticator:
         """What signs."""
@@ -291,6 +295,8 @@ class LocalStore:
             if length is None or length > LONGEST_JOURNAL:
                 self._session = ""
             if length is not None:
+                if new:
+                    roster.enter(self._layout, journal)
                 return Written(sum_of(line), journal)
 
     def _write(self, journal: Path, line: bytes, new: bool) -> int | None:
