@@ -88,7 +88,7 @@ def test_the_bytes_are_as_documented(folder: Path) -> None:
             assert (line[:4], line[36:37], line[101:102]) == (b"mp1 ", b" ", b" ")
             assert line[4:36] == blake3(line[37:]).digest()[:16].hex().encode()
             body = line[102:]
-            assert list(json.loads(body))[:2] == ["at", "sequence"]
+            assert [*json.loads(body)][:2] == ["at", "sequence"]
             said = len(label).to_bytes(8, "big") + label + body
             signed = {
                 key
