@@ -23,6 +23,8 @@ export interface TaskView {
   seconds: number | null;
   started: number | null;
   saved: boolean;
+  /** Whether what is saved survives power loss. */
+  durable?: boolean;
   bytes: number;
   saved_at: string | null;
   why: Reason | null;

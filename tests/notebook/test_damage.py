@@ -30,6 +30,15 @@ def hurt(start: Start, tmp_path: Path) -> Kernel:
     return start()
 
 
+def test_the_status_says_whether_a_result_survives_power_loss(start: Start) -> None:
+    kernel = start()
+    kernel.run_ok(LOAD)
+    assert kernel.value("get_ipython()._milepost_extension.session.store.flush()")
+    assert (kernel.status()["load"]["saved"], kernel.status()["load"]["durable"]) == (True, True)
+    kernel.close()
+    assert start().status()["load"]["durable"]
+
+
 def test_a_restored_task_is_taken_back_and_computed_anew(hurt: Kernel) -> None:
     restored = hurt.run_ok(LOAD)
     settled = hurt.run_ok(SETTLED)

@@ -14,8 +14,9 @@ class TaskView:
     """What is shown of one task.
 
     `seconds` is the computing time (for a restored task: the time that was saved), `started` the Unix time at
-    which a running task started, `nbytes` the size in the store, `saved_at` an ISO 8601 time in UTC; `background` says
-    that it runs, or waits to run, beside the notebook, and `log` that what it prints is in a log of its own.
+    which a running task started, `nbytes` the size in the store, `saved_at` an ISO 8601 time (UTC); `durable` says that
+    what is saved survives power loss, `background` that it runs, or waits to run, beside the notebook, and `log` that
+    what it prints is in a log of its own.
     """
 
     name: str
@@ -26,6 +27,7 @@ class TaskView:
     seconds: float | None = None
     started: float | None = None
     saved: bool = False
+    durable: bool = False
     nbytes: int = 0
     saved_at: str | None = None
     why: Reason | None = None
@@ -59,6 +61,7 @@ class TaskView:
             "seconds": self.seconds,
             "started": self.started,
             "saved": self.saved,
+            "durable": self.durable,
             "bytes": self.nbytes,
             "saved_at": self.saved_at,
             "why": self.why.to_json() if self.why else None,

@@ -343,6 +343,8 @@ class Session:
                 shown[record.task] = self.troubles.marked(
                     view_of_record(record, loaded=self.given_back(record)), record
                 )
+            elif facts.record is not None and facts.record.saved_at == record.saved_at:
+                shown[record.task] = replace(shown[record.task], durable=record.durable)
         return list(shown.values())
 
     def _view(self, facts: Facts) -> TaskView:

@@ -98,7 +98,7 @@ class Troubles:
         found = next((damage for damage in self._damage if _same(damage.record, record)), None)
         if found is None:
             return view
-        return replace(view, state=TaskState.STALE, restored=False, saved=False, why=_reason(found))
+        return replace(view, state=TaskState.STALE, restored=False, saved=False, durable=False, why=_reason(found))
 
     def _unsave(self, record: Record) -> None:
         """The values at hand are as good as before, and are not saved any more."""

@@ -28,6 +28,7 @@ def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
         after=record.after,
         seconds=record.seconds,
         saved=True,
+        durable=record.durable,
         nbytes=record.nbytes,
         saved_at=record.saved_at,
         why=why,
