@@ -9,6 +9,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -131,6 +132,17 @@ class TestFormat:
         for call in (other.records, lambda: other.save(record(), {}), lambda: other.history("a"), other.problems):
             with pytest.raises(NewerFormatError, match=r"store format 2.*Upgrade"):
                 call()
+
+    def test_a_marker_that_changes_is_seen(self, store: LocalStore, folder: Path) -> None:
+        store.save(record(), {})
+        for age in (3600, 1800):
+            (folder / "format").unlink()
+            (folder / "format").write_bytes(marker(1))
+            os.utime(folder / "format", (time.time() - age,) * 2)
+            assert len(store.records()) == 1
+            (folder / "format").write_bytes(marker(2))
+            with pytest.raises(NewerFormatError):
+                store.records()
 
     def test_a_newer_line_costs_only_itself(self, store: LocalStore, folder: Path) -> None:
         store.save(record(), {})

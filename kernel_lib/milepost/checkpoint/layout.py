@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,9 @@ OLD = ".old.jsonl"
 """How the names of journals end that no session writes to any more."""
 
 _CACHEDIR_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by Milepost: checkpoints of a notebook.\n"
+_SETTLED = 2.0
+"""Seconds after which the time of a file tells whether it has changed: some file systems have no finer ones."""
+
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9_][a-z0-9_-]{0,59}")
 """Names of tasks that can be names of files: no capitals, since some file systems take `A` and `a` for one."""
@@ -135,12 +140,28 @@ class Layout:
     def _version(self) -> int | None:
         """What the marker says; None where it says nothing: each line of a journal carries its version, too."""
         try:
-            with open(open_plain(self.format), "rb") as file:
-                match = _MARKER.fullmatch(file.read(64))
+            found = self.format.lstat()
         except OSError:
             return None
-        # With a sum, since a flipped bit may make another number.
-        return int(match[1]) if match and match[0].split() == marker(int(match[1])).split() else None
+        if time.time() - found.st_mtime < _SETTLED:  # it may change once more, and its time stay the same
+            return _version_in(self.format)
+        return _remembered(self.format, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _version_in(path: Path) -> int | None:
+    try:
+        with open(open_plain(path), "rb") as file:
+            match = _MARKER.fullmatch(file.read(64))
+    except OSError:
+        return None
+    # With a sum, since a flipped bit may make another number.
+    return int(match[1]) if match and match[0].split() == marker(int(match[1])).split() else None
+
+
+@functools.lru_cache(maxsize=64)
+def _remembered(path: Path, *state: int) -> int | None:
+    """A store is looked at several times a cell."""
+    return _version_in(path)
 
 
 def marker(version: int) -> bytes:
