@@ -123,6 +123,7 @@ class View:
         self._durable: set[str] = set()
         """Sums of lines that are not here yet."""
         self._dropped: set[str] = set()
+        self._newest: Records | None = None
         self.extend(entries)
 
     def extend(self, entries: Iterable[Entry]) -> None:
@@ -180,9 +181,11 @@ class View:
         return sorted(self._standing.get(task, {}).values(), key=lambda version: version.rank, reverse=True)
 
     def newest(self) -> Records:
-        """The record that counts of each task, oldest first."""
-        best = [max(versions.values(), key=lambda version: version.rank) for versions in self._standing.values()]
-        return Records(sorted(best, key=lambda version: version.order))
+        """The record that counts of each task, oldest first; the same object while these are the same records."""
+        if self._newest is None:
+            best = [max(versions.values(), key=lambda version: version.rank) for versions in self._standing.values()]
+            self._newest = Records(sorted(best, key=lambda version: version.order))
+        return self._newest
 
     def tasks(self) -> list[str]:
         """All tasks that have a record."""
@@ -199,6 +202,7 @@ class View:
             return
         self._standing.setdefault(task, {})[entry.sum] = Version(entry, durable=entry.sum in self._durable)
         self._tasks[entry.sum] = task
+        self._newest = None
 
     def _forget(self, task: str, order: tuple[str, int, str]) -> None:
         self._forgotten[task] = max(order, self._forgotten.get(task, order))
@@ -220,6 +224,7 @@ class View:
                 self._remove(line)
 
     def _remove(self, line: str) -> None:
+        self._newest = None
         task = self._tasks.pop(line)
         del self._standing[task][line]
         if not self._standing[task]:

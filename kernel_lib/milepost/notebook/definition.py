@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,7 @@ class Definition:
 
 
 def cell_definition(
-    tree: ast.Module,
+    text: str,
     options: CellOptions,
     *,
     cell_id: str,
@@ -60,9 +61,11 @@ def cell_definition(
     quiet: bool,
     steps: tuple[Step, ...] = (),
 ) -> Definition:
-    """The definition of a `%%task` cell; its name: given, else its first output, else from the cell's id."""
-    code = normalise(tree)
-    names = cell_names(tree)
+    """The definition of a `%%task` cell; its name: given, else its first output, else from the cell's id.
+
+    `text` is its body after IPython's transforms, `source` the whole cell as it was written.
+    """
+    code, names = _read(text)
     outputs = (*options.outputs, *names.binds)
     name = options.name or next(iter(outputs), "") or f"cell-{(cell_id or digest_text(code))[:8]}"
     return Definition(
@@ -76,6 +79,14 @@ def cell_definition(
         cell_id=cell_id,
         steps=steps,
     )
+
+
+@functools.lru_cache(maxsize=1_000)
+def _read(text: str) -> tuple[str, CellNames]:
+    """The code that counts, and the names in it. The same cells run again and again: each is read once."""
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    tree: ast.Module = compile(text, "<cell>", "exec", flags, dont_inherit=True)
+    return normalise(tree), cell_names(tree)
 
 
 def function_definition(function: RegisteredFunction[Any], body: Callable[[], Any]) -> Definition:

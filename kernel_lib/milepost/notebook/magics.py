@@ -52,7 +52,7 @@ class TaskMagics(Magics):
         options = parse_cell_options(line)
         body = parse_body(self.shell, cell)
         return cell_definition(
-            body.tree,
+            body.source,
             options,
             cell_id=self._cell_id(),
             source=f"%%task {line}\n{cell}",

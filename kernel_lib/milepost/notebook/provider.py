@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from milepost.model.errors import StoreError
@@ -27,7 +28,7 @@ class Desk(Protocol):
 
     @property
     def checkpoints(self) -> Checkpoints: ...
-    def records(self) -> list[Record]: ...
+    def records(self) -> Sequence[Record]: ...
     def all_facts(self) -> list[Facts]: ...
     def recompute(self, facts: Facts, names: Iterable[str]) -> bool: ...
     def data_of(self, record: Record, values: dict[str, Any]) -> None: ...
@@ -43,6 +44,8 @@ class Provider:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._busy: set[str] = set()
+        self._indexed: Sequence[Record] = ()
+        self._index: dict[str, list[int]] = {}
 
     def needed(self, names: Iterable[str]) -> list[str]:
         """Those of `names`, and of what the notebook's functions among them read, that are not bound."""
@@ -52,13 +55,27 @@ class Provider:
 
     def record_for(self, name: str) -> Record | None:
         """The newest record that provides a name, of a task that this session has not settled otherwise."""
+        records = self._desk.records()
+        given = [records[place] for place in self._places(records).get(name, ())]
+        if not given:
+            return None
         settled = {facts.definition.name: facts for facts in self._desk.all_facts() if facts.settled}
-        for record in reversed(self._desk.records()):
+        for record in reversed(given):
             facts = settled.get(record.task)
             stands = facts is None or (facts.record is not None and facts.record.key == record.key)
-            if stands and record.trusted and any(output.name == name for output in record.outputs):
+            if stands and record.trusted:
                 return record
         return None
+
+    def _places(self, records: Sequence[Record]) -> Mapping[str, Sequence[int]]:
+        """Where each name is among the outputs of these records: a cell asks several times, and there may be many."""
+        if records is not self._indexed:
+            self._index = defaultdict(list)
+            for place, record in enumerate(records):
+                for name in {output.name for output in record.outputs}:
+                    self._index[name].append(place)
+            self._indexed = records
+        return self._index
 
     def record_of_task(self, task: str) -> Record | None:
         """The newest record of a task that may be loaded."""

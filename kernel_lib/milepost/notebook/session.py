@@ -160,12 +160,12 @@ class Session:
         """Saving to and restoring from the store."""
         return Checkpoints(self.store, self.serializer, self.namespace)
 
-    def records(self) -> list[Record]:
+    def records(self) -> Sequence[Record]:
         """The newest record of each task; none where the store cannot be read."""
         try:
-            return list(self.store.records())
+            return self.store.records()
         except StoreError:
-            return []
+            return ()
 
     def evicted(self, name: str) -> str:
         """When a result of a task last had to make room, "" where none had."""
@@ -204,7 +204,13 @@ class Session:
 
     def known_names(self) -> list[str]:
         """Every task of the session and of the store."""
-        return list(dict.fromkeys([*self._facts, *(record.task for record in self.records())]))
+        return list(dict.fromkeys([*self._facts, *self._saved_names()]))
+
+    def _saved_names(self) -> list[str]:
+        try:
+            return self.store.view().tasks()
+        except StoreError:
+            return []
 
     def define(self, definition: Definition, *, afresh: bool = False) -> Facts:
         """Register a task, `afresh` without what is known of its last run; what is refused changes nothing."""
