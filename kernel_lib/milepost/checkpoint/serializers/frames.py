@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from milepost.checkpoint.serializers.arrays import Own
@@ -87,11 +88,20 @@ def _copies_on_write() -> bool:
 
 
 def _owned(found: Any, known: dict[int, Any]) -> Any:
+    """What a value was reduced to, its arrays marked; what holds none stays the object that it is."""
     if _is_array(found):
         return known.setdefault(id(found), Own(found))
+    if type(found) is dict:
+        items = [_owned(item, known) for item in found.values()]
+        return found if _same(items, found.values()) else dict(zip(found, items, strict=True))
     if type(found) in (tuple, list):
-        return type(found)(_owned(item, known) for item in found)
-    return {name: _owned(item, known) for name, item in found.items()} if type(found) is dict else found
+        items = [_owned(item, known) for item in found]
+        return found if _same(items, found) else type(found)(items)
+    return found
+
+
+def _same(items: list[Any], others: Iterable[Any]) -> bool:
+    return all(one is other for one, other in zip(items, others, strict=True))
 
 
 def _is_array(value: Any) -> bool:
