@@ -189,6 +189,13 @@ class TestModels:
         np.random.seed(7)
         np.testing.assert_array_equal(found.rvs(3), expected)
 
+    def test_distributions_of_scipy_are_those_of_its_module(self) -> None:
+        stats = pytest.importorskip("scipy.stats")
+        own = stats.rv_histogram(([1, 2], [0, 1, 2]))
+        found = round_trip({"norm": stats.norm, "poisson": stats.poisson, "own": own})
+        assert (found["norm"], found["poisson"]) == (stats.norm, stats.poisson)
+        assert found["own"].mean() == own.mean()
+
     def test_generators_of_random_numbers(self) -> None:
         assert round_trip(random._inst) is random._inst
         own = random.Random(3)
