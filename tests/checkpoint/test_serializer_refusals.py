@@ -167,6 +167,29 @@ class TestDepth:
         finally:
             sys.setrecursionlimit(limit)
 
+    def test_a_thread_that_is_deep_in_its_own_recursion_is_left_alone(self) -> None:
+        if sys.version_info >= (3, 12):
+            pytest.skip("later versions watch the C stack themselves")
+        limit, inside, leave = sys.getrecursionlimit(), threading.Event(), threading.Event()
+
+        def deep(levels: int) -> None:
+            if levels:
+                return deep(levels - 1)
+            inside.set()
+            leave.wait()
+
+        sys.setrecursionlimit(50_000)
+        try:
+            thread = threading.Thread(target=deep, args=(6000,))
+            thread.start()
+            inside.wait()
+            with bounded_depth():
+                assert sys.getrecursionlimit() == 50_000
+        finally:
+            leave.set()
+            thread.join()
+            sys.setrecursionlimit(limit)
+
     @pytest.mark.parametrize("kind", KINDS)
     def test_at_the_edge_the_others_are_saved(self, kind: str) -> None:
         """Whatever the depth, one that is too deep only by the company of others takes none of them along."""
