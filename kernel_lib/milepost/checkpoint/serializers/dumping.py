@@ -11,7 +11,7 @@ from typing import Any
 from milepost.checkpoint.serializers.depth import bounded_depth
 from milepost.checkpoint.serializers.dilled import Dilled, shares_state
 from milepost.checkpoint.serializers.links import Known, outermost, prefix, seed, spare
-from milepost.checkpoint.serializers.memory import Shared, shares_memory
+from milepost.checkpoint.serializers.memory import Shared
 from milepost.checkpoint.serializers.parts import Link
 from milepost.checkpoint.serializers.pickler import NotebookPickler, Scope
 from milepost.checkpoint.serializers.refuse import RefusedError
@@ -132,8 +132,7 @@ class Dumping:
 
     def _memory(self, pickler: NotebookPickler, links: list[Link]) -> tuple[Shared, list[Link]]:
         """What shares memory, and the links with those to inputs of whose memory the values hold a part."""
-        known = self._known.links.values() if pickler.met else ()
-        live = [link for link in known if shares_memory(type(link.target))]
+        live = self._known.memory if pickler.met else []
         memory = Shared(pickler.met, [link.target for link in live])
         more = memory.carriers.keys() - {id(link.target) for link in links}
         return memory, [*links, *(link for link in live if id(link.target) in more)]

@@ -14,7 +14,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from milepost.checkpoint.serializers.parts import Link, Parts, Path, follow, walk
+from milepost.checkpoint.serializers.memory import shares_memory
+from milepost.checkpoint.serializers.parts import Link, Parts, Path, Survey, follow, may_hide_parts, survey, walk
 
 
 class Known:
@@ -34,18 +35,37 @@ class Known:
         """A link for each part, looked for when first needed."""
         return {id(link.target): link for link in walk(self._inputs)}
 
+    @functools.cached_property
+    def _survey(self) -> Survey:
+        return survey(self._inputs.values())
+
+    @functools.cached_property
+    def memory(self) -> list[Link]:
+        """Links for the arrays and storages among the parts."""
+        if not self._inputs or not may_hide_parts(self._survey.kinds):
+            return []
+        return [link for link in self.links.values() if shares_memory(type(link.target))]
+
     def met(self, pickler: Any, first: Any, but: Sequence[Link]) -> list[Link]:
         """Links for what a pickler met, after it has pickled `first`, without those that it had from the start."""
         if not self._inputs:
             return []
-        wanted = {*self.links, id(first)}
+        met = self._common(pickler, first) - {id(link.target) for link in but}
+        if not met and not may_hide_parts(self._survey.kinds):
+            return []
+        return [link for key, link in self.links.items() if key in met]
+
+    def _common(self, pickler: Any, first: Any) -> set[int]:
+        """The `id` of what may be a part of the inputs and is in the pickler's memo."""
+        wanted = {*self._survey.parts, id(first)}
+        if may_hide_parts(self._survey.kinds):
+            wanted.update(self.links)
         # The garbage collector gives the objects of the memo 40 times faster than `memo.copy()`, where it knows them.
-        met = wanted.intersection(map(id, gc.get_referents(pickler)))
+        met: set[int] = wanted.intersection(map(id, gc.get_referents(pickler)))
         if id(first) not in met:
             met = wanted.intersection(pickler.memo.copy())
-        met |= pickler.cells & self.links.keys()
-        met -= {id(link.target) for link in but}
-        return [link for key, link in self.links.items() if key in met]
+        cells: set[int] = pickler.cells & wanted
+        return (met | cells) - {id(first)}
 
 
 def outermost(links: Sequence[Link]) -> list[Link]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import enum
 import functools
+import gc
 import logging
 import numbers
 import pathlib
 import re
 import types
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -44,6 +45,7 @@ class Parts:
 
 
 _WITHOUT_PARTS = {int, float, complex, str, bytes, bool, type(None), type(...), range, slice}
+_CLOSED = {*_WITHOUT_PARTS, type, types.ModuleType, types.FrameType, types.GeneratorType, types.CoroutineType}
 _MEMBERS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (types.FunctionType, ("__closure__", "__defaults__", "__kwdefaults__")),
     (types.MethodType, ("__self__", "__func__")),
@@ -76,6 +78,35 @@ def walk(inputs: Mapping[str, Any]) -> Iterator[Link]:
                 queue.append(Link(part, link.name, (*link.path, step)))
 
 
+class Survey(NamedTuple):
+    """What inputs are made of, at C speed and without the ways to it: the `id` of all parts, and their types."""
+
+    parts: set[int]
+    kinds: set[type]
+
+
+def survey(inputs: Iterable[Any]) -> Survey:
+    """Tells most often that nothing of the inputs is held, so that nobody has to `walk`."""
+    found = Survey(set(), set())
+    level, left = list(inputs), MOST_PARTS
+    while level and left > 0:
+        near, left = level[:left], left - len(level)
+        level = [item for item in near if type(item) not in _CLOSED and id(item) not in found.parts]
+        found.parts.update(map(id, level))
+        found.kinds.update(map(type, level))
+        functions = [item for item in level if type(item) is types.FunctionType]
+        level = gc.get_referents(*(item for item in level if not isinstance(item, types.FunctionType | type)))
+        for item in functions:  # their referents would be all globals
+            level += [item.__closure__, item.__defaults__, item.__kwdefaults__, item.__dict__]
+    return found
+
+
+def may_hide_parts(kinds: Iterable[type]) -> bool:
+    """Whether there are values whose parts the garbage collector does not see."""
+    hiding: list[Any] = [library_class("numpy", "ndarray"), library_class("torch", "Tensor")]
+    return any(issubclass(kind, hider) for kind in kinds for hider in hiding if hider is not None)
+
+
 def _is_anybodys(value: Any) -> bool:
     # Python has one empty tuple, one empty frozenset and so on for all.
     return type(value) in _WITHOUT_PARTS or (type(value) in (tuple, frozenset) and not value)
@@ -94,7 +125,7 @@ def _parts(value: Any, most: int) -> Iterator[tuple[Step, Any]]:
     if isinstance(value, type | types.ModuleType) or _is_of_session(value):
         return
     if isinstance(value, dict):
-        yield from _items("value" if _keys_are_odd(value) else "item", value.items(), most)
+        yield from _items("value" if _keys_are_odd(value, most) else "item", value.items(), most)
         yield from _items("key", enumerate(value), most)
     elif isinstance(value, list | tuple | deque):
         yield from _items("item", enumerate(value), most)
@@ -112,8 +143,8 @@ def _items(kind: str, pairs: Any, most: int) -> list[tuple[Step, Any]]:
     return [((kind, where), part) for where, part in islice(pairs, most) if type(part) not in _WITHOUT_PARTS]
 
 
-def _keys_are_odd(value: dict[Any, Any]) -> bool:
-    return any(type(key) not in (str, int) for key in value)
+def _keys_are_odd(value: dict[Any, Any], most: int) -> bool:
+    return any(type(key) not in (str, int) for key in islice(value, most))
 
 
 def _attributes(value: Any, most: int) -> Iterator[tuple[Step, Any]]:
