@@ -38,8 +38,11 @@ _VIEWS = tuple(type(view) for owner in _DICTS for view in (owner.keys(), owner.v
 _BY_NAME = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property, staticmethod, classmethod)
 
 
-def reducer_for(kind: type) -> Reducer:
-    """How values of this type are reduced; the reducer may return NotImplemented, or raise `RefusedError`."""
+def reducer_for(kind: type) -> Reducer | None:
+    """How values of this type are reduced: as pickle does it (None), or by a reducer.
+
+    The reducer may return NotImplemented, for pickle's own way, or raise `RefusedError`.
+    """
     if issubclass(kind, io.TextIOWrapper):
         return _text_file
     if reason := refusal(kind):
@@ -47,7 +50,15 @@ def reducer_for(kind: type) -> Reducer:
     for family, reduce in (*_FAMILIES, *_library_families()):
         if issubclass(kind, family):
             return reduce
-    return _built_anew if isinstance(kind.__new__, types.FunctionType) else _named
+    if isinstance(kind.__new__, types.FunctionType):
+        return _built_anew
+    return None if _never_by_name(kind) else _named
+
+
+def _never_by_name(kind: Any) -> bool:
+    if kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__:
+        return True
+    return kind.__dictoffset__ == 0 and not any("__qualname__" in vars(base) for base in kind.__mro__)
 
 
 def _library_families() -> list[tuple[type, Reducer]]:

@@ -77,22 +77,22 @@ class NotebookPickler(Pickler):
         self._memory = Shared() if memory is None else memory
         self._linked = linked
         self._shells: dict[int, tuple[_Shell, types.CellType]] = {}
-        self._reducers: dict[type, Reducer] = {types.FunctionType: self._function, types.CellType: self._cell}
+        self._reducers: dict[type, Reducer | None] = {types.FunctionType: self._function, types.CellType: self._cell}
         self._reducers[_Shell] = lambda shell: (rebuild.make_cell, ())
 
     def reducer_override(self, value: Any) -> Any:
         """How a value that is no plain number, text or container is saved."""
-        kind = type(value)
-        reduce = self._reducers.get(kind)
-        if reduce is None:
-            reduce = self._reducers[kind] = self._reducer(kind)
-        return reduce(value)
+        try:
+            reduce = self._reducers[type(value)]
+        except KeyError:
+            reduce = self._reducers[type(value)] = self._reducer(type(value))
+        return NotImplemented if reduce is None else reduce(value)
 
-    def _reducer(self, kind: type) -> Reducer:
+    def _reducer(self, kind: type) -> Reducer | None:
         if issubclass(kind, type):
             return self._class
         reduce = reducer_for(kind)
-        return functools.partial(self._sharing, reduce) if shares_memory(kind) else reduce
+        return functools.partial(self._sharing, reduce) if reduce and shares_memory(kind) else reduce
 
     def _sharing(self, reduce: Reducer, value: Any) -> Any:
         self.met.append(value)
