@@ -38,11 +38,12 @@ _VIEWS = tuple(type(view) for owner in _DICTS for view in (owner.keys(), owner.v
 _BY_NAME = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property, staticmethod, classmethod)
 
 
-def reducer_for(kind: type) -> Reducer | None:
-    """How values of this type are reduced: as pickle does it (None), or by a reducer.
+def reducer_for(first: Any) -> Reducer | None:
+    """How values of the type of `first` are reduced: as pickle does it (None), or by a reducer.
 
-    The reducer may return NotImplemented, for pickle's own way, or raise `RefusedError`.
+    The reducer may return NotImplemented, for pickle's own way, or raise `RefusedError`, as this function may.
     """
+    kind = type(first)
     if issubclass(kind, io.TextIOWrapper):
         return _text_file
     if reason := refusal(kind):
@@ -50,8 +51,7 @@ def reducer_for(kind: type) -> Reducer | None:
     for family, reduce in (*_FAMILIES, *_library_families()):
         if issubclass(kind, family):
             return reduce
-    if isinstance(kind.__new__, types.FunctionType):
-        return _built_anew
+    refuse_unbuildable(first)
     return None if _never_by_name(kind) else _named
 
 
@@ -119,11 +119,6 @@ def _named(value: Any) -> Any:
     if own and not isinstance(value, _BY_NAME):
         raise RefusedError(f"a {type(value).__qualname__} of the notebook can only be saved by its name")
     return NotImplemented
-
-
-def _built_anew(value: Any) -> Any:
-    refuse_unbuildable(value)
-    return _named(value)
 
 
 def _exception(error: BaseException) -> Any:

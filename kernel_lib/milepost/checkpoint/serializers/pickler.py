@@ -70,6 +70,8 @@ class NotebookPickler(Pickler):
         linked: Collection[int] = (),
         buffer_callback: Callable[[Any], Any] | None = None,
     ) -> None:
+        # One dict: cloudpickle's chain of them is asked in Python for each object.
+        self.dispatch_table = dict(Pickler.dispatch_table)  # type: ignore[misc]
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self.met: list[Any] = []
         """Arrays and storages so far, whose memory may be shared."""
@@ -85,14 +87,14 @@ class NotebookPickler(Pickler):
         try:
             reduce = self._reducers[type(value)]
         except KeyError:
-            reduce = self._reducers[type(value)] = self._reducer(type(value))
+            reduce = self._reducers[type(value)] = self._reducer(value)
         return NotImplemented if reduce is None else reduce(value)
 
-    def _reducer(self, kind: type) -> Reducer | None:
-        if issubclass(kind, type):
+    def _reducer(self, value: Any) -> Reducer | None:
+        if issubclass(type(value), type):  # a weak proxy of a class is an instance of `type`, too
             return self._class
-        reduce = reducer_for(kind)
-        return functools.partial(self._sharing, reduce) if reduce and shares_memory(kind) else reduce
+        reduce = reducer_for(value)
+        return functools.partial(self._sharing, reduce) if reduce and shares_memory(type(value)) else reduce
 
     def _sharing(self, reduce: Reducer, value: Any) -> Any:
         self.met.append(value)
