@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from milepost.checkpoint.serializers import rebuild_data
@@ -38,10 +38,10 @@ class Shared:
         both = [*live, *met]
         if not any(map(_may_share, both)):
             return
-        members = {id(value): value for value in both if _span(value)[1] > _span(value)[0]}
+        members = {id(value): value for value in both}
         first = {id(value) for value in live}
         for cluster in _clusters(members.values()):
-            if len(cluster) > 1 and not first.issuperset(map(id, cluster)):
+            if not first.issuperset(map(id, cluster)):
                 self._connect(sorted(cluster, key=lambda value: id(value) not in first), first)
 
     def __bool__(self) -> bool:
@@ -95,13 +95,19 @@ def shares_memory(kind: type) -> bool:
 
 
 def _clusters(values: Iterable[Any]) -> Iterable[list[Any]]:
-    """Values whose memory overlaps, together."""
-    clusters: dict[int, list[Any]] = defaultdict(list)
-    number, end = 0, 0
-    for (low, high), value in sorted(((_span(value), value) for value in values), key=lambda item: item[0]):
-        number, end = (number + 1, high) if low >= end else (number, max(end, high))
-        clusters[number].append(value)
-    return clusters.values()
+    """Values whose memory overlaps, together; those alone are left out."""
+    cluster: list[Any] = []
+    end = 0
+    for low, high, value in sorted(((*_span(value), value) for value in values), key=itemgetter(0, 1)):
+        if low >= end:
+            if len(cluster) > 1:
+                yield cluster
+            cluster = []
+        if high > low:
+            cluster.append(value)
+            end = max(end, high)
+    if len(cluster) > 1:
+        yield cluster
 
 
 def _carrier(cluster: list[Any], low: int, high: int) -> Any:
@@ -144,7 +150,7 @@ def _may_share(value: Any) -> bool:
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "__array_interface__")
+    return hasattr(value, "flags")
 
 
 def _key(value: Any) -> Key:
@@ -158,8 +164,8 @@ def _span(value: Any) -> tuple[int, int]:
     start = _start(value)
     if not _is_array(value):
         return start, start + value.nbytes()
-    if value.size == 0:
-        return start, start
+    if value.flags.forc or value.size == 0:
+        return start, start + value.nbytes
     steps = [(size - 1) * stride for size, stride in zip(value.shape, value.strides, strict=True)]
     return start + sum(step for step in steps if step < 0), start + sum(s for s in steps if s > 0) + value.itemsize
 
