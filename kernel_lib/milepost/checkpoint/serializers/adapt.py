@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import io
+import itertools
 import os
 import random
 import sys
@@ -179,6 +180,15 @@ def _distribution(value: Any) -> Any:
     return (rebuild.member, ("scipy.stats", name)) if known is value else NotImplemented
 
 
+def _callbacks(value: Any) -> Any:
+    """matplotlib's pickle takes a number from the live figure's counter: it is put back."""
+    reduced = value.__reduce_ex__(5)
+    state = reduced[2]
+    if type(state) is dict and type(state.get("_cid_gen")) is int and "_cid_gen" in vars(value):
+        value._cid_gen = itertools.count(state["_cid_gen"])
+    return reduced
+
+
 _FAMILIES: tuple[tuple[type, Reducer], ...] = (
     (memoryview, _memoryview),
     *((view, _dict_view) for view in _VIEWS),
@@ -213,6 +223,7 @@ _LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
     ("polars", "LazyFrame", columns.reduce_query),
     ("polars", "Expr", columns.reduce_query),
     ("pyarrow", "Array", columns.reduce_array),
+    ("matplotlib.cbook", "CallbackRegistry", _callbacks),
     ("scipy.stats", "rv_continuous", _distribution),
     ("scipy.stats", "rv_discrete", _distribution),
     ("torch", "Tensor", reduce_tensor),
