@@ -6,7 +6,8 @@ In a notebook: `%load_ext milepost`, then `%%task` cells and `@task` functions. 
 from typing import Any
 
 from milepost.builder import TaskRunnerBuilder
-from milepost.engine.runner import RunHandle, TaskRunner
+from milepost.engine.handle import RunHandle
+from milepost.engine.runner import TaskRunner
 from milepost.engine.state import TaskStateManager
 from milepost.engine.workflow import WorkflowExecutor
 from milepost.functions import TaskFunction, TaskMap, provide_default, task, use_registry

@@ -13,7 +13,7 @@ import pytest
 from tests.engine.helpers import WAIT, statuses, success
 
 from milepost.builder import TaskRunnerBuilder
-from milepost.engine.runner import RunHandle
+from milepost.engine.handle import RunHandle
 from milepost.executors.threads import ThreadsExecutor
 from milepost.model.cancel import CancelSignal
 from milepost.model.events import Event
