@@ -18,13 +18,15 @@ from milepost.checkpoint.plain import is_plain
 def enter(layout: Layout, journal: Path) -> None:
     """A journal was begun. What cannot be written is let be: the journal is there, which is what matters."""
     with suppress(OSError):
-        write_file(layout.sessions / journal.stem, b"")
+        if not layout.sessions.is_symlink():
+            write_file(layout.sessions / journal.stem, b"")
 
 
 def leave(layout: Layout, journal: Path) -> None:
     """A journal is about to go."""
-    with suppress(FileNotFoundError):
-        os.unlink(layout.sessions / journal.stem)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if not layout.sessions.is_symlink():
+            os.unlink(layout.sessions / journal.stem)
 
 
 def missing(layout: Layout) -> list[Path]:
