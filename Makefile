@@ -2,6 +2,7 @@
 # make test   every test, on every Python this machine has, with the newest and the oldest supported packages
 # make lab    JupyterLab on the quickstart notebook
 # make bench  the bars of the engine and of the store, beside their rivals (some minutes)
+# make torture the store at every crash point, under 300 kills and 20,000 damages (half an hour); `make test` has a sample of each
 # make check  ruff, mypy, tsc, eslint and the layer test
 # What they need (Python packages, Node, a browser) they fetch themselves, the first time.
 
@@ -17,7 +18,7 @@ OTHERS := $(shell sh tests/interpreters.sh $(PYTHON))
 # No test needs the network once everything is installed.
 PYTEST := -m pytest --quiet -p no:cacheprovider
 
-.PHONY: demo test test-newest test-oldest test-others lab bench check clean
+.PHONY: demo test test-newest test-oldest test-others lab bench torture check clean
 
 demo: $(VENV)/.python
 	$(BIN)/python notebooks/demo.py
@@ -47,6 +48,10 @@ lab: $(VENV)/.front-end
 bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/engine.py
 	$(BIN)/python tests/benchmarks/store.py
+
+torture: $(VENV)/.python
+	MILEPOST_TEST_CRASHES=all MILEPOST_TEST_KILLS=300 MILEPOST_TEST_DAMAGES=20000 $(BIN)/python $(PYTEST) -n 2 \
+		tests/checkpoint/test_crashes.py tests/checkpoint/test_killed.py tests/checkpoint/test_corruption.py
 
 # The newest packages, and Milepost itself in place, so that an edit needs no new install.
 $(VENV)/.python: pyproject.toml

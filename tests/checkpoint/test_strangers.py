@@ -278,11 +278,17 @@ class TestOtherThings:
             except BaseException as error:
                 raise AssertionError(f"a {kind} for {name}: {type(error).__name__}: {error}") from error
 
-    def test_the_folder_may_be_a_link(self, place: Place, tmp_path: Path) -> None:
+    def test_the_folder_itself_may_be_a_link(self, place: Place, tmp_path: Path) -> None:
+        """The user's own choice, for another disk perhaps."""
         place.folder.rename(tmp_path / "elsewhere.milepost")
         place.folder.symlink_to(tmp_path / "elsewhere.milepost")
-        place.folder = tmp_path / "elsewhere.milepost"
-        place.keeps_mine()
+        store = LocalStore(place.folder, MINE)
+        store.save(Record(task="new", key="k"), {"values": Blob(b"n" * 3000)}, durable=True)
+        store.space.clean(grace=-60.0)
+        found = LocalStore(tmp_path / "elsewhere.milepost", MINE)
+        assert {item.task: item.durable for item in found.records()} == {"mine": True, "new": True}
+        assert store.problems() == []
+        rest(store)
 
 
 def _folder(path: Path) -> Path:

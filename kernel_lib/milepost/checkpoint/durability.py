@@ -122,7 +122,11 @@ class Durability:
 
     def _folders(self, written: Written) -> list[Path]:
         folders = dict.fromkeys(path.parent for path in written.objects(self._layout))
-        return [*folders, self._layout.objects, self._layout.root] if folders else []
+        return [*folders, self._layout.objects, self._root()] if folders else []
+
+    def _root(self) -> Path:
+        """The store's folder itself, of which the name may be a link, to another disk perhaps."""
+        return Path(os.path.realpath(self._layout.root))
 
     def _sync_journal(self, written: Written, once: _Once) -> None:
         journal, places = written.journal, self._places(written.journal)
@@ -131,7 +135,7 @@ class Durability:
         once.sync(places)
         name = journal, once.done.get(journal, 0)
         if name not in self._named:
-            once.sync([journal.parent, self._layout.root, self._layout.root.parent])
+            once.sync([journal.parent, self._root(), self._root().parent])
             self._named.add(name)
 
     def _places(self, journal: Path) -> list[Path]:
