@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 import re
@@ -459,3 +460,35 @@ def test_a_body_without_end_fails_alone(backend: Backend) -> None:
     assert statuses(results) == {"deep": "failure", "ok": "success"}
     assert results["deep"].error is not None
     assert results["deep"].error.type == "RecursionError"
+
+
+class Yields:
+    def __call__(self) -> Any:
+        yield 1
+
+
+class YieldsLater:
+    async def __call__(self) -> Any:
+        yield 1
+
+
+@pytest.mark.parametrize(
+    "body", [yields, yields_later, functools.partial(yields), Yields(), Yields().__call__, YieldsLater()]
+)
+def test_a_generator_function_is_no_body_however_it_is_wrapped(body: Any) -> None:
+    with pytest.raises(UsageError, match="its body is a generator function, which does nothing when it is called"):
+        Task("a", body)
+
+
+def test_a_generator_function_that_a_decorator_hides_has_failed() -> None:
+    @functools.wraps(yields)
+    def hidden() -> Any:
+        return yields()
+
+    @functools.wraps(yields)
+    def collected() -> Any:
+        return list(yields())
+
+    results = build().run([Task("a", hidden), Task("b", list, ("a",)), Task("c", collected)])
+    assert statuses(results) == {"a": "failure", "b": "skipped", "c": "success"}
+    assert "is a generator function, which does nothing when it is called; have it return" in results["a"].message

@@ -211,6 +211,23 @@ def test_a_condition_skips_items(runner: TaskRunner) -> None:
     assert [outcome.status for outcome in outcomes] == [TaskStatus.SKIPPED] * 2
 
 
+def test_a_function_that_takes_any_name_gets_what_it_comes_after(runner: TaskRunner) -> None:
+    @task
+    def scale() -> int:
+        return 10
+
+    @task(after=("scale",))
+    def alone(**rest: Any) -> Any:
+        return rest
+
+    @task(after=("scale",))
+    def scaled(item: int, **rest: Any) -> Any:
+        return item, rest
+
+    assert alone.result() == {"scale": 10}
+    assert scaled.map([1, 2]).results() == [(1, {"scale": 10}), (2, {"scale": 10})]
+
+
 def test_other_parameters_name_tasks_or_are_given(runner: TaskRunner, board: Board) -> None:
     @task
     def rate() -> int:

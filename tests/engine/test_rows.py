@@ -32,6 +32,16 @@ def test_e1_a_body_gets_what_its_parameters_name(backend: Backend) -> None:
     assert results["later"].data == ({"c": 1}, False, 3, 5)
 
 
+def test_e1_a_body_that_takes_any_name_gets_the_data_of_all_dependencies(backend: Backend) -> None:
+    def collect(one: int, own: int = 5, **rest: Any) -> Any:
+        return one, own, rest
+
+    loads = [backend.task(name, lambda: 1) for name in ("one", "two", "with space")]
+    body = backend.task("body", collect, ("one", "two", "with space"))
+    results = backend.build("context").run([*loads, body])
+    assert results["body"].data == (1, 5, {"two": 1, "with space": 1})
+
+
 def test_e1_a_body_runs_where_its_executor_says(backend: Backend) -> None:
     body = backend.task("a", lambda: (os.getpid(), threading.get_ident()))
     process, thread = backend.build().run([body])["a"].data

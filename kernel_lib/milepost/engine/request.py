@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from milepost.engine.parameters import unfilled
 from milepost.engine.state import TaskStateManager
-from milepost.engine.strategies.standard import parameter_names
 from milepost.model import checks
 from milepost.model.errors import SnapshotWarning, TaskGraphError, UsageError
 from milepost.model.graph import TaskGraph
+from milepost.model.parameters import parameters_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def warn_of_snapshot(graph: TaskGraph, state: TaskStateManager, besides: Contain
     if gone:
         _warn(f"the snapshot names tasks that are not in the graph: {_list(gone)}")
     hydrated = state.hydrated() if context else ()
-    using = [task.name for task in graph if task.name in hydrated and "context" in parameter_names(task.run)]
+    using = [task.name for task in graph if task.name in hydrated and "context" in parameters_of(task.run).named]
     if using:
         words = "are not run again, so what they did to the context is not there unless you restored it"
         _warn(f"{_list(using)} {words}")

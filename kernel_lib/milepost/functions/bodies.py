@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from milepost.functions.registered import GIVEN, Role, required
+from milepost.functions.registered import Role
 from milepost.model.errors import UsageError
+from milepost.model.parameters import GIVEN, parameters_of, required
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def find_slot(function: Callable[..., Any], to: str | None, role_of: Callable[[s
         first = next(iter(parameters.values()), None)
         if first is not None and first.kind is first.POSITIONAL_ONLY:  # as of `list`, which needs none
             return _slot(first)
-        return _slot(parameters[_free(list(required(function)), role_of, what)])
+        return _slot(parameters[_free(required(function), role_of, what)])
     if to not in parameters or to in GIVEN:
         raise UsageError(f"{what}: there is no parameter {to!r} to give it to; there are {', '.join(parameters)}")
     return _slot(parameters[to])
@@ -51,7 +52,7 @@ def _slot(parameter: inspect.Parameter) -> Slot:
     return Slot(parameter.name, by_place=parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL))
 
 
-def _free(names: list[str], role_of: Callable[[str], Role], what: str) -> str:
+def _free(names: Sequence[str], role_of: Callable[[str], Role], what: str) -> str:
     if not names:
         raise UsageError(f"{what}: the function has no parameter without a default that could take it; add one")
     if len(names) == 1:
@@ -127,9 +128,7 @@ class ReduceBody(_Body):
 
 def other_inputs(function: Callable[..., Any], slot: Slot, more: Sequence[str] = ()) -> tuple[str, ...]:
     """What the runner gives a function besides the slot: tasks that it names, and `context` and the like."""
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return ()
-    wanted = (*required(function), *more, *GIVEN)
-    return tuple(name for name in dict.fromkeys(wanted) if name in parameters and name != slot.name)
+    parameters = parameters_of(function)
+    taken = (*parameters.named, *(more if parameters.any_name else ()))
+    wanted = dict.fromkeys((*required(function), *more, *GIVEN))
+    return tuple(name for name in wanted if name in taken and name != slot.name)

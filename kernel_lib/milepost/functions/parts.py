@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from milepost.functions.bodies import ItemBody, LinkBody, ReduceBody, Slot, other_inputs
-from milepost.functions.registered import MapRegistry, RegisteredFunction, required
+from milepost.functions.registered import MapRegistry, RegisteredFunction
 from milepost.model.errors import UsageError
+from milepost.model.parameters import required
 from milepost.model.result import TaskResult
 from milepost.model.task import Task
 
@@ -26,7 +27,7 @@ class Wiring:
     @classmethod
     def of(cls, template: RegisteredFunction[Any], slot: Slot) -> Wiring:
         """Read off the function once, for all parts."""
-        upstream = tuple(name for name in required(template.function) if name != slot.name)
+        upstream = tuple(name for name in required(template.function, template.options.after) if name != slot.name)
         return cls(slot, upstream, other_inputs(template.function, slot, template.options.after))
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 from milepost.model.errors import TaskFailed, UsageError
+from milepost.model.parameters import required
 from milepost.model.result import TaskResult
 from milepost.model.task import LoopPolicy, RetryPolicy, Task
 
 R = TypeVar("R", covariant=True)
-
-GIVEN = frozenset({"context", "signal", "progress"})
-"""Parameters that the runner fills; they are no tasks."""
-
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 Role = Literal["task", "variable", ""]
 """What a name is where functions register: a task or an output of one, a plain variable, or nothing."""
@@ -64,16 +59,6 @@ class MapRegistry(Registry, Protocol):
         """The results in this order, those that are missing run side by side."""
 
 
-def required(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The parameters without a default, without those that the runner fills; empty where Python cannot tell."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-in functions
-        return {}
-    needed = [p for p in parameters if p.default is p.empty and p.kind not in _VARIADIC]
-    return {p.name: p for p in needed if p.name not in GIVEN}
-
-
 class RegisteredFunction(Generic[R]):
     """A function under a task's name; `TaskFunction` and the parts of a map are such."""
 
@@ -88,8 +73,8 @@ class RegisteredFunction(Generic[R]):
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """The parameters without a default: each names a task (in a notebook also an output of one)."""
-        return tuple(required(self.function))
+        """Parameters without a default: each names a task (in a notebook also an output of one). `**` takes `after`."""
+        return required(self.function, self.options.after)
 
     @property
     def dependencies(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Iterable
+from functools import partial
 from numbers import Integral, Real
 from types import CoroutineType, FunctionType
 from typing import Any
@@ -61,9 +62,17 @@ def function(name: str, value: Any, *, may_wait: bool = True) -> str:
 
 def body(name: str, value: Any) -> str:
     """A function whose call does the work: calling a generator function does nothing yet."""
-    if type(value) is FunctionType and value.__code__.co_flags & _YIELDS:
+    if _code_flags(value) & _YIELDS:
         return f"{name} is a generator function, which does nothing when it is called; have it return a list"
     return function(name, value)
+
+
+def _code_flags(value: Any) -> int:
+    """What Python notes of the code that a call runs first: also behind `partial`, or of a method `__call__`."""
+    while isinstance(value, partial):
+        value = value.func
+    code = value.__code__ if hasattr(value, "__code__") else getattr(type(value).__call__, "__code__", None)
+    return getattr(code, "co_flags", 0)
 
 
 def of_one(name: str, value: Any, what: str, *, may_wait: bool = True) -> str:

@@ -13,7 +13,7 @@ from milepost.analysis.describe import short
 from milepost.analysis.digest import digest
 from milepost.functions import MapItem, MapPart, MapReduction
 from milepost.functions.bodies import ItemBody
-from milepost.functions.registered import GIVEN
+from milepost.model.parameters import GIVEN
 from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.notebook import common

@@ -11,8 +11,8 @@ from typing import Any
 from milepost.analysis.code import digest_text
 from milepost.analysis.reading import Reader, reading_digest
 from milepost.analysis.validity import PYTHON, explain, task_key
-from milepost.engine.strategies.standard import parameter_names
 from milepost.model.errors import CorruptCheckpointError, UntrustedError
+from milepost.model.parameters import data_names
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Output, Record
 from milepost.model.result import TaskMetrics, TaskResult
@@ -114,7 +114,7 @@ class CheckpointingStrategy:
         return _Plan(key, code, reader.inputs, reader.blockers)
 
     def _read(self, reader: Reader, call: TaskCall) -> tuple[str, str]:
-        task, names = call.task, parameter_names(call.task.run)
+        task, names = call.task, data_names(call.task.run, call.task.dependencies)
         for name in names:
             if name in call.inputs:
                 self._add_data(reader, name, call.inputs[name])

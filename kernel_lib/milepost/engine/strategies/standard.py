@@ -6,15 +6,16 @@ import inspect
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from dataclasses import replace
-from types import CoroutineType, FunctionType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from milepost.engine.nesting import noted
 from milepost.engine.usage import FRESH, ThreadSeconds, peak_bytes, raised_here
+from milepost.model import checks
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled, UsageError
 from milepost.model.graph import did_you_mean
+from milepost.model.parameters import data_names
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.ports import Measured, TaskCall
@@ -30,16 +31,15 @@ LONG = 1e-3
 
 _SUCCESS = TaskStatus.SUCCESS
 _processor = ThreadSeconds()
-_TAKES_ANY = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
-
-_parameters: WeakKeyDictionary[Any, tuple[str, ...]] = WeakKeyDictionary()
+_LATER = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
+"""What the call of a function may give before any of its code has run."""
 
 
 class StandardStrategy:
     """Calls the body and turns what it does into a result.
 
     A parameter gets `context`, `signal`, `progress`, or the data of the dependency it names; others keep their
-    defaults. A `TaskResult` that the body returns is taken as it is.
+    defaults, and `**` gets the data of all dependencies. A `TaskResult` that the body returns is taken as it is.
     """
 
     def __init__(self, run_coroutine: AwaitRunner) -> None:
@@ -57,9 +57,12 @@ class StandardStrategy:
             end = clock.monotonic()
             duration = end - begin
             cpu = duration if duration < SHORT else processor.between(begin, end)
-            if isinstance(value, CoroutineType):
-                value, cpu = self._run_coroutine(noted(value), call.signal), None
-                duration = clock.monotonic() - begin
+            if type(value) in _LATER:
+                if isinstance(value, CoroutineType):
+                    value, cpu = self._run_coroutine(noted(value), call.signal), None
+                    duration = clock.monotonic() - begin
+                elif problem := checks.body("its body", inspect.unwrap(call.task.run)):
+                    raise UsageError(problem)  # of what a decorator hid from the check of the task
         except BaseException as error:  # also a SystemExit: a body that ends itself must not end the run
             end = clock.monotonic()
             cpu = processor.between(begin, end) if raised_here(error, call.task.run) else None
@@ -95,7 +98,7 @@ def _ended_by(error: BaseException, call: TaskCall, metrics: TaskMetrics) -> Tas
 
 def arguments(call: TaskCall) -> dict[str, Any]:
     """What the body's parameters name."""
-    names = parameter_names(call.task.run)
+    names = data_names(call.task.run, call.task.dependencies)
     if not names:
         return {}
     inputs = call.inputs
@@ -104,33 +107,3 @@ def arguments(call: TaskCall) -> dict[str, Any]:
         given = {"context": call.context, "signal": call.signal, "progress": call.progress}
         found |= {name: given[name] for name in names if name in given and name not in inputs}
     return found
-
-
-def parameter_names(body: Callable[..., Any]) -> tuple[str, ...]:
-    """The parameters of a body that can be given by name; none where Python cannot tell."""
-    if type(body) is FunctionType:
-        code = body.__code__
-        if not (code.co_argcount or code.co_kwonlyargcount or code.co_flags & _TAKES_ANY):
-            return ()
-        if not code.co_posonlyargcount and not body.__dict__:  # says the same as its signature: nothing wraps it
-            return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    try:
-        return _parameters[body]
-    except (KeyError, TypeError):
-        names = _inspect(body)
-    try:
-        _parameters[body] = names
-    except TypeError:  # a body without weak references, such as a built-in function
-        return names
-    return names
-
-
-def _inspect(body: Callable[..., Any]) -> tuple[str, ...]:
-    named: tuple[str, ...] | None = getattr(body, "__milepost_inputs__", None)
-    if named is not None:
-        return named
-    try:
-        parameters = inspect.signature(body).parameters.values()
-    except (TypeError, ValueError):
-        return ()
-    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
