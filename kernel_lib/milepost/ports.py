@@ -30,7 +30,8 @@ class TaskCall(NamedTuple):
     """One task about to run: the task, the user's context, its dependencies' data by name, the signal to heed.
 
     A tuple, since it is made for every task and a frozen dataclass takes three times as long; `_replace` changes it.
-    A strategy calls `started()` just before the body runs, and not at all when it gives a result back instead.
+    A strategy calls `started()` just before the body runs, and not at all when it gives a result back instead; the
+    first call counts.
     `progress(message)` says how far the body has come, `retrying(message, result)` that an attempt failed and another
     follows. `executor` is where the body itself is called.
     """
@@ -79,7 +80,9 @@ class ExecutionStrategy(Protocol):
 class Executor(Protocol):
     """Where work happens. Strategies and events stay in this process; only `invoke` may take a body elsewhere.
 
-    `inline` says that `submit` runs the work in the calling thread and returns when it is done.
+    `inline` says that `submit` runs the work in the calling thread and returns when it is done. One that has bodies wait
+    for a place may have `queues = True` and call `call.started()` in `invoke` once there is one: before, neither does the
+    task's own time limit run nor is its start told.
     """
 
     name: str

@@ -20,6 +20,9 @@ from milepost.model.task import Task
 from milepost.ports import TaskCall
 
 
+Begin = Callable[[], object]
+
+
 class Attempts:
     """Made in the context in which the run was called for; tasks that run in other threads get copies of it."""
 
@@ -32,18 +35,22 @@ class Attempts:
         self.asking = ancestors.get()
         """The tasks in whose bodies the run was called for."""
 
-    def there(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal) -> TaskResult:
-        """What the task comes to, in an executor's thread."""
-        return self._context.copy().run(self._attempt, task, inputs, signal)
+    def there(
+        self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal, begin: Begin | None = None
+    ) -> TaskResult:
+        """What the task comes to, in an executor's thread; `begin` is called when its body starts."""
+        return self._context.copy().run(self._attempt, task, inputs, signal, begin)
 
-    def here(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal) -> TaskResult:
+    def here(
+        self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal, begin: Begin | None = None
+    ) -> TaskResult:
         """What the task comes to, in the caller's own context."""
         try:
-            return self._attempt(task, inputs, signal)
+            return self._attempt(task, inputs, signal, begin)
         finally:
             ancestors.set(self.asking)
 
-    def _attempt(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal) -> TaskResult:
+    def _attempt(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal, begin: Begin | None) -> TaskResult:
         tools = self._tools
         ancestors.set((*self.asking, Key.of(task)))
         try:
@@ -52,9 +59,9 @@ class Attempts:
             if signal.cancelled:
                 signal.raise_if_cancelled()
             executor = tools.executors[task.on] if task.on else self._own
-            started, progress, retrying = _nothing, _unheard, _unheard
+            started, progress, retrying = begin or _nothing, _unheard, _unheard
             if tools.bus.heard:
-                started = partial(self._tell, EventKind.TASK_START, task)
+                started = _Once(started, partial(self._tell, EventKind.TASK_START, task))
                 progress = partial(self._tell, EventKind.TASK_PROGRESS, task)
                 retrying = partial(self._tell, EventKind.TASK_RETRY, task)
             call = (task, tools.context, inputs, signal, self._clock, executor, started, progress, retrying)
@@ -83,6 +90,20 @@ def _refused(given: object) -> NoReturn:
         given.close()
     words = "a strategy's execute(call) returns a TaskResult, such as that of self.inner.execute(call)"
     raise UsageError(f"{words}, not {given!r}")
+
+
+class _Once:
+    """Calls these the first time: an executor that starts bodies says so at each attempt."""
+
+    __slots__ = ("_actions",)
+
+    def __init__(self, *actions: Begin) -> None:
+        self._actions = actions
+
+    def __call__(self) -> None:
+        actions, self._actions = self._actions, ()
+        for action in actions:
+            action()
 
 
 # Nobody listens:

@@ -31,8 +31,6 @@ from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
 
-Attempt = Callable[[Task, Mapping[str, Any], CancelSignal], TaskResult]
-
 GRACE = 0.1
 """Seconds that a running body has, once its run is cancelled, to heed the signal before it is given up."""
 
@@ -300,14 +298,16 @@ class WorkflowExecutor:
 
     # one task
 
-    def _limited(self, place: int, task: Task, attempt: Attempt) -> TaskResult:
-        """What a task comes to that has a time limit."""
+    def _limited(self, place: int, task: Task, attempt: Callable[..., TaskResult]) -> TaskResult:
+        """What a task comes to that has a time limit; where bodies wait for a place, that does not count."""
         signal, unlink = _linked(self._signal)
-        timer = _timer(task.timeout, lambda: self._expire(place, task, signal))
+        limit = _Limit(task.timeout, lambda: self._expire(place, task, signal))
+        if not getattr(self._tools.executors[task.on], "queues", False):
+            limit.begin()
         try:
-            return attempt(task, self._inputs(task), signal)
+            return attempt(task, self._inputs(task), signal, limit.begin)
         finally:
-            _stop(timer)
+            _stop(limit.timer)
             unlink()
 
     def _expire(self, place: int, task: Task, signal: CancelSignal) -> None:
@@ -428,6 +428,19 @@ def _timer(seconds: float | None, action: Callable[[], None]) -> threading.Timer
     timer.daemon = True
     timer.start()
     return timer
+
+
+class _Limit:
+    """Calls `action` so many seconds after `begin` was called for the first time."""
+
+    def __init__(self, seconds: float | None, action: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._action = action
+        self.timer: threading.Timer | None = None
+
+    def begin(self) -> None:
+        if self.timer is None:
+            self.timer = _timer(self._seconds, self._action)
 
 
 def _stop(timer: threading.Timer | None) -> None:

@@ -16,7 +16,7 @@ from milepost.executors.remote.pool import Pool
 from milepost.executors.remote.process import WorkerProcess
 from milepost.executors.remote.surroundings import Surroundings
 from milepost.executors.threads import ThreadsExecutor
-from milepost.model.errors import TaskCancelled, TransferError, UsageError
+from milepost.model.errors import TaskCancelled, TransferError, UsageError, WorkerDied
 from milepost.ports import Measured, TaskCall
 
 IDLE = 60.0
@@ -43,6 +43,7 @@ class ProcessesExecutor:
 
     name = "processes"
     inline = False
+    queues = True
 
     def __init__(
         self, max_workers: int | None = None, *, idle: float = IDLE, find_saved: FindSaved | None = None
@@ -76,7 +77,11 @@ class ProcessesExecutor:
         refuse_while_opening()
         while True:  # until a worker takes it: one that was idle may end just then
             with self._pool.lend(call.signal) as worker:
-                answer = self._ask(worker, call, arguments)
+                try:
+                    answer = self._ask(worker, call, arguments)
+                except (TransferError, WorkerDied):
+                    call.started()  # its turn had come
+                    raise
                 if isinstance(answer, Finished):
                     return Measured(_open(answer.parcel, call), answer.cpu, answer.peak_bytes)
             if isinstance(answer, Raised):

@@ -8,7 +8,17 @@ import signal
 import sys
 import time
 
-from milepost.executors.remote.messages import Cancel, Declined, Finished, Progress, Raised, Request, receive, send
+from milepost.executors.remote.messages import (
+    Cancel,
+    Declined,
+    Finished,
+    Progress,
+    Raised,
+    Ready,
+    Request,
+    receive,
+    send,
+)
 from milepost.executors.remote.process import WorkerProcess
 from milepost.model.errors import TaskCancelled, WorkerDied
 from milepost.ports import TaskCall
@@ -45,6 +55,8 @@ class Conversation:
             with contextlib.suppress(OSError):  # it is gone, which is noticed by listening
                 self._worker.begun[0] = 0
                 send(self._worker.connection, request)
+            if self._worker.ready:
+                self._call.started()
             while self._answer is None:
                 self._listen()
             if self._kill_at is not None and isinstance(self._answer, Raised):
@@ -59,7 +71,7 @@ class Conversation:
                 echo.show(b"", last=True)
 
     def _listen(self) -> None:
-        ready = self._worker.ready(self._patience())
+        ready = self._worker.heard(self._patience())
         if "bell" in ready:
             self._worker.bell.still()
         # Before the messages: what was printed before an answer was sent is shown before it is taken.
@@ -84,6 +96,9 @@ class Conversation:
         match message:
             case Progress():
                 self._call.progress(message.message)
+            case Ready():
+                self._worker.ready = True
+                self._call.started()
             case Declined():
                 self._worker.usable = False
                 self._answer = message

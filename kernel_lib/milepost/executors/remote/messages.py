@@ -27,6 +27,10 @@ class Cancel(NamedTuple):
     reason: str
 
 
+class Ready(NamedTuple):
+    """From the worker, once: it has started."""
+
+
 class Declined(NamedTuple):
     """From the worker: it ends without having touched the request; ask another."""
 

@@ -36,6 +36,7 @@ class WorkerProcess:
 
     def __init__(self, idle: float) -> None:
         self.usable = True
+        self.ready = False
         self.told: Surroundings | None = None
         self.folder = tempfile.mkdtemp(prefix="milepost-worker-")
         self.begun = open_flag(self.folder)
@@ -60,7 +61,7 @@ class WorkerProcess:
         """The process id."""
         return self._process.pid
 
-    def ready(self, timeout: float) -> set[str]:
+    def heard(self, timeout: float) -> set[str]:
         """What there is to read within so many seconds: "connection", "bell", "stdout", "stderr"."""
         return {self._names[descriptor] for descriptor, _ in self._poll.poll(timeout * 1000)}
 

@@ -20,7 +20,17 @@ from typing import Any, NamedTuple
 from milepost.executors.remote import current
 from milepost.executors.remote.errors import to_message
 from milepost.executors.remote.files import open_flag, write
-from milepost.executors.remote.messages import Cancel, Declined, Finished, Progress, Raised, Request, receive, send
+from milepost.executors.remote.messages import (
+    Cancel,
+    Declined,
+    Finished,
+    Progress,
+    Raised,
+    Ready,
+    Request,
+    receive,
+    send,
+)
 from milepost.executors.remote.modules import LoadedModules
 from milepost.executors.remote.payload import Parcel, pack
 from milepost.executors.remote.surroundings import Surroundings
@@ -73,6 +83,7 @@ class Worker:
         threading.Thread(target=self._watch, name="milepost-watch", daemon=True).start()
         try:
             with contextlib.suppress(EOFError, OSError):
+                self._send(Ready())
                 while request := self._next():
                     self._send(self._answer(request))
                     self._modules.remember()

@@ -1,0 +1,104 @@
+"""A body that waits for a free worker process, or for its start: its time does not run, and its start is not told."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from milepost import Snapshot, Task, TaskRunnerBuilder
+from milepost.executors.processes import ProcessesExecutor
+from milepost.executors.remote import process
+from milepost.executors.remote.pool import Pool
+from tests.engine.helpers import WAIT, Board
+
+
+@pytest.fixture
+def executor() -> Iterator[ProcessesExecutor]:
+    made = ProcessesExecutor(1)
+    yield made
+    made.shutdown()
+
+
+class Watched:
+    """A run whose starts are noted."""
+
+    def __init__(self, executor: ProcessesExecutor) -> None:
+        self.started: list[str] = []
+        self._runner = TaskRunnerBuilder().with_executor(executor).on("task_start", self._note).build()
+
+    def _note(self, event: Any) -> None:
+        self.started.append(event.task)
+
+    def during(self, tasks: list[Task], moment: threading.Event, look: Callable[[], None]) -> Snapshot:
+        """The results; `look` is called once the moment has come."""
+        run = self._runner.start(tasks)
+        assert moment.wait(WAIT)
+        look()
+        return run.wait(WAIT)
+
+
+def timers() -> int:
+    return sum(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+def announced(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, times: int) -> threading.Event:
+    """Is set when the method is called for that many times."""
+    called, left, real = threading.Event(), [times], getattr(owner, method)
+
+    def call(*arguments: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            called.set()
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, method, call)
+    return called
+
+
+def test_for_a_free_worker(executor: ProcessesExecutor, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, run = announced(monkeypatch, Pool, "_wait_for_turn", 2), Watched(executor)
+    board.shut("a")
+
+    def look() -> None:
+        board.wait_for("a")
+        assert run.started == ["a"]
+        assert timers() == 1
+        board.open("a")
+
+    tasks = [Task("a", lambda: (board.note("a"), board.pass_gate("a"))), Task("b", lambda: 1)]
+    results = run.during([Task(task.name, task.run, timeout=WAIT) for task in tasks], waits, look)
+    assert results["b"].data == 1
+    assert run.started == ["a", "b"]
+
+
+def test_for_the_workers_start(executor: ProcessesExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, run, gate = announced(monkeypatch, process.WorkerProcess, "heard", 1), Watched(executor), tmp_path / "gate"
+    os.mkfifo(gate)
+    monkeypatch.setattr(process, "_START", f"open({str(gate)!r}).read(); {process._START}")
+
+    def look() -> None:
+        assert run.started == []
+        assert timers() == 0
+        gate.write_text("go")
+
+    assert run.during([Task("a", lambda: 1, timeout=WAIT)], waits, look)["a"].data == 1
+    assert run.started == ["a"]
+
+
+def test_a_call_that_no_worker_can_take_has_started_too(executor: ProcessesExecutor) -> None:
+    run = Watched(executor)
+    lock = threading.Lock()
+    results = run.during([Task("a", lambda: lock)], _set(), lambda: None)
+    assert results["a"].error is not None
+    assert results["a"].error.type == "TransferError"
+    assert run.started == ["a"]
+
+
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
