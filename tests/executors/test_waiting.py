@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.helpers import WAIT, Board
+
 from milepost import Snapshot, Task, TaskRunnerBuilder
 from milepost.executors.processes import ProcessesExecutor
 from milepost.executors.remote import process
 from milepost.executors.remote.pool import Pool
-from tests.engine.helpers import WAIT, Board
 
 
 @pytest.fixture

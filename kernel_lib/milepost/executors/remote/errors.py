@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 from milepost.executors.remote.messages import Raised
@@ -45,12 +46,50 @@ def _message(error: BaseException) -> str:
 
 
 def _pickled(error: BaseException) -> bytes | None:
-    """None where the pickle cannot be made, or not be opened: an `__init__` that takes other arguments."""
+    """None where it can be built again neither as usual nor without the `__init__` of its class."""
+    return _tried(error, error) or _tried(_Bare(error), error)
+
+
+def _tried(what: object, error: BaseException) -> bytes | None:
+    """A pickle of `what`, if it opens as what `error` is."""
     try:
-        pickled = dumps(error)
+        pickled = dumps(what)
     except Exception:
         return None
     return pickled if isinstance(_opened(pickled), type(error)) else None
+
+
+class _Bare:
+    """Is pickled as an exception: without calling an `__init__` that takes other arguments than `args`."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> Any:
+        error = self._error
+        args = _built_in(type(error)).__reduce__(error)[1]
+        return _build, (type(error), args, {name: value for name, value in vars(error).items() if _travels(value)})
+
+
+def _travels(value: object) -> bool:
+    """Whether it can be pickled: an exception may hold a connection, say, and comes back without it."""
+    try:
+        pickle.loads(dumps(value))
+    except Exception:
+        return False
+    return True
+
+
+def _build(kind: type[BaseException], args: tuple[Any, ...], state: Mapping[str, Any]) -> BaseException:
+    error = kind.__new__(kind, *args)
+    _built_in(kind).__init__(error, *args)
+    vars(error).update(state)
+    return error
+
+
+def _built_in(kind: type[BaseException]) -> Any:
+    """The nearest of Python's own classes: an `OSError` sets its `errno` by that."""
+    return next(base for base in kind.__mro__ if base.__module__ == "builtins")
 
 
 def _opened(pickled: bytes | None) -> Any:
