@@ -80,9 +80,9 @@ class ExecutionStrategy(Protocol):
 class Executor(Protocol):
     """Where work happens. Strategies and events stay in this process; only `invoke` may take a body elsewhere.
 
-    `inline` says that `submit` runs the work in the calling thread and returns when it is done. One that has bodies wait
-    for a place may have `queues = True` and call `call.started()` in `invoke` once there is one: before, neither does the
-    task's own time limit run nor is its start told.
+    `inline` says that `submit` runs the work in the calling thread and returns when it is done. One that has bodies
+    wait for a place may have `queues = True` and call `call.started()` in `invoke` once there is one: before, neither
+    does the task's own time limit run nor is its start told.
     """
 
     name: str

@@ -19,7 +19,6 @@ from milepost.model.states import TaskStatus
 from milepost.model.task import Task
 from milepost.ports import TaskCall
 
-
 Begin = Callable[[], object]
 
 
