@@ -215,13 +215,19 @@ def test_what_is_no_task_is_refused(how: str) -> None:
     runs: dict[str, Callable[[Any], object]] = {
         "run": lambda tasks: build().run(tasks),
         "execute": lambda tasks: asyncio.run(build().execute(tasks)),
-        "start": lambda tasks: build().start(tasks).wait(WAIT),
+        "start": lambda tasks: build().start(tasks),
     }
     with pytest.raises(TaskGraphError, match="2 problems") as caught:
         runs[how]([Task("a", print), "b", 3])
     assert "'b' is no Task" in str(caught.value)
     with pytest.raises(TaskGraphError, match=r"several tasks, such as \[task\]"):
         runs[how](Task("a", print))
+    with pytest.raises(TaskGraphError, match=r"not of a dict; write \[Task\(name, function\) for"):
+        runs[how]({"a": print})
+    with pytest.raises(TaskGraphError, match=r"not of a dict; give its values\(\)"):
+        runs[how]({"a": Task("a", print)})
+    with pytest.raises(TaskGraphError, match=r'is no Task; write Task\("name", function\)'):
+        runs[how]([print])
 
 
 def test_a_task_function_where_a_task_is_expected() -> None:
@@ -266,6 +272,7 @@ def test_whatever_takes_one_argument_is_a_condition(condition: Callable[[Any], A
         ({"timeout": math.nan}, "timeout .* not nan"),
         ({"timeout": math.inf}, "timeout .* not inf"),
         ({"timeout": "1"}, "timeout .* not '1'"),
+        ({"signal": threading.Event()}, r"signal is a CancelSignal, such as CancelSignal\(\), not <threading.Event"),
         ({"only": "name"}, r"only is several names, such as \['name'\], not one string"),
     ],
     ids=str,
@@ -279,7 +286,7 @@ def test_a_run_that_makes_no_sense_is_refused(options: dict[str, Any], words: st
     with pytest.raises(UsageError, match=words):
         asyncio.run(runner.execute(**options))
     with pytest.raises(UsageError, match=words):
-        runner.start(**options).wait(WAIT)
+        runner.start(**options)
     assert not heard
     assert not runner.running
 

@@ -12,6 +12,7 @@ import pytest
 from tests.engine.helpers import WAIT, Backend, Board, fails, statuses
 
 from milepost import Event, LoopPolicy, RetryPolicy, Task, TaskResult, TaskRunnerBuilder, TaskStatus
+from milepost.engine.strategies.dry_run import DryRunStrategy
 from milepost.model.errors import WorkerDied
 from milepost.ports import ExecutionStrategy, TaskCall
 from milepost.testing.clock import FakeClock
@@ -227,6 +228,25 @@ def test_e14_a_dry_run_gives_order_and_conditions_without_the_work(backend: Back
     assert started == ["a", "b"]
     assert statuses(results) == {"a": "success", "no": "skipped", "b": "success", "c": "skipped"}
     assert not runner.snapshot(), "a dry run leaves no results"
+
+
+def test_e14_a_dry_run_asks_no_strategy(backend: Backend) -> None:
+    seen: list[str] = []
+
+    class Noting:
+        def __init__(self, inner: ExecutionStrategy) -> None:
+            self.inner = inner
+
+        def execute(self, call: TaskCall) -> TaskResult:
+            seen.append(call.task.name)
+            return self.inner.execute(call)
+
+    runner = backend.builder().use_strategy(Noting).build()
+    assert runner.run([backend.task("a", fails)], dry_run=True)["a"].ok
+    assert not seen
+    rehearsing = backend.builder().use_strategy(Noting).use_strategy(DryRunStrategy).build()
+    assert rehearsing.run([backend.task("a", fails)])["a"].ok, "it wraps what there is, as every strategy does"
+    assert not seen
 
 
 def test_e14_a_dry_run_after_a_run_shows_what_would_run_again(backend: Backend, board: Board) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -19,8 +20,10 @@ from milepost import (
     Event,
     Task,
     TaskRunner,
+    TaskRunnerBuilder,
     TaskStatus,
 )
+from milepost.model.errors import TaskGraphError
 
 # E11, E12, E19: ends before the end
 
@@ -73,7 +76,7 @@ def test_e12_cancelled_before_the_start_nothing_runs(backend: Backend) -> None:
     assert not started
 
 
-@pytest.mark.parametrize("how", ["signal", "runner", "handle"])
+@pytest.mark.parametrize("how", ["signal", "runner", "handle", "signal of a handle"])
 def test_e12_e19_a_cancel_reaches_what_runs_and_keeps_the_rest(backend: Backend, board: Board, how: str) -> None:
     def body(done: int, signal: CancelSignal) -> None:
         board.note("running")
@@ -91,15 +94,73 @@ def test_e12_e19_a_cancel_reaches_what_runs_and_keeps_the_rest(backend: Backend,
         results = runner.run(tasks, signal=signal)
         thread.join(WAIT)
     else:
-        handle = runner.start(tasks)
+        handle = runner.start(tasks, signal=signal)
         board.wait_for("running")
-        runner.cancel("stop") if how == "runner" else handle.cancel("stop")
+        {"runner": runner, "handle": handle}.get(how, signal).cancel("stop")
+        assert signal.cancelled is (how == "signal of a handle")
         results = handle.wait(WAIT)
     assert statuses(results) == {"done": "success", "running": "cancelled", "waits": "cancelled"}
     assert results["done"].data == 1
     assert "stop" in results["running"].message
     assert board.notes() == ["running"]
     assert not runner.running
+
+
+def test_e12_what_is_started_takes_all_that_a_run_takes(backend: Backend) -> None:
+    runner, signal = backend.build(), CancelSignal()
+    assert runner.start([backend.task("a", fails)], dry_run=True).wait(WAIT)["a"].ok
+    signal.cancel("not today")
+    results = runner.start([backend.task("a", fails)], signal=signal).wait(WAIT)
+    assert statuses(results) == {"a": "cancelled"}
+
+
+def test_what_cannot_run_is_told_by_start_itself() -> None:
+    with pytest.raises(TaskGraphError, match="depends on 'missing'"):
+        build().start([Task("a", print, ("missing",))])
+
+
+def test_a_runner_is_closed_at_the_end_of_its_block() -> None:
+    with build() as runner:
+        worker = runner.run([Task("a", threading.current_thread)])["a"].data
+        assert worker.is_alive()
+    assert not worker.is_alive()
+
+
+def test_who_waits_for_a_paused_run_is_told() -> None:
+    runner = build()
+    runner.pause()
+    handle = runner.start([Task("a", lambda: 1)])
+    with pytest.raises(TimeoutError, match="its runner is paused"):
+        handle.wait(0)
+    runner.resume()
+    assert handle.wait(WAIT)["a"].data == 1
+
+
+def test_a_run_of_a_paused_runner_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner, told = build(), []
+
+    def hear(record: logging.LogRecord) -> bool:
+        told.append((record.levelname, record.getMessage()))
+        runner.resume()
+        return False
+
+    log = logging.getLogger("milepost.run")
+    monkeypatch.setattr(log, "filters", [hear])
+    runner.pause()
+    runner.run([Task("a", lambda: 1)])
+    runner.run([Task("a", lambda: 1)])
+    assert told == [("WARNING", "the runner is paused, so no task starts before runner.resume()")]
+
+
+def test_a_run_of_a_paused_runner_tells_its_listeners(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[str] = []
+    runner = TaskRunnerBuilder().with_logger("text").build()
+    runner.on("workflow_start", lambda event: heard.append(event.message) or runner.resume())
+    runner.pause()
+    runner.run([Task("a", lambda: 1)])
+    runner.run([Task("a", lambda: 1)])
+    assert heard == ["the runner is paused, so no task starts before runner.resume()", ""]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_e12_the_body_sees_the_reason() -> None:

@@ -13,6 +13,8 @@ from milepost.model.snapshot import Snapshot
 class Steered(Protocol):
     """The runner whose run it is."""
 
+    @property
+    def paused(self) -> bool: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def snapshot(self) -> Snapshot: ...
@@ -40,7 +42,7 @@ class RunHandle:
             self._error = error
 
     def pause(self) -> None:
-        """Start no more tasks until `resume`."""
+        """Start no more tasks until `resume`: of all runs of the runner, as `runner.pause()`."""
         self._runner.pause()
 
     def resume(self) -> None:
@@ -56,7 +58,8 @@ class RunHandle:
         if self._thread is not None:
             self._thread.join(timeout)
             if self._thread.is_alive():
-                raise TimeoutError(f"the run has not ended within {timeout} s")
+                why = ": its runner is paused" if self._runner.paused else ""
+                raise TimeoutError(f"the run has not ended within {timeout} s{why}")
         if self._error is not None:
             raise self._error
         return self._snapshot or self._runner.snapshot()

@@ -16,14 +16,18 @@ _log = logging.getLogger("milepost.run")
 
 _LEVELS = {TaskStatus.FAILURE: logging.ERROR, TaskStatus.CANCELLED: logging.WARNING}
 
+_RUN = (EventKind.WORKFLOW_START, EventKind.WORKFLOW_END)
+"""Their message says that the run is held back, or was cut short."""
+
 _ENDS = (EventKind.TASK_END, EventKind.TASK_SKIPPED, EventKind.TASK_RESTORED)
 
 
 class EventLogger:
     """A listener that writes each event to the logger `milepost.run`, a line each: a sentence or a JSON object.
 
-    Failures are errors; attempts that are tried again, cancelled tasks and cut short runs are warnings; the rest is
-    information. Where the program has set up no logging, nothing is printed.
+    Failures are errors; attempts that are tried again, cancelled tasks, and runs that are cut short, or begin while
+    their runner is paused, are warnings; the rest is information. Where the program has set up no logging, nothing
+    is printed.
 
     The fields of a JSON object are always all there, null where they say nothing; a record also has them as its
     attribute `milepost`, for formatters of your own:
@@ -60,7 +64,7 @@ class EventLogger:
 
 
 def _level(event: Event) -> int:
-    if event.kind is EventKind.TASK_RETRY or (event.kind is EventKind.WORKFLOW_END and event.message):
+    if event.kind is EventKind.TASK_RETRY or (event.kind in _RUN and event.message):
         return logging.WARNING
     return _LEVELS.get(event.result.status, logging.INFO) if event.result is not None else logging.INFO
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from milepost.engine.parameters import unfilled
 from milepost.engine.state import TaskStateManager
 from milepost.model import checks
+from milepost.model.cancel import CancelSignal
 from milepost.model.errors import SnapshotWarning, TaskGraphError, UsageError
 from milepost.model.graph import TaskGraph
 from milepost.model.parameters import parameters_of
@@ -25,10 +26,14 @@ class RunRequest:
     dry_run: bool
 
 
-def check_limits(concurrency: int, timeout: float | None) -> None:
-    """Raise `UsageError` for limits that make no sense."""
+def check_options(concurrency: int, timeout: float | None, signal: CancelSignal | None) -> None:
+    """Raise `UsageError` for options that make no sense."""
     problems = [checks.whole("concurrency, how many tasks run at once at most,", concurrency, 1)]
-    checks.refuse("a run", [*problems, "" if timeout is None else checks.seconds("timeout", timeout)])
+    if timeout is not None:
+        problems.append(checks.seconds("timeout", timeout))
+    if signal is not None:
+        problems.append(checks.instance("signal", signal, CancelSignal, "CancelSignal()"))
+    checks.refuse("a run", problems)
 
 
 def validate(graph: TaskGraph, executors: Iterable[str]) -> None:

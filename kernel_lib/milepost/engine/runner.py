@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Self
 from uuid import uuid4
 
 from milepost.engine.claims import Claims
@@ -15,7 +17,7 @@ from milepost.engine.events import Listener
 from milepost.engine.handle import RunHandle
 from milepost.engine.nesting import refuse_to_block
 from milepost.engine.registry import TaskRegistry
-from milepost.engine.request import RunRequest, check_limits, find_targets, validate, warn_of_snapshot
+from milepost.engine.request import RunRequest, check_options, find_targets, validate, warn_of_snapshot
 from milepost.engine.state import TaskStateManager
 from milepost.engine.strategies.dry_run import DryRunStrategy
 from milepost.engine.tools import Tools
@@ -31,6 +33,10 @@ from milepost.ports import Registered
 
 CONCURRENCY = 8
 """Tasks at once at most, unless a run says otherwise."""
+
+_PAUSED = "the runner is paused, so no task starts before runner.resume()"
+
+_log = logging.getLogger("milepost.run")
 
 
 class TaskRunner(TaskRegistry):
@@ -100,7 +106,7 @@ class TaskRunner(TaskRegistry):
             For limits that make no sense, and in the coroutine of a task, where waiting would block its loop.
         """
         refuse_to_block()
-        request = self._request(tasks, only, concurrency, timeout, dry_run)
+        request = self._request(tasks, only, concurrency, timeout, signal, dry_run)
         with _following(signal) as own:
             return self._perform(request, own)
 
@@ -120,6 +126,7 @@ class TaskRunner(TaskRegistry):
         """
         if self._tools.executors[""].inline:
             return self.run(tasks, only=only, concurrency=concurrency, timeout=timeout, signal=signal, dry_run=dry_run)
+        check_options(concurrency, timeout, signal)
         with _following(signal) as chosen:
             return await self._in_thread(
                 tasks, only=only, concurrency=concurrency, timeout=timeout, signal=chosen, dry_run=dry_run
@@ -142,16 +149,32 @@ class TaskRunner(TaskRegistry):
         only: Iterable[str] | None = None,
         concurrency: int = CONCURRENCY,
         timeout: float | None = None,
+        signal: CancelSignal | None = None,
+        dry_run: bool = False,
     ) -> RunHandle:
-        """The same run in a thread; the handle steers it."""
-        signal = CancelSignal()
-        handle = RunHandle(self, signal)
-        handle.begin(lambda: self.run(tasks, only=only, concurrency=concurrency, timeout=timeout, signal=signal))
+        """The same run in a thread; the handle steers it. What `run` would refuse is refused here."""
+        request = self._request(tasks, only, concurrency, timeout, signal, dry_run)
+        own = CancelSignal()
+        handle = RunHandle(self, own)
+        handle.begin(lambda: self._perform_in_thread(request, signal, own))
         return handle
 
+    def _perform_in_thread(self, request: RunRequest, *signals: CancelSignal | None) -> Snapshot:
+        with _following(*signals) as own:
+            return self._perform(request, own)
+
     def close(self) -> None:
-        """End threads and loops that were started for running."""
+        """End threads, processes and loops that were started for running; the next run starts new ones.
+
+        `with TaskRunnerBuilder().build() as runner:` closes at its end.
+        """
         self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     # steering
 
@@ -166,7 +189,7 @@ class TaskRunner(TaskRegistry):
         return bool(self._runs)
 
     def pause(self) -> None:
-        """Start no more tasks until `resume`; what runs goes on."""
+        """Start no more tasks until `resume`, in this run or a later one; what runs goes on."""
         if self._tools.gate.pause():
             self._tell(EventKind.PAUSED)
 
@@ -174,10 +197,6 @@ class TaskRunner(TaskRegistry):
         """Go on after `pause`."""
         if self._tools.gate.resume():
             self._tell(EventKind.RESUMED)
-
-    def wait_while_paused(self, signal: CancelSignal) -> None:
-        """Wait until resumed: a safe point for long bodies. Raises `TaskCancelled` once the signal is set."""
-        self._tools.gate.wait(signal)
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Cancel every run under way: what waits is not started, what runs gets the signal."""
@@ -205,10 +224,11 @@ class TaskRunner(TaskRegistry):
         only: Iterable[str] | None,
         concurrency: int,
         timeout: float | None,
+        signal: CancelSignal | None,
         dry_run: bool,
     ) -> RunRequest:
         """What is asked for, or the error of what cannot be done."""
-        check_limits(concurrency, timeout)
+        check_options(concurrency, timeout, signal)
         graph = TaskGraph(self._tasks.values() if tasks is None else tasks, self.state)
         validate(graph, self._tools.executors)
         targets = find_targets(graph, only)
@@ -224,7 +244,7 @@ class TaskRunner(TaskRegistry):
         graph, targets = request.graph, request.targets
         tools, state = replace(self._tools, run=uuid4().hex), self.state
         if request.dry_run:
-            tools, state = replace(tools, strategy=DryRunStrategy(), claims=Claims()), state.copy()
+            tools, state = replace(tools, strategy=DryRunStrategy(tools.strategy), claims=Claims()), state.copy()
         workflow = WorkflowExecutor(
             graph, state, tools, signal, targets=targets, concurrency=request.concurrency, timeout=request.timeout
         )
@@ -238,7 +258,7 @@ class TaskRunner(TaskRegistry):
         entry = (workflow, signal)
         with self._lock:
             self._runs.append(entry)
-        self._tools.bus.emit(Event(EventKind.WORKFLOW_START, self._tools.clock.time(), run=run))
+        self._tell_start(run)
         try:
             yield
         finally:
@@ -246,6 +266,13 @@ class TaskRunner(TaskRegistry):
                 self._runs.remove(entry)
             end = Event(EventKind.WORKFLOW_END, self._tools.clock.time(), message=signal.reason, run=run)
             self._tools.bus.emit(end)
+
+    def _tell_start(self, run: str) -> None:
+        """Tell that a run begins. One that is held back must not look as if it hung: else a warning is logged."""
+        words = _PAUSED if self.paused else ""
+        if words and not self._tools.bus.wanted(EventKind.WORKFLOW_START):
+            _log.warning("%s", words)
+        self._tools.bus.emit(Event(EventKind.WORKFLOW_START, self._tools.clock.time(), message=words, run=run))
 
     def _announce_hydrated(self, targets: Iterable[str], run: str) -> None:
         if not self._tools.bus.wanted(EventKind.TASK_RESTORED):
@@ -258,12 +285,14 @@ class TaskRunner(TaskRegistry):
 
 
 @contextlib.contextmanager
-def _following(signal: CancelSignal | None) -> Iterator[CancelSignal]:
+def _following(*signals: CancelSignal | None) -> Iterator[CancelSignal]:
     """A signal of the run's own: a timeout or `runner.cancel()` must not set the one the caller may use again."""
     own = CancelSignal()
-    outer = signal or CancelSignal()
-    unsubscribe = outer.on_cancel(lambda: own.cancel(outer.reason))
-    try:
+    with contextlib.ExitStack() as followed:
+        for outer in filter(None, signals):
+            followed.callback(outer.on_cancel(partial(_pass_on, outer, own)))
         yield own
-    finally:
-        unsubscribe()
+
+
+def _pass_on(outer: CancelSignal, own: CancelSignal) -> None:
+    own.cancel(outer.reason)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 from milepost.model.cancel import CancelSignal
@@ -78,14 +78,6 @@ class LoopThread:
         if loop is not None and thread is not None:
             _stop(loop)
             thread.join()
-
-    @contextlib.contextmanager
-    def lasting(self) -> Iterator[LoopThread]:
-        """Close at the end of the `with`."""
-        try:
-            yield self
-        finally:
-            self.close()
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

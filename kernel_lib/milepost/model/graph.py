@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import heapq
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from milepost.model.cycles import find_cycles
@@ -157,6 +157,8 @@ class TaskGraph:
 
 
 def _checked(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    if isinstance(tasks, Mapping):
+        raise TaskGraphError([f"a graph is made of several tasks, not of a {type(tasks).__name__}; {_values(tasks)}"])
     if not isinstance(tasks, Iterable):
         raise TaskGraphError([f"a graph is made of several tasks, such as [task]; {tasks!r} is not"])
     found = tuple(tasks)
@@ -167,7 +169,15 @@ def _checked(tasks: Iterable[Task]) -> tuple[Task, ...]:
 
 
 def _advice(item: object) -> str:
-    return "; give its to_task()" if callable(getattr(item, "to_task", None)) else ""
+    if callable(getattr(item, "to_task", None)):
+        return "; give its to_task()"
+    return '; write Task("name", function)' if callable(item) else ""
+
+
+def _values(tasks: Mapping[object, object]) -> str:
+    if all(isinstance(item, Task) for item in tasks.values()):
+        return "give its values()"
+    return "write [Task(name, function) for name, function in it.items()]"
 
 
 def _path(names: list[str]) -> str:
