@@ -1,19 +1,27 @@
-"""Ways to damage a folder, drawn by a seed. A damaged file is always a new one, as the old may still be mapped."""
+"""Ways to damage a folder, drawn by a seed. A damaged file is a new one, as the old may still be mapped."""
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 
 class Damager:
-    """Damages the folder `root` and mends it again."""
+    """Damages the folder `root` and mends it again, so that its files are the very same."""
 
     def __init__(self, root: Path, draw: random.Random) -> None:
         self._root = root
         self._draw = draw
         self._whole = {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+        self._times = {path: path.stat().st_mtime_ns for path in self._whole}
+        self._kept = {path: root.with_name("kept") / str(number) for number, path in enumerate(self._whole)}
+        root.with_name("kept").mkdir(exist_ok=True)
+        for path, kept in self._kept.items():
+            kept.unlink(missing_ok=True)
+            os.link(path, kept)
+        self._rotten: Path | None = None
 
     def hurt(self) -> str:
         """One damage; what it was, in words."""
@@ -24,9 +32,21 @@ class Damager:
         """As it was."""
         for path in [path for path in self._root.rglob("*") if path.is_file() and path not in self._whole]:
             path.unlink()
-        for path, data in self._whole.items():
-            if not path.exists() or path.read_bytes() != data:
-                _put(path, data)
+        if self._rotten:
+            self._in_place(self._rotten, self._whole[self._rotten])
+            self._rotten = None
+        for path, kept in self._kept.items():
+            if not path.exists() or not path.samefile(kept):
+                path.unlink(missing_ok=True)
+                os.link(kept, path)
+            if path.stat().st_mtime_ns != self._times[path]:
+                os.utime(path, ns=(self._times[path], self._times[path]))
+
+    def _in_place(self, path: Path, data: bytes) -> None:
+        # By its second name: the first may have been moved into quarantine.
+        with self._kept[path].open("r+b") as file:
+            file.write(data)
+        os.utime(self._kept[path], ns=(self._times[path], self._times[path]))
 
     def _file(self, kind: str = "") -> Path:
         """A file; journals, objects and markers equally often."""
@@ -48,6 +68,14 @@ class Damager:
 
     def _flipped(self, byte: bytes) -> bytes:
         return bytes(value ^ 1 << self._draw.randrange(8) for value in byte)
+
+    def rot(self) -> str:
+        """A bit flips on the disk, and neither the name nor the time of the file tells."""
+        path = self._rotten = self._file()
+        data = self._whole[path]
+        at = self._place(data)
+        self._in_place(path, _spliced(data, at, self._flipped(data[at : at + 1])))
+        return str(path.relative_to(self._root))
 
     def truncate(self) -> str:
         return self._rewrite(lambda data: data[: self._place(data)])

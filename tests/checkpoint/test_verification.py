@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -68,8 +69,24 @@ def hurt(store: LocalStore, saved: Record, which: int, *, at: int = 1000) -> Pat
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.chmod(0o644)
+    times = path.stat()
     path.write_bytes(data)
+    # As a disk does it, behind everybody's back: what was changed otherwise is seen at once.
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     return path
+
+
+def saved_again(store: LocalStore) -> Record:
+    """The record as a store reads it: durable."""
+    (found,) = store.records()
+    assert found.durable
+    return found
+
+
+def files(store: LocalStore) -> tuple[str, ...]:
+    """Which files hold the objects, as a mark says it."""
+    found = (store.path / "objects").glob("*/*")
+    return tuple(objects.file_of(path.name, path.lstat()) for path in found)
 
 
 def buffers(store: LocalStore) -> list[Any]:
@@ -92,15 +109,50 @@ class TestWhatIsSound:
         self, folder: Path, hashed: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(LocalStore, "_mark", lambda self, lines: None)
+            patch.setattr(LocalStore, "_mark", lambda self, lines, files: None)
             store = LocalStore(folder, MINE)
             store.save(record(), BLOBS)
             assert store.flush()
         line = next((folder / "journal").iterdir()).read_bytes().split(b" ")[1].decode()
-        LocalStore(folder, Signer(b"x" * 32))._mark((line,))
+        LocalStore(folder, Signer(b"x" * 32))._mark((line,), files(store))
         hashed.clear()
         assert buffers(store) == [LARGE, OTHER, SMALL]
         assert len(hashed) == 4
+
+    @pytest.mark.parametrize("how", ["written to", "exchanged"])
+    def test_what_was_changed_since_is_never_given_back(
+        self, store: LocalStore, saved: Record, how: str, troubles: list[Trouble]
+    ) -> None:
+        path = hurt(store, saved, 0)
+        if how == "exchanged":
+            data, times = path.read_bytes(), path.stat()
+            keep = path.rename(path.with_name("kept"))
+            path.write_bytes(data)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+            keep.unlink()
+        else:
+            os.utime(path)
+        with pytest.raises(CorruptCheckpointError, match="not those that were saved"):
+            store.open(saved_again(store), "values")
+        assert troubles == []
+
+    def test_a_store_that_was_copied_is_hashed_first(
+        self, store: LocalStore, folder: Path, hashed: list[int], tmp_path: Path
+    ) -> None:
+        shutil.copytree(folder, tmp_path / "copy.milepost")
+        copy = LocalStore(tmp_path / "copy.milepost", MINE)
+        assert buffers(copy) == [LARGE, OTHER, SMALL]
+        assert {len(LARGE), len(OTHER)} <= set(hashed)
+
+    def test_nor_is_more_hashed_after_journals_were_merged(
+        self, store: LocalStore, folder: Path, hashed: list[int]
+    ) -> None:
+        LocalStore(folder, MINE).save(record("b"), {"values": Blob(b"", (LARGE,))}, durable=True)
+        LocalStore(folder, MINE).space.clean(grace=-60.0)
+        hashed.clear()
+        for found in store.records():
+            store.open(found, "values")
+        assert sorted(hashed) == [len(STREAM), len(SMALL)]
 
     def test_nothing_is_told(self, store: LocalStore, troubles: list[Trouble]) -> None:
         buffers(store)

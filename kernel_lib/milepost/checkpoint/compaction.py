@@ -23,6 +23,7 @@ from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError
 from milepost.checkpoint.layout import OLD, Layout
 from milepost.checkpoint.plain import is_plain, open_plain
 from milepost.checkpoint.roster import enter, leave, missing
+from milepost.checkpoint.usage import objects
 from milepost.checkpoint.view import View, next_time, stamp
 from milepost.model.errors import StoreError
 
@@ -187,7 +188,12 @@ class _Kept:
         durable = {line: None for entry in entries for line in entry.durable if self._view.standing(line)}
         evicted = {task: None for entry in entries for task in entry.evicted if not self._view.known([task])}
         at = max((self._view.evicted(task) for task in evicted), default="") or next_time("")
-        return Entry(at, 0, durable=tuple(durable), evicted=tuple(evicted)) if durable or evicted else None
+        files = self._files(entries) if durable else ()
+        return Entry(at, 0, durable=tuple(durable), files=files, evicted=tuple(evicted)) if durable or evicted else None
+
+    def _files(self, own: Iterable[Entry]) -> tuple[str, ...]:
+        needed = {address for version in self._view.versions() for address in objects(version.outline)}
+        return tuple({file: None for entry in own for file in entry.files if file.partition(":")[0] in needed})
 
 
 def _bounded(lines: list[tuple[Entry, bytes]], view: View) -> Iterator[bytes]:

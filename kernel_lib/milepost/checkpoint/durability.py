@@ -11,12 +11,14 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from milepost.checkpoint.atomic import sync
 from milepost.checkpoint.background import Background
 from milepost.checkpoint.layout import OLD, Layout
+from milepost.checkpoint.objects import MAP_FROM, file_of
 from milepost.model.record import Record
 
 _ATTEMPTS, _MOMENT = 20, 0.05
@@ -46,7 +48,7 @@ class Durability:
     ----------
     layout : Layout
     mark : callable
-        `mark(lines)` appends that the lines with these sums are durable.
+        `mark(lines, files)` appends that the lines with these sums are durable, and where their large objects are.
     failed : callable
         `failed(written, error)` is told of what could not be synced. It is not tried again: the system tells of lost
         bytes once, and calls them safe the next time.
@@ -57,7 +59,7 @@ class Durability:
     def __init__(
         self,
         layout: Layout,
-        mark: Callable[[tuple[str, ...]], None],
+        mark: Callable[[tuple[str, ...], tuple[str, ...]], None],
         failed: Callable[[Written, OSError], None],
         stands: Callable[[Written], bool] = lambda written: True,
     ) -> None:
@@ -85,12 +87,24 @@ class Durability:
 
     def _round(self, batch: Sequence[Written]) -> None:
         once = _Once(self._broken)
+        # As they are now: should one be exchanged before it is synced, it is not what the mark speaks of.
+        files = {written.line: self._files(written) for written in batch}
         good = self._each(batch, lambda written: once.sync(written.objects(self._layout)))
         good = self._each(good, lambda written: once.sync(self._folders(written)))
         good = self._each(good, lambda written: self._sync_journal(written, once))
         lines = tuple(written.line for written in good if written.record)
         if lines:
-            self._mark(lines)
+            self._mark(lines, tuple(dict.fromkeys(file for line in lines for file in files[line])))
+
+    def _files(self, written: Written) -> list[str]:
+        """The files with the large objects of a line; they are given back at once for as long as they are the same."""
+        found = []
+        for blob in written.record.blobs.values() if written.record else ():
+            for address, size in blob.objects.items():
+                with suppress(OSError):
+                    if size >= MAP_FROM:
+                        found.append(file_of(address, self._layout.object(address).lstat()))
+        return found
 
     def _each(self, batch: Sequence[Written], work: Callable[[Written], None]) -> list[Written]:
         """Those of the lines with which the work succeeds."""

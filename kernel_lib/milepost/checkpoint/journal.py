@@ -29,7 +29,7 @@ _SIGNATURE_DIGITS = 64
 _MARK = b"mp1"
 _SUM_DIGITS = 32
 _SUM = slice(len(_MARK) + 1, len(_MARK) + 1 + _SUM_DIGITS)
-_LISTS = ("forgotten", "durable", "dropped", "evicted")
+_LISTS = ("forgotten", "durable", "files", "dropped", "evicted")
 _OWN_RECORD = re.compile(
     rb'\{"at":"([^"\\]{1,40})","sequence":(\d{1,18}),"record":(\{"task":("(?:[^"\\]|\\.)*"),"key":.*\})\}', re.DOTALL
 )
@@ -68,7 +68,8 @@ class Entry:
     """One line of a journal: a record, or the names of tasks that were forgotten, or what became of earlier lines.
 
     `durable` and `dropped` are sums of lines with records: those that had been synced, objects and all, before this
-    line was written, and those that count no more; `evicted` names the tasks of those among them that had to make room.
+    line was written, and those that count no more; `files` says which files held their large objects then
+    (`objects.file_of`); `evicted` names the tasks of those among them that had to make room.
     `settings` are the store's from then on. `at` (ISO 8601, UTC, microseconds) and then `sequence`, which
     grows within a session, order all entries. `sum` is that of the line, and no part of it. A record that was read
     from a line is `unread` instead. Of a stranger's entry only the record counts, so it has nothing else.
@@ -84,6 +85,7 @@ class Entry:
     sum: str = ""
     unread: Unread | None = None
     evicted: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     settings: Mapping[str, Any] | None = None
 
     @property

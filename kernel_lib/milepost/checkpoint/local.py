@@ -280,10 +280,10 @@ class LocalStore:
         return b64decode(ref.inline, validate=True)
 
     def _buffer(self, record: Record, address: str, size: int) -> Any:
-        now = record.durable and size >= MAP_FROM
-        buffer = self._objects.map(address, size, verified=not now)
-        if now:
-            self._verification.add(Given(record, address, size))
+        if not record.durable or size < MAP_FROM:
+            return self._objects.map(address, size)
+        buffer = self._objects.map(address, size, lambda file: file in self._view.files)
+        self._verification.add(Given(record, address, size))
         return buffer
 
     def _append(self, entry: Entry) -> Written:
@@ -315,10 +315,10 @@ class LocalStore:
 
     # what the threads in the background find out
 
-    def _mark(self, lines: tuple[str, ...]) -> None:
+    def _mark(self, lines: tuple[str, ...], files: tuple[str, ...]) -> None:
         """Without the mark the records are as good, but hashed before they are given back: no reason to complain."""
         with self._lock, suppress(OSError, StoreError, KeyFileError):
-            self._append(Entry(next_time(self._view.last), next(self._sequence), durable=lines))
+            self._append(Entry(next_time(self._view.last), next(self._sequence), durable=lines, files=files))
 
     def _counts(self, written: Written) -> bool:
         return written.record is None or self._stands(written.record)

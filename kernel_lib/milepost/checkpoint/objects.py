@@ -47,6 +47,11 @@ def flat(buffer: Any) -> memoryview:
     return pickle.PickleBuffer(buffer).raw()
 
 
+def file_of(address: str, found: os.stat_result) -> str:
+    """Which file holds an object, as it is now: another one, or one that was written to since, is called otherwise."""
+    return f"{address}:{found.st_ino:x}:{found.st_mtime_ns:x}"
+
+
 class Objects:
     """The objects of one store; damaged ones that were met are put aside by `heal`."""
 
@@ -124,18 +129,21 @@ class Objects:
             _require(address, address_of(data))
             return data
 
-    def map(self, address: str, size: int, *, verified: bool = True) -> Any:
+    def map(self, address: str, size: int, known: Callable[[str], bool] = lambda file: False) -> Any:
         """An object as a writable buffer; writing to it never reaches the file.
 
-        With `verified=False` a large one is not looked at, unless it is known to be damaged: have it checked soon.
+        A large one in a `known` file (see `file_of`) is not looked at, unless it is known to be damaged: have it
+        checked soon.
         """
         if size < MAP_FROM or len(_maps) >= _most_maps():
             return bytearray(self.read(address, size))
         with self._opened(address, size) as descriptor:
             data = mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY)
             _maps.add(data)
-            if verified or address in self._damaged:
+            found = os.fstat(descriptor)
+            if address in self._damaged or not known(file_of(address, found)):
                 _require(address, address_of(data))
+                self._sound[address] = _identity(found)
             return data
 
     def check(self, address: str, size: int, stopping: Callable[[], bool] = lambda: False) -> None:

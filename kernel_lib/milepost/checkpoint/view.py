@@ -124,6 +124,8 @@ class View:
         """Sums of lines that are not here yet."""
         self._dropped: set[str] = set()
         self._newest: Records | None = None
+        self.files: set[str] = set()
+        """The files that held large objects when they became durable."""
         self.extend(entries)
 
     def extend(self, entries: Iterable[Entry]) -> None:
@@ -140,6 +142,7 @@ class View:
             for task in entry.forgotten:
                 self._forget(task, entry.order)
             self._mark(entry.durable)
+            self.files.update(entry.files)
             self._drop(entry.dropped)
             self._evicted |= {task: max(entry.at, self._evicted.get(task, "")) for task in entry.evicted}
             if entry.settings is not None and entry.order > self._settings_order:
