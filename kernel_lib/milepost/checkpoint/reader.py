@@ -88,8 +88,6 @@ class JournalReader:
                 found.append(f"{file.more} more lines of journal {name} cannot be used")
             if file.tail:
                 found.append(file.tail)
-            elif not file.lines:
-                found.append(f"journal {name} is empty: what was in it is lost")
         return found
 
     def closed(self) -> list[str]:

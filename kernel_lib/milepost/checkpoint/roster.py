@@ -1,7 +1,7 @@
-"""Which journals there must be, so that one that is missing is told: nothing else could tell.
+"""Which journals there must be, so that one that is missing or empty is told: nothing else could tell.
 
-Beside each journal there is an empty file of its name in `sessions/`. It comes after the journal and goes before it, so
-that one without a journal means that somebody else took the journal away.
+Beside each journal there is an empty file of its name in `sessions/`. It comes after the journal's first line and goes
+before the journal, so that one without a journal means that somebody else took the journal away.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def leave(layout: Layout, journal: Path) -> None:
 
 
 def missing(layout: Layout) -> list[Path]:
-    """The journals that somebody else took away."""
+    """The journals that somebody else took away, or emptied."""
     if layout.sessions.is_symlink():
         return []
     try:
@@ -38,6 +38,13 @@ def missing(layout: Layout) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     journals = [layout.journal / f"{name}.jsonl" for name in names]
-    gone = [journal for journal in journals if not os.path.lexists(journal)]
+    gone = [journal for journal in journals if not _has_lines(journal)]
     # A clean-up may have removed both since.
     return sorted(journal for journal in gone if is_plain(layout.sessions / journal.stem))
+
+
+def _has_lines(journal: Path) -> bool:
+    try:
+        return journal.lstat().st_size > 0
+    except FileNotFoundError:
+        return False
