@@ -215,7 +215,7 @@ class LocalStore:
             self._fresh()
             damaged = [f"object {address}: {what}" for address, what in self._objects.damaged.items()]
             missing = [
-                f"journal {path.name} is missing: what was in it is lost" for path in roster.missing(self._layout)
+                f"journal {path.name} is gone or empty: its results are lost" for path in roster.missing(self._layout)
             ]
             return self._layout.problems() + missing + self._reader.problems() + damaged
 

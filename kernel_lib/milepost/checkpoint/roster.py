@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from milepost.checkpoint.atomic import write_file
+from milepost.checkpoint.atomic import TEMPORARY, write_file
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.plain import is_plain
 
@@ -34,7 +34,7 @@ def missing(layout: Layout) -> list[Path]:
     if layout.sessions.is_symlink():
         return []
     try:
-        names = os.listdir(layout.sessions)
+        names = [name for name in os.listdir(layout.sessions) if not name.startswith(TEMPORARY)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     journals = [layout.journal / f"{name}.jsonl" for name in names]
@@ -46,5 +46,5 @@ def missing(layout: Layout) -> list[Path]:
 def _has_lines(journal: Path) -> bool:
     try:
         return journal.lstat().st_size > 0
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
