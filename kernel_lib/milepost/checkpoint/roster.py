@@ -46,5 +46,5 @@ def missing(layout: Layout) -> list[Path]:
 def _has_lines(journal: Path) -> bool:
     try:
         return journal.lstat().st_size > 0
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return False
