@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -15,6 +16,12 @@ from milepost.model.task import Task
 
 _HINT_BUDGET = 200_000
 """How many names to compare in all for hints: a hint must not make a large graph's error slow."""
+
+_LONGEST_LABEL = 120
+"""Characters of a name in a Mermaid label: it refuses more than 50,000 in all."""
+
+_NOT_PLAIN = re.compile(r"[^\w -]|(?<![^\W_])[ _-]|[ _-](?![^\W_])")
+"""All but letters and digits, and what joins two of them."""
 
 _PATH_END = 10
 """How many names of a long circle to show at its start, and at its end."""
@@ -194,8 +201,13 @@ def _plain(name: str) -> str:
 
 
 def _mermaid_label(name: str) -> str:
-    """Every character that is not plainly harmless as a Mermaid entity (`#35;`)."""
-    return "".join(c if c.isalnum() or c in " _-." else f"#{ord(c)};" for c in name)
+    """Every character that is not plainly harmless as a Mermaid entity (`#35;`).
+
+    Mermaid reads a label as Markdown, also where it says that it does not: so also what may begin a list or a stress.
+    """
+    if len(name) > _LONGEST_LABEL:
+        name = f"{name[: _LONGEST_LABEL - 30]}…{name[-29:]}"
+    return _NOT_PLAIN.sub(lambda found: f"#{ord(found[0])};", name)
 
 
 def _dot_label(name: str) -> str:
