@@ -27,6 +27,11 @@ async def later(*values: Any) -> bool:
     return bool(values)
 
 
+def without_address(value: object) -> str:
+    """A name that is the same in each process that collects the tests."""
+    return re.sub(" at 0x[0-9a-f]+", "", str(value))
+
+
 def yields() -> Any:
     yield 1
 
@@ -78,7 +83,7 @@ def by_position(load: Any, /) -> Any:
         ({"on": None}, 'on is the name of an executor, such as "threads", not None'),
         ({"optional": "load"}, "its optional dependencies are several names"),
     ],
-    ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value)),
+    ids=without_address,
 )
 def test_a_task_that_makes_no_sense_is_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
@@ -104,7 +109,7 @@ def test_a_task_that_makes_no_sense_is_refused(settings: dict[str, Any], words: 
         ({"retry_on": OSError()}, "retry_on are classes of exceptions, not OSError"),
         ({"retry_on": (OSError, int)}, "retry_on are classes of exceptions, not <class 'int'>"),
     ],
-    ids=str,
+    ids=without_address,
 )
 def test_a_retry_policy_that_makes_no_sense_is_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
@@ -275,7 +280,7 @@ def test_whatever_takes_one_argument_is_a_condition(condition: Callable[[Any], A
         ({"signal": threading.Event()}, r"signal is a CancelSignal, such as CancelSignal\(\), not <threading.Event"),
         ({"only": "name"}, r"only is several names, such as \['name'\], not one string"),
     ],
-    ids=str,
+    ids=without_address,
 )
 def test_a_run_that_makes_no_sense_is_refused(options: dict[str, Any], words: str) -> None:
     heard: list[Event] = []
