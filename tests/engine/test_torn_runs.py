@@ -154,6 +154,44 @@ def test_a_listener_may_run_the_task_again_of_which_it_hears(executor: str) -> N
     assert len(tries) == 2
 
 
+def test_runs_that_are_awaited_in_bodies_do_not_wait_for_a_thread() -> None:
+    """Each level holds one for as long as it waits: a pool would be used up."""
+    runner = TaskRunnerBuilder().build()
+
+    async def nested(level: int) -> int:
+        if not level:
+            return 0
+        results = await runner.execute([Task(f"t{level}", lambda: asyncio.run(nested(level - 1)))])
+        return 1 + int(results[f"t{level}"].data)
+
+    async def many() -> int:
+        last = asyncio.Event()
+
+        async def wait(number: int) -> Any:
+            if number == 39:
+                loop.call_soon(last.set)
+            return await runner.execute([Task(f"w{number}", last_is_there)])
+
+        def last_is_there() -> bool:
+            return asyncio.run_coroutine_threadsafe(last.wait(), loop).result(WAIT)
+
+        loop = asyncio.get_running_loop()
+        return len(await asyncio.gather(*map(wait, range(40))))
+
+    assert asyncio.run(nested(12)) == 12
+    assert asyncio.run(many()) == 40
+
+
+def test_an_interrupt_of_a_listener_to_the_start_leaves_no_run_behind() -> None:
+    def interrupted(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    runner = TaskRunnerBuilder().on("workflow_start", interrupted).build()
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([Task("a", int)])
+    assert not runner.running
+
+
 # cancels
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 from milepost.engine.claims import Claims
@@ -126,21 +125,8 @@ class TaskRunner(TaskRegistry):
         """
         if self._tools.executors[""].inline:
             return self.run(tasks, only=only, concurrency=concurrency, timeout=timeout, signal=signal, dry_run=dry_run)
-        check_options(concurrency, timeout, signal)
-        with _following(signal) as chosen:
-            return await self._in_thread(
-                tasks, only=only, concurrency=concurrency, timeout=timeout, signal=chosen, dry_run=dry_run
-            )
-
-    async def _in_thread(self, tasks: Iterable[Task] | None, *, signal: CancelSignal, **options: Any) -> Snapshot:
-        run = asyncio.to_thread(self.run, tasks, signal=signal, **options)
-        try:
-            return await asyncio.shield(waiting := asyncio.ensure_future(run))
-        except asyncio.CancelledError:
-            signal.cancel("cancelled")
-            with contextlib.suppress(Exception):
-                await waiting
-            raise
+        handle = self.start(tasks, only=only, concurrency=concurrency, timeout=timeout, signal=signal, dry_run=dry_run)
+        return await handle.ended()
 
     def start(
         self,
@@ -258,8 +244,8 @@ class TaskRunner(TaskRegistry):
         entry = (workflow, signal)
         with self._lock:
             self._runs.append(entry)
-        self._tell_start(run)
         try:
+            self._tell_start(run)
             yield
         finally:
             with self._lock:
