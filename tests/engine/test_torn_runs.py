@@ -13,7 +13,7 @@ import pytest
 from tests.engine.helpers import WAIT, statuses
 
 from milepost import CancelSignal, Event, Task, TaskResult, TaskRunner, TaskRunnerBuilder, TaskStatus
-from milepost.engine import workflow
+from milepost.engine import outcomes, workflow
 from milepost.executors.threads import ThreadsExecutor
 from milepost.model.errors import UsageError
 from milepost.ports import TaskCall
@@ -63,7 +63,7 @@ def test_an_error_of_the_engine_ends_the_run_and_frees_its_tasks(
         return {}
 
     with monkeypatch.context() as patch:
-        patch.setattr(workflow.WorkflowExecutor, "_inputs", inputs)
+        patch.setattr(outcomes.Outcomes, "inputs", inputs)
         with pytest.raises(MemoryError, match="no more"):
             runner.start(tasks).wait(WAIT)
     assert statuses(runner.snapshot()) == {"a": "success", "b": "cancelled", "c": "cancelled"}

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from types import MappingProxyType
-from typing import Any
 
 from milepost.engine.attempt import Attempts
 from milepost.engine.books import Books
 from milepost.engine.nesting import Key
+from milepost.engine.outcomes import Outcomes
 from milepost.engine.schedule import HERE, NONE, THERE, Schedule
 from milepost.engine.selection import select
 from milepost.engine.state import TaskStateManager
@@ -67,7 +66,6 @@ class WorkflowExecutor:
         timeout: float | None = None,
     ) -> None:
         self._graph = graph
-        self._state = state
         self._tools = tools
         self._signal = signal
         self._timeout = timeout
@@ -83,13 +81,12 @@ class WorkflowExecutor:
         self._interrupt: KeyboardInterrupt | None = None
         """What stopped a body in that thread, though nobody had cancelled the run."""
         self._attempts = Attempts(tools)
-        self._outcomes: list[TaskResult | None] = [None] * len(graph)
-        """By place: the outcomes of this run."""
         self._running: set[int] = set()
         """Places of tasks whose outcome is open. Who takes one out, and no one else, settles that task."""
         self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         selection = select(graph, state, targets)
-        self._earlier, chosen = selection.earlier, selection.chosen
+        chosen = selection.chosen
+        self._outcomes = Outcomes(graph, state, tools, selection.earlier, self)
         self._all = range(len(graph)) if len(chosen) == len(graph) else tuple(chosen)
         """The places of the tasks to run."""
         state.drop(graph.listed[place].name for place in chosen)
@@ -135,10 +132,7 @@ class WorkflowExecutor:
 
     def results(self) -> Snapshot:
         """All results so far, and for the tasks of this run what they came to here."""
-        if not self._crowded:
-            return self._state.snapshot()
-        own = {task.name: outcome for task, outcome in zip(self._graph.listed, self._outcomes, strict=True) if outcome}
-        return self._state.snapshot({**self._earlier, **own})
+        return self._outcomes.snapshot(own=self._crowded)
 
     def _tell_cancel(self) -> None:
         self.wake()
@@ -187,7 +181,7 @@ class WorkflowExecutor:
         """Settle all that has not started; how many there were."""
         places = self._schedule.claim_all()
         for place in places:
-            self._note(place, TaskResult(TaskStatus.CANCELLED, f"not started: {self._signal.reason}"))
+            self._outcomes.note(place, TaskResult(TaskStatus.CANCELLED, f"not started: {self._signal.reason}"))
         return len(places)
 
     def _give_up(self) -> None:
@@ -199,7 +193,7 @@ class WorkflowExecutor:
     def _settle_from_outside(self, place: int, result: TaskResult) -> None:
         """Settle a task whose body goes on for now; its thread counts no more, and is let go when it comes back."""
         if self._done_with(place):
-            self._record(place, result)
+            self._outcomes.record(place, result)
             self._go_on(place, result)
             self._books.post(self._books.leave)
             self.wake()
@@ -219,11 +213,7 @@ class WorkflowExecutor:
     def _settle_rest(self) -> None:
         self._running.clear()
         for place in self._all:
-            outcome = self._outcomes[place]
-            if outcome is None:
-                self._record(place, TaskResult(TaskStatus.CANCELLED, self._signal.reason))
-            else:  # the interrupt may have come between its outcome and its release
-                self._tools.claims.release(Key.of(self._graph.listed[place]), self, outcome)
+            self._outcomes.settle(place, self._signal.reason)
 
     # threads at work
 
@@ -277,14 +267,14 @@ class WorkflowExecutor:
         task = self._graph.listed[place]
         attempt = self._attempts.there if lane == THERE else self._attempts.here
         if task.timeout is None:
-            result = attempt(task, self._inputs(task), self._signal)
+            result = attempt(task, self._outcomes.inputs(task), self._signal)
         else:
             result = self._limited(place, task, attempt)
         try:  # `_done_with`, without a call for every task
             self._running.remove(place)
         except KeyError:
             return False
-        self._record(place, result)
+        self._outcomes.record(place, result)
         self._go_on(place, result)
         return True
 
@@ -305,7 +295,7 @@ class WorkflowExecutor:
         if not getattr(self._tools.executors[task.on], "queues", False):
             limit.begin()
         try:
-            return attempt(task, self._inputs(task), signal, limit.begin)
+            return attempt(task, self._outcomes.inputs(task), signal, limit.begin)
         finally:
             _stop(limit.timer)
             unlink()
@@ -317,42 +307,7 @@ class WorkflowExecutor:
         self._settle_from_outside(place, result)
         signal.cancel(str(error))
 
-    def _inputs(self, task: Task) -> Mapping[str, Any]:
-        if not task.dependencies:
-            return _NO_INPUTS
-        earlier, outcomes, places = self._earlier, self._outcomes, self._graph.places
-        inputs, optional = {}, task.optional
-        for name in task.dependencies:
-            result = earlier[name] if name in earlier else outcomes[places[name]]
-            if result is not None and (result.ok or name not in optional):
-                inputs[name] = result.data
-        return inputs
-
     # outcomes
-
-    def _record(self, place: int, result: TaskResult) -> None:
-        """The outcome of a task that this run ran."""
-        task = self._graph.listed[place]
-        self._outcomes[place] = result
-        self._state.put(task.name, result)
-        self._tools.claims.release(Key.of(task), self, result)  # before it is told: a listener may run it again
-        if self._tools.bus.heard:
-            self._tell(task.name, result)
-
-    def _note(self, place: int, result: TaskResult) -> None:
-        """The outcome of a task that did not run."""
-        name = self._graph.listed[place].name
-        self._outcomes[place] = result
-        self._state.put(name, result)
-        if self._tools.bus.heard:
-            self._tell(name, result)
-
-    def _tell(self, name: str, result: TaskResult) -> None:
-        kind = EventKind.TASK_SKIPPED if result.status is TaskStatus.SKIPPED else EventKind.TASK_END
-        kind = EventKind.TASK_RESTORED if result.restored else kind
-        if self._tools.bus.wanted(kind):
-            event = Event(kind, self._tools.clock.time(), name, result, result.message, self._tools.run)
-            self._tools.bus.emit(event)
 
     def _go_on(self, place: int, result: TaskResult) -> None:
         """Free the task's dependents, or skip all that hang on it; in a cancelled run they are cancelled soon."""
@@ -363,7 +318,9 @@ class WorkflowExecutor:
             return
         skipped = [] if self._signal.cancelled else self._schedule.claim_dependents(place)
         for dependent, blamed in skipped:
-            self._note(dependent, TaskResult(TaskStatus.SKIPPED, f"skipped, since {self._words(blamed)}"))
+            self._outcomes.note(
+                dependent, TaskResult(TaskStatus.SKIPPED, f"skipped, since {self._outcomes.words(blamed)}")
+            )
         self._books.post(partial(self._end_in_vain, [place, *(dependent for dependent, _ in skipped)]))
         if isinstance(result.exception, KeyboardInterrupt) and not self._signal.cancelled:
             if threading.get_ident() == self._caller:
@@ -374,11 +331,6 @@ class WorkflowExecutor:
         """Enter that tasks came to nothing."""
         self._schedule.free_tolerant(places)
         self._books.count_off(len(places))
-
-    def _words(self, place: int) -> str:
-        result = self._outcomes[place]
-        words = {TaskStatus.FAILURE: "failed", TaskStatus.CANCELLED: "was cancelled"}
-        return f"{self._graph.listed[place].name!r} {words.get(result.status, 'was skipped') if result else ''}"
 
     # other runs of the same runner
 
@@ -402,13 +354,11 @@ class WorkflowExecutor:
             if self._schedule.claim(place):
                 self._schedule.make_ready(place)
         elif self._schedule.claim(place):
-            self._outcomes[place] = result
-            self._state.put(self._graph.listed[place].name, result)  # this run may have dropped it when it began
+            self._outcomes.take_over(place, result)
             self._go_on(place, result)
         self._books.post(self._books.look)
 
 
-_NO_INPUTS: Mapping[str, Any] = MappingProxyType({})
 _SUCCESS = TaskStatus.SUCCESS
 
 
