@@ -501,8 +501,13 @@ class TestLargeBuffers:
 def drafts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of what was written before its address was known."""
     sizes: list[int] = []
-    write = Drafts._write
-    monkeypatch.setattr(Drafts, "_write", lambda self, data: (sizes.append(len(data)), write(self, data))[1])
+    begin = Drafts.begin
+
+    def note(self: Drafts, data: memoryview, *, write: bool) -> None:
+        sizes.extend([len(data)] * write)
+        begin(self, data, write=write)
+
+    monkeypatch.setattr(Drafts, "begin", note)
     return sizes
 
 
