@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -277,6 +278,7 @@ class TestProcesses:
         assert disk.reached.wait(30)
         child = os.fork()
         if not child:  # its own save works, although no thread of the parent's lives here
+            signal.alarm(60)
             disk.go_on.set()
             store.save(record("b"), BLOBS, durable=True)
             os._exit(0)
@@ -299,6 +301,7 @@ class TestProcesses:
         held.wait(30)
         child = os.fork()
         if not child:
+            signal.alarm(60)
             store.save(record("b"), BLOBS, durable=True)
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
