@@ -23,7 +23,13 @@ from milepost.checkpoint import reader
 from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.layout import marker, store_path
 from milepost.checkpoint.local import LocalStore
-from milepost.model.errors import CorruptCheckpointError, NewerFormatError, StoreUnwritableError, UntrustedError
+from milepost.model.errors import (
+    CorruptCheckpointError,
+    NewerFormatError,
+    StoreError,
+    StoreUnwritableError,
+    UntrustedError,
+)
 from milepost.model.record import BlobRef, Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob
@@ -235,7 +241,7 @@ class TestDamage:
     def test_a_journal_that_is_gone_is_told(self, store: LocalStore, folder: Path, how: str) -> None:
         store.save(record("a"), {}, durable=True)
         other = LocalStore(folder, MINE)
-        other.save(record("b"), {}, durable=True)
+        other.save(record("b"), {"values": Blob(b"b" * 3000)}, durable=True)
         (path,) = [path for path in journals(folder) if b'"task":"b"' in path.read_bytes()]
         path.unlink()
         if how == "empty":
@@ -243,8 +249,38 @@ class TestDamage:
         fresh = LocalStore(folder, MINE)
         assert [item.task for item in fresh.records()] == ["a"]
         assert path.name in fresh.problems()[0]
+        before = objects(folder)
+        # It may come back from a backup: nothing is removed before that was told.
+        assert path.name in fresh.space.clean(grace=-60.0).problems[0]
+        assert objects(folder) == before
         fresh.space.clean(grace=-60.0)
         assert LocalStore(folder, MINE).problems() == []
+        assert objects(folder) == []
+
+    @pytest.mark.parametrize("what", ["link", "file"])
+    def test_no_clean_up_takes_a_lost_folder_for_an_empty_one(self, store: LocalStore, folder: Path, what: str) -> None:
+        store.save(record("a"), {"values": Blob(b"a" * 3000)}, durable=True)
+        (folder / "journal").rename(folder.with_name("moved"))
+        if what == "link":
+            (folder / "journal").symlink_to(folder.with_name("moved"))
+        else:
+            (folder / "journal").touch()
+        for _ in range(2):
+            LocalStore(folder, MINE).space.clean(grace=-60.0)
+        assert len(objects(folder)) == 1
+        assert any("is no folder" in problem for problem in LocalStore(folder, MINE).problems())
+
+    def test_a_folder_that_cannot_be_listed_is_a_clear_error(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store.save(record("a"), {"values": Blob(b"a" * 3000)}, durable=True)
+
+        def refuse(path: Any) -> Any:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr("milepost.checkpoint.reader.os.listdir", refuse)
+        with pytest.raises(StoreError, match="cannot be listed: Permission denied"):
+            LocalStore(folder, MINE).records()
 
     @pytest.mark.parametrize("junk", [b"\n", b"junk\n", b"mp1\n", b"mp1 x y z\n", b"\0" * 600 + b"\n", b"\xff\xfe\n"])
     def test_junk_costs_nothing_else(self, store: LocalStore, folder: Path, junk: bytes) -> None:

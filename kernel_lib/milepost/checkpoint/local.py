@@ -200,7 +200,7 @@ class LocalStore:
         self._layout.require_readable()
         reader = JournalReader(self._layout.journal, self.authenticator)
         view = View(reader.read_all())
-        if closed := reader.closed():
+        if closed := [*self._gone(), *reader.closed()]:
             raise StoreError(f"{'; '.join(closed)}: what that needs is not known, so nothing is removed")
         return view
 
@@ -214,10 +214,11 @@ class LocalStore:
         with self._lock:
             self._fresh()
             damaged = [f"object {address}: {what}" for address, what in self._objects.damaged.items()]
-            missing = [
-                f"journal {path.name} is gone or empty: its results are lost" for path in roster.missing(self._layout)
-            ]
-            return self._layout.problems() + missing + self._reader.problems() + damaged
+            return self._layout.problems() + self._gone() + self._reader.problems() + damaged
+
+    def _gone(self) -> list[str]:
+        gone = roster.missing(self._layout)
+        return [f"journal {path.name} is gone or empty: its results are lost" for path in gone]
 
     def authenticator(self) -> Authenticator:
         """What signs."""

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, NewerLineError, decode
 from milepost.checkpoint.plain import open_plain
-from milepost.model.errors import CorruptCheckpointError
+from milepost.model.errors import CorruptCheckpointError, StoreError
 
 OF_OTHERS = 64 << 20
 """Bytes that strangers' lines may take together; their owners may have any number, and all are kept in memory."""
@@ -81,7 +81,7 @@ class JournalReader:
 
     def problems(self) -> list[str]:
         """A sentence for each line that could not be used, or for many of a journal together."""
-        found = [self._unlisted] if self._unlisted else []
+        found = [*self._of_folder(), *([self._unlisted] if self._unlisted else [])]
         for name, file in sorted(self._files.items()):
             found += file.problems
             if file.more:
@@ -92,7 +92,12 @@ class JournalReader:
 
     def closed(self) -> list[str]:
         """A sentence for each journal that may hold records which were not given on: what they need is not known."""
-        return [file.closed for _, file in sorted(self._files.items()) if file.closed]
+        return [*self._of_folder(), *(file.closed for _, file in sorted(self._files.items()) if file.closed)]
+
+    def _of_folder(self) -> list[str]:
+        if self._folder.is_symlink() or (self._folder.exists() and not self._folder.is_dir()):
+            return [f"{self._folder} is no folder, so that the journals in it are not read"]
+        return []
 
     def _scan(self) -> dict[str, tuple[int, int]]:
         """Each journal with its size and time, as of one moment: a clean-up may give one another name meanwhile."""
@@ -111,6 +116,8 @@ class JournalReader:
             names = os.listdir(self._folder)
         except (FileNotFoundError, NotADirectoryError):
             return found
+        except OSError as error:
+            raise StoreError(f"the journals in {self._folder} cannot be listed: {error.strerror or error}") from error
         for name in names:
             if name.endswith(".jsonl") and (state := _state(self._folder / name)):
                 found[name] = state
