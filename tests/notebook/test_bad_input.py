@@ -9,6 +9,8 @@ import pytest
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel, Reply
 
+from milepost.checkpoint.layout import marker
+
 pytestmark = pytest.mark.slow
 
 
@@ -140,7 +142,7 @@ def test_a_store_of_a_newer_format(kernel: Kernel, start: Start, tmp_path: Path)
     kernel.kill()
     version = tmp_path / "nb.milepost" / "format"
     old = version.read_text()
-    version.write_text("milepost 99\n")
+    version.write_bytes(marker(99))
     files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     newer = start()
     reply = newer.run_ok("%%task first\nfirst = 1\nprint('ran')")
