@@ -146,6 +146,23 @@ def test_task_cells_wait_for_what_they_read_and_come_after(start: Start, tmp_pat
     assert runs(tmp_path) == ["one"] * 3
 
 
+def test_a_cell_that_reads_what_a_task_before_failed_to_bind_is_told(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("%%task bad --bg\nx = 1 / 0")
+    settled(kernel, "bad", "failure")
+    kernel.run_ok("%%task slow --bg\n" + until("never") + "y = 1")
+    settled(kernel, "slow", "running")
+    kernel.run_ok("%tasks cancel slow")
+    settled(kernel, "slow", "cancelled")
+    reads = kernel.run("x + y")
+    assert reads.ename == "NameError"
+    assert reads.stamps == [
+        "⚠ 'x' comes from task 'bad', which failed: ZeroDivisionError: division by zero; run its cell again",
+        "⚠ 'y' comes from task 'slow', which was cancelled; run its cell again",
+    ]
+    assert not kernel.run("nothing").stamps
+
+
 def test_what_waits_can_be_stopped_and_the_task_goes_on(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("%%task one --bg\n" + until("go") + "x = 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Self
@@ -32,6 +32,12 @@ from milepost.ports import Registered
 
 CONCURRENCY = 8
 """Tasks at once at most, unless a run says otherwise."""
+
+_WORDS = {
+    TaskStatus.FAILURE: "failed",
+    TaskStatus.CANCELLED: "was cancelled",
+    TaskStatus.SKIPPED: "was skipped",
+}
 
 _PAUSED = "the runner is paused, so no task starts before runner.resume()"
 
@@ -60,8 +66,21 @@ class TaskRunner(TaskRegistry):
         names = [function.name for function in functions]
         missing = [name for name in names if name not in self.state]
         if missing:
-            self.run(self.with_needed(missing), only=missing, concurrency=concurrency or CONCURRENCY)
-        return [self.state.result(name) or TaskResult(TaskStatus.CANCELLED) for name in names]
+            refuse_to_block()
+            tasks = self.with_needed(missing)
+            request = self._request(tasks, missing, concurrency or CONCURRENCY, near=self._tasks)
+            self._perform(request, CancelSignal())
+        return [self._outcome(name) for name in names]
+
+    def _outcome(self, name: str) -> TaskResult:
+        """A result; one that was skipped says for what in the end, and has that exception."""
+        result = self.state.result(name) or TaskResult(TaskStatus.CANCELLED)
+        blamed = self.blamed(name)
+        root = self.state.result(blamed) if blamed != name else None
+        if root is None:
+            return result
+        words = f"skipped, since {blamed!r} {_WORDS[root.status]}: {root.error or root.message}"
+        return replace(result, message=words, exception=root.exception)
 
     # running
 
@@ -105,7 +124,7 @@ class TaskRunner(TaskRegistry):
             For limits that make no sense, and in the coroutine of a task, where waiting would block its loop.
         """
         refuse_to_block()
-        request = self._request(tasks, only, concurrency, timeout, signal, dry_run)
+        request = self._request(tasks, only, concurrency, timeout, signal, dry_run=dry_run)
         with _following(signal) as own:
             return self._perform(request, own)
 
@@ -139,7 +158,7 @@ class TaskRunner(TaskRegistry):
         dry_run: bool = False,
     ) -> RunHandle:
         """The same run in a thread; the handle steers it. What `run` would refuse is refused here."""
-        request = self._request(tasks, only, concurrency, timeout, signal, dry_run)
+        request = self._request(tasks, only, concurrency, timeout, signal, dry_run=dry_run)
         own = CancelSignal()
         handle = RunHandle(self, own)
         handle.begin(lambda: self._perform_in_thread(request, signal, own))
@@ -209,13 +228,15 @@ class TaskRunner(TaskRegistry):
         tasks: Iterable[Task] | None,
         only: Iterable[str] | None,
         concurrency: int,
-        timeout: float | None,
-        signal: CancelSignal | None,
-        dry_run: bool,
+        timeout: float | None = None,
+        signal: CancelSignal | None = None,
+        *,
+        dry_run: bool = False,
+        near: Collection[str] = (),
     ) -> RunRequest:
-        """What is asked for, or the error of what cannot be done."""
+        """What is asked for, or the error of what cannot be done; `near` are more names that may have been meant."""
         check_options(concurrency, timeout, signal)
-        graph = TaskGraph(self._tasks.values() if tasks is None else tasks, self.state)
+        graph = TaskGraph(self._tasks.values() if tasks is None else tasks, self.state, near)
         validate(graph, self._tools.executors)
         targets = find_targets(graph, only)
         self._warn_once(graph)

@@ -11,6 +11,7 @@ from milepost.functions.parts import MapItem, MapReduction, Wiring
 from milepost.functions.registered import FunctionOptions, RegisteredFunction, failed, map_registry
 from milepost.model.errors import ItemsFailed, UsageError
 from milepost.model.result import TaskResult
+from milepost.model.states import TaskStatus
 
 R = TypeVar("R", covariant=True)
 S = TypeVar("S")
@@ -234,7 +235,7 @@ def _name_of(function: Any, of: str) -> str:
 def _items_failed(name: str, number: int, bad: dict[str, TaskResult]) -> ItemsFailed:
     errors = []
     for item, outcome in bad.items():
-        raised = outcome.exception
+        raised = outcome.exception if outcome.status is not TaskStatus.SKIPPED else None
         errors.append(raised if isinstance(raised, Exception) else failed(item, outcome))
     lines = [f"  {item}: {outcome.error or outcome.message or outcome.status}" for item, outcome in bad.items()]
     more = [f"  … and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []

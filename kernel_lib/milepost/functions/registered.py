@@ -112,7 +112,7 @@ class RegisteredFunction(Generic[R]):
         """
         outcome = self._outcome()
         if not outcome.ok:
-            raise failed(self.name, outcome) from outcome.exception
+            raise failed(self.name, outcome)
         return cast(R, outcome.data)
 
     def _outcome(self) -> TaskResult:
@@ -138,8 +138,10 @@ def map_registry(function: RegisteredFunction[Any]) -> MapRegistry:
 
 
 def failed(name: str, outcome: TaskResult) -> TaskFailed:
-    """The error of who asked for a task's data."""
-    return TaskFailed(f"task {name!r}: {outcome.message or outcome.error or outcome.status}")
+    """The error of who asked for a task's data; its cause is what the task, or the one it was skipped for, raised."""
+    error = TaskFailed(f"task {name!r}: {outcome.message or outcome.error or outcome.status}")
+    error.__cause__ = outcome.exception
+    return error
 
 
 _registries: list[Registry] = []

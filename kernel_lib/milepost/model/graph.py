@@ -6,7 +6,7 @@ import difflib
 import heapq
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from milepost.model.cycles import find_cycles
@@ -42,6 +42,8 @@ class TaskGraph:
         In the order in which equal ones shall run.
     given : container of str
         Names of tasks whose results are there already: a dependency on one needs no task here.
+    near : collection of str
+        Names of tasks elsewhere that a dependency without a task may have meant.
 
     Raises
     ------
@@ -49,9 +51,10 @@ class TaskGraph:
         When some of `tasks` are none.
     """
 
-    def __init__(self, tasks: Iterable[Task], given: Container[str] = ()) -> None:
+    def __init__(self, tasks: Iterable[Task], given: Container[str] = (), near: Collection[str] = ()) -> None:
         self._all = _checked(tasks)
         self._given = given
+        self._near = near
         self.tasks: dict[str, Task] = {}
         for task in self._all:
             self.tasks.setdefault(task.name, task)
@@ -149,10 +152,11 @@ class TaskGraph:
 
     def _missing(self) -> list[str]:
         missing = [(self.listed[place].name, name) for place, name in self.edges.missing if name not in self._given]
-        hints = _HINT_BUDGET // max(len(self.tasks), 1)
+        known = self.tasks.keys() | set(self._near) if missing else ()
+        hints = _HINT_BUDGET // max(len(known), 1)
         return [
             f"task {task!r} depends on {name!r}, which is no task here"
-            + (did_you_mean(name, self.tasks) if number < hints else "")
+            + (did_you_mean(name, known) if number < hints else "")
             for number, (task, name) in enumerate(missing)
         ]
 

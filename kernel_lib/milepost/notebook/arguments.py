@@ -8,6 +8,7 @@ from typing import Any
 
 from milepost.analysis.digest import digest
 from milepost.model.errors import UsageError
+from milepost.model.graph import did_you_mean
 from milepost.model.record import Input
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.facts import Facts
@@ -64,9 +65,10 @@ class Arguments:
     def _restore(self, name: str, definition: Definition) -> None:
         record = self._provider.record_of_task(name)
         if record is None:
+            hint = did_you_mean(name, [*self._facts, *self._namespace.names()])
             raise UsageError(
-                f"task {definition.name!r} needs {name!r}, but no task and no saved result has that name; "
-                f"give the parameter a default, or define {name!r} first"
+                f"task {definition.name!r} needs {name!r}, but no task and no saved result has that name"
+                f"{hint or f'; give the parameter a default, or define {name!r} first'}"
             )
         self._provider.restore(record)
 

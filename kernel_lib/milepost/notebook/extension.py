@@ -23,6 +23,7 @@ from milepost.notebook.random_state import mentions_seed
 from milepost.notebook.reject import Rejection
 from milepost.notebook.session import Session
 from milepost.notebook.stamp import stamp
+from milepost.notebook.waiting import how
 
 
 class Extension:
@@ -83,9 +84,18 @@ class Extension:
         provider = self.session.provider
         try:
             for name in provider.needed(reads):
-                provider.provide(name)
+                if not provider.provide(name):
+                    self._explain(name)
         except MilepostError as error:
             stamp(self.shell, str(error), symbol="⚠", warning=True)
+
+    def _explain(self, name: str) -> None:
+        """Say why a name that a task was to bind is not there: Python only says that it is not defined."""
+        for facts in self.session.all_facts():
+            if name in facts.definition.outputs and facts.result is not None and not facts.result.ok:
+                task, result = facts.definition.name, facts.result
+                words = f"{name!r} comes from task {task!r}, which {how(result)}; run its cell again"
+                stamp(self.shell, words, symbol="⚠", warning=True)
 
     def _after_cell(self, result: Any) -> None:
         """Remember which plain cell bound what, and whether a seed was mentioned."""

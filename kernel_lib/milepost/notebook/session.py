@@ -216,7 +216,7 @@ class Session:
         """Register a task, `afresh` without what is known of its last run; what is refused changes nothing."""
         others = [other for name, other in self.runner.tasks.items() if name != definition.name]
         task = self.registration.task(definition, others)
-        self.runner.add(task, replace=True)
+        self.runner.add(task, replace=True, dependents=False)
         facts = Facts(definition) if afresh else self._facts.get(definition.name) or Facts(definition)
         self._facts[definition.name] = facts
         facts.definition, facts.after = definition, task.dependencies
@@ -296,7 +296,7 @@ class Session:
         for name in names:
             if self._facts.pop(name, None) is not None:
                 self._data.pop(name, None)
-                self.runner.forget(name)
+                self.runner.forget(name, dependents=False)
 
     def has(self, name: str) -> bool:
         """Whether a task of this session has this name."""
@@ -396,7 +396,7 @@ class Session:
             self._facts.pop(name, None)
             self._data.pop(name, None)
             self.logs.pop(name, None)
-            self.runner.forget(name)
+            self.runner.forget(name, dependents=False)
             self.ledger.forget(name)
         self.changed()
 
@@ -406,7 +406,7 @@ class Session:
         others = [name for name in definition.outputs if name in data and name not in set(names)]
         kept = {name: (data[name], self.ledger.known.get(name)) for name in others}
         facts.definition = replace(definition, options=replace(definition.options, force=True))
-        self.runner.add(replace(self.runner.tasks[definition.name], on=""), replace=True)
+        self.runner.add(replace(self.runner.tasks[definition.name], on=""), replace=True, dependents=False)
         try:
             self._cells.run_here(definition.name)
         finally:

@@ -95,10 +95,18 @@ def _failed(upstream: Upstream, result: TaskResult) -> TaskFailed:
     """What the waiting cell raises: it names the task and what was wanted of it, and shows where that failed."""
     names = ", ".join(repr(name) for name in upstream.names)
     wanted = f"{names} {'come' if len(upstream.names) > 1 else 'comes'} from" if names else "this cell comes after"
-    verb = "was cancelled" if result.status is TaskStatus.CANCELLED else f"failed: {result.error or result.message}"
-    error = TaskFailed(f"{wanted} task {upstream.job.name!r}, which {verb}")
+    error = TaskFailed(f"{wanted} task {upstream.job.name!r}, which {how(result)}")
     if result.exception is not None and result.status is TaskStatus.FAILURE:
         lines = traceback.format_exception(result.exception)
         with contextlib.suppress(AttributeError):
             error.add_note("".join(lines))
     return error
+
+
+def how(result: TaskResult) -> str:
+    """How a task ended that did not succeed."""
+    if result.status is TaskStatus.CANCELLED:
+        return "was cancelled"
+    if result.status is TaskStatus.SKIPPED:
+        return f"was skipped: {result.message.removeprefix('skipped, ')}"
+    return f"failed: {result.error or result.message}"

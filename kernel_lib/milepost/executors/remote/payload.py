@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from milepost.executors.remote.away import Away
 from milepost.executors.remote.files import LARGE, Stored
 from milepost.pickling import Pickler
 
@@ -88,14 +89,10 @@ class _Pickler(Pickler):
         if id(value) in self._stubs:
             return self._stubs[id(value)]
         if callable(getattr(type(value), "to_task", None)):  # a `@task` function: its runner stays here
-            return _itself, (value.to_task().run,)
+            return Away, (value.name, value.to_task().run)
         if type(value) is FunctionType and _is_wrapped(value):
             return _unwrap, (value.__module__, value.__qualname__)
         return super().reducer_override(value)
-
-
-def _itself(value: Any) -> Any:
-    return value
 
 
 def _is_wrapped(function: FunctionType) -> bool:
