@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Coroutine
 from typing import Any
 
+from milepost.executors.fork import begin_in_forks
 from milepost.model.cancel import CancelSignal
 
 HEED = 0.1
@@ -25,6 +26,13 @@ class LoopThread:
     """
 
     def __init__(self) -> None:
+        self._forgotten: weakref.finalize[..., LoopThread] | None = None
+        begin_in_forks(self)
+
+    def begin(self) -> None:
+        """Without a thread, as at first."""
+        if self._forgotten is not None:
+            self._forgotten.detach()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -67,7 +75,8 @@ class LoopThread:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=_serve, args=(self._loop,), name="milepost-loop", daemon=True)
                 self._thread.start()
-                weakref.finalize(self, _stop, self._loop).atexit = False
+                self._forgotten = weakref.finalize(self, _stop, self._loop)
+                self._forgotten.atexit = False
             return self._loop
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from milepost.executors.fork import begin_in_forks
 from milepost.ports import TaskCall
 
 _Work = Callable[[], object]
@@ -32,6 +33,10 @@ class ThreadsExecutor:
 
     def __init__(self, *, idle: float = IDLE) -> None:
         self._idle = idle
+        begin_in_forks(self)
+
+    def begin(self) -> None:
+        """Without threads, as at first."""
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
+from milepost.executors.fork import begin_in_forks, forked
 from milepost.model.errors import TransferError
 
 LARGE = 1024 * 1024
@@ -72,6 +73,10 @@ class SharedFiles:
 
     def __init__(self, find_saved: FindSaved | None = None) -> None:
         self._find_saved = find_saved
+        begin_in_forks(self)
+
+    def begin(self) -> None:
+        """With nothing written, as at first."""
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
 
@@ -127,4 +132,4 @@ def _link(file: Stored | None, folder: str) -> Stored | None:
 
 
 def _address(data: Any) -> str:
-    return blake3(data, max_threads=blake3.AUTO).hexdigest()
+    return blake3(data, max_threads=1 if forked() else blake3.AUTO).hexdigest()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 
+from milepost.executors.fork import begin_in_forks
 from milepost.executors.remote.process import WorkerProcess
 from milepost.model.cancel import CancelSignal
 
@@ -21,11 +21,18 @@ class Pool:
     def __init__(self, limit: int, start: Callable[[], WorkerProcess]) -> None:
         self._limit = limit
         self._start = start
+        self._forgotten: weakref.finalize[..., Pool] | None = None
+        begin_in_forks(self)
+
+    def begin(self) -> None:
+        """Without workers, as at first."""
+        if self._forgotten is not None:
+            self._forgotten.detach()
         self._changed = threading.Condition()
         self._lent = 0
         self._idle: list[WorkerProcess] = []
         self._ending: list[WorkerProcess] = []
-        weakref.finalize(self, _end_own, os.getpid(), self._idle, self._ending)
+        self._forgotten = weakref.finalize(self, _end, self._idle, self._ending)
 
     @contextlib.contextmanager
     def lend(self, signal: CancelSignal) -> Iterator[WorkerProcess]:
@@ -73,11 +80,6 @@ class Pool:
             self._changed.notify()
             if worker is not None and not worker.ended:
                 (self._idle if worker.usable else self._ending).append(worker)
-
-
-def _end_own(owner: int, *lists: list[WorkerProcess]) -> None:
-    if os.getpid() == owner:  # not in a fork
-        _end(*lists)
 
 
 def _end(*lists: list[WorkerProcess]) -> None:

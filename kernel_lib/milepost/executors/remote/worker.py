@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -66,6 +67,7 @@ class Worker:
     def __init__(self, connection: Connection[Any, Any], owner: int, folder: str, idle: float) -> None:
         self._connection = connection
         self._owner = owner
+        self._pid = os.getpid()
         self._folder = folder
         self._idle = idle
         self._signal = CancelSignal()
@@ -128,8 +130,12 @@ class Worker:
         self._surroundings.enter()
         current.begin(self._signal, self._progress)
         body, arguments = _opened(request.parcel, request.task)
-        value = body(**arguments)
-        return asyncio.run(value) if inspect.iscoroutine(value) else value
+        try:
+            value = body(**arguments)
+            return asyncio.run(value) if inspect.iscoroutine(value) else value
+        finally:
+            if os.getpid() != self._pid:
+                _end_fork()
 
     def _pack(self, value: Any, task: str) -> Parcel:
         try:
@@ -192,6 +198,17 @@ def _opened(parcel: Parcel, task: str) -> Any:
     except Exception as error:
         words = f"task {task!r}: its body or arguments cannot be built again in a worker process"
         raise TransferError(f"{words}: {type(error).__name__}: {error}") from error
+
+
+def _end_fork() -> None:
+    """End the child that a body forked and that has come to the body's end, where its parent answers."""
+    error = sys.exc_info()[1]
+    if error is not None:
+        traceback.print_exception(error)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(error is not None)
 
 
 def _own_part(error: BaseException) -> Any:
