@@ -42,15 +42,17 @@ class WorkerProcess:
         self.begun = open_flag(self.folder)
         self.connection, theirs = Pipe()
         self.bell = Bell()
+        lifeline, self._lifeline = Pipe(duplex=False)
         self._outputs: dict[str, Any] = {}
         self._poll, self._names = select.poll(), dict[int, str]()
         try:
-            self._process = _start(theirs, self.folder, idle)
+            self._process = _start(theirs, lifeline, self.folder, idle)
         except BaseException:
             self._free()
             raise
         finally:
             theirs.close()
+            lifeline.close()
         self._outputs = {"stdout": self._process.stdout, "stderr": self._process.stderr}
         for pipe in self._outputs.values():
             os.set_blocking(pipe.fileno(), False)
@@ -122,13 +124,16 @@ class WorkerProcess:
     def _free(self) -> None:
         self.connection.close()
         self.bell.close()
+        self._lifeline.close()
         for pipe in self._outputs.values():
             pipe.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _start(connection: Connection[Any, Any], folder: str, idle: float) -> subprocess.Popen[bytes]:
-    arguments = (connection.fileno(), os.getpid(), folder, idle)
+def _start(
+    connection: Connection[Any, Any], lifeline: Connection[Any, Any], folder: str, idle: float
+) -> subprocess.Popen[bytes]:
+    arguments = (connection.fileno(), lifeline.fileno(), os.getpid(), folder, idle)
     code = _START.format(path=list(module_path()), arguments=arguments)
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return subprocess.Popen(
@@ -137,7 +142,7 @@ def _start(connection: Connection[Any, Any], folder: str, idle: float) -> subpro
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
-        pass_fds=(connection.fileno(),),
+        pass_fds=(connection.fileno(), lifeline.fileno()),
         start_new_session=True,
     )
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from milepost.executors.remote import current
 from milepost.executors.remote.errors import to_message
 from milepost.executors.remote.files import open_flag, write
+from milepost.executors.remote.lifeline import hold
 from milepost.executors.remote.messages import (
     Cancel,
     Declined,
@@ -46,12 +47,13 @@ _OWNER_CHECK = 1.0
 """Seconds between looks whether the owner lives: a child that it forked may hold its end of the connection open."""
 
 
-def main(descriptor: int, owner: int, folder: str, idle: float) -> None:
+def main(descriptor: int, lifeline: int, owner: int, folder: str, idle: float) -> None:
     """Serve the process `owner` over the socket `descriptor`, with `folder` for large results.
 
-    Ends by itself once there was nothing to do for `idle` seconds.
+    Ends by itself once there was nothing to do for `idle` seconds, or the pipe `lifeline` is closed.
     """
     faulthandler.enable()
+    hold(lifeline)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=False)
