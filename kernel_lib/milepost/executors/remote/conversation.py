@@ -103,6 +103,7 @@ class Conversation:
                 self._worker.usable = False
                 self._answer = message
             case Finished() | Raised():
+                self._worker.usable = not message.last
                 self._answer = message
 
     def _cancel(self) -> None:

@@ -23,10 +23,10 @@ class RemoteTraceback(Exception):
         return f"\n{self.text}"
 
 
-def to_message(error: BaseException) -> Raised:
+def to_message(error: BaseException, *, last: bool) -> Raised:
     """What is sent of an exception."""
     text = "".join(traceback.format_exception(error))
-    return Raised(type(error).__name__, _message(error), text, _pickled(error))
+    return Raised(type(error).__name__, _message(error), text, _pickled(error), last)
 
 
 def from_message(raised: Raised) -> BaseException:

@@ -42,9 +42,13 @@ class Progress(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """From the worker: the value, CPU seconds, and the most bytes of memory it held meanwhile (None: not known)."""
+    """From the worker: the value, CPU seconds, and the most bytes of memory it held meanwhile (None: not known).
+
+    After its `last` answer it takes no more requests.
+    """
 
     parcel: Parcel
+    last: bool
     cpu: float
     peak_bytes: int | None
 
@@ -56,6 +60,7 @@ class Raised(NamedTuple):
     message: str
     traceback: str
     pickled: bytes | None
+    last: bool
 
 
 def send(connection: Connection[Any, Any], message: NamedTuple) -> None:

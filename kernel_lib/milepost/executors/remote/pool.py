@@ -79,6 +79,8 @@ class Pool:
             self._lent -= 1
             self._changed.notify()
             if worker is not None and not worker.ended:
+                if not worker.usable:
+                    worker.end()
                 (self._idle if worker.usable else self._ending).append(worker)
 
 

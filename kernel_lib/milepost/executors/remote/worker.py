@@ -46,6 +46,9 @@ EXIT = 1.0
 _OWNER_CHECK = 1.0
 """Seconds between looks whether the owner lives: a child that it forked may hold its end of the connection open."""
 
+_OWN_THREADS = 2
+"""The main thread and the watching one."""
+
 
 def main(descriptor: int, lifeline: int, owner: int, folder: str, idle: float) -> None:
     """Serve the process `owner` over the socket `descriptor`, with `folder` for large results.
@@ -115,11 +118,11 @@ class Worker:
             self._heed()
             parcel = self._pack(self._call(request), request.task)
             self._interruptible = False
-            return Finished(parcel, usage.cpu(), usage.peak_bytes())
+            return Finished(parcel, _threads_left(), usage.cpu(), usage.peak_bytes())
         except BaseException as error:  # also a SystemExit, which would end this process
             self._interruptible = False
             error.__traceback__ = _own_part(error)
-            answer = to_message(error)
+            answer = to_message(error, last=_threads_left())
             error.__traceback__ = None  # its frames hold the arguments
             return answer
         finally:
@@ -146,7 +149,8 @@ class Worker:
             raise
         except Exception as error:
             kind = type(value).__qualname__
-            words = f"task {task!r}: its result ({kind}) cannot be sent back from its worker process: {error}"
+            why = str(error).rstrip(".")
+            words = f"task {task!r}: its result ({kind}) cannot be sent back from its worker process: {why}"
             advice = 'Return plain data (a list instead of a generator, say), or run it in this process (on="threads")'
             raise TransferError(f"{words}. {advice}") from error
 
@@ -200,6 +204,11 @@ def _opened(parcel: Parcel, task: str) -> Any:
     except Exception as error:
         words = f"task {task!r}: its body or arguments cannot be built again in a worker process"
         raise TransferError(f"{words}: {type(error).__name__}: {error}") from error
+
+
+def _threads_left() -> bool:
+    """Whether threads of the body run on: what they print or tell would go to the next task."""
+    return threading.active_count() > _OWN_THREADS
 
 
 def _end_fork() -> None:
