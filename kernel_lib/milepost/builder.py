@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -28,6 +28,8 @@ from milepost.executors.main import MainExecutor
 from milepost.executors.threads import ThreadsExecutor
 from milepost.model.errors import UsageError
 from milepost.model.snapshot import Snapshot
+from milepost.model.task import Task
+from milepost.model.view import TaskView
 from milepost.ports import Clock, ExecutionStrategy, Executor, Plugin, Store
 
 Wrap = Callable[[ExecutionStrategy], ExecutionStrategy]
@@ -156,7 +158,7 @@ class TaskRunnerBuilder:
             run_coroutine=loop.run,
             context=self._context,
         )
-        runner = TaskRunner(tools, self._state.copy(), lambda: _close(executors, loop))
+        runner = TaskRunner(tools, self._state.copy(), _Screen(), lambda: _close(executors, loop))
         install([*found_plugins(), *self._plugins], bus)
         return runner
 
@@ -177,6 +179,20 @@ class TaskRunnerBuilder:
                     f"use_strategy: {wrap!r} gave {strategy!r}, which is no strategy: it has no execute(call)"
                 )
         return strategy
+
+
+class _Screen:
+    """The widgets' pictures, loaded when they are asked for."""
+
+    def svg(self, views: Sequence[TaskView]) -> str:
+        from milepost.widget.svg import to_svg
+
+        return to_svg(views)
+
+    def show(self, runner: TaskRunner, tasks: Sequence[Task] | None) -> None:
+        from milepost.widget.live import show
+
+        show(runner, tasks)
 
 
 def _close(executors: Executors, loop: LoopThread) -> None:

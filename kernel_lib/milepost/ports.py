@@ -11,6 +11,7 @@ from milepost.model.cancel import CancelSignal
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.task import Task
+from milepost.model.view import TaskView
 
 
 class Clock(Protocol):
@@ -100,6 +101,16 @@ class Executor(Protocol):
 
     def shutdown(self) -> None:
         """Wait for what runs and free threads or processes; the next work starts new ones."""
+
+
+class Screen(Protocol):
+    """Shows the tasks of a runner to people."""
+
+    def svg(self, views: Sequence[TaskView]) -> str:
+        """A drawing of them as they are now."""
+
+    def show(self, runner: Any, tasks: Sequence[Task] | None) -> None:
+        """Show them where the program runs, as they are and, where that can be, as they come to be."""
 
 
 class PluginContext(Protocol):

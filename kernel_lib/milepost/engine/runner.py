@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 from uuid import uuid4
@@ -20,6 +20,7 @@ from milepost.engine.request import RunRequest, check_options, find_targets, val
 from milepost.engine.state import TaskStateManager
 from milepost.engine.strategies.dry_run import DryRunStrategy
 from milepost.engine.tools import Tools
+from milepost.engine.views import view_of
 from milepost.engine.workflow import WorkflowExecutor
 from milepost.model.cancel import CancelSignal
 from milepost.model.events import Event, EventKind
@@ -28,7 +29,8 @@ from milepost.model.result import TaskResult
 from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
-from milepost.ports import Registered
+from milepost.model.view import TaskView
+from milepost.ports import Registered, Screen
 
 CONCURRENCY = 8
 """Tasks at once at most, unless a run says otherwise."""
@@ -44,14 +46,26 @@ _PAUSED = "the runner is paused, so no task starts before runner.resume()"
 _log = logging.getLogger("milepost.run")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """A run under way."""
+
+    workflow: WorkflowExecutor
+    signal: CancelSignal
+    graph: TaskGraph
+
+
 class TaskRunner(TaskRegistry):
     """Made by `TaskRunnerBuilder`. Tasks are added one by one, by `@task`, or given to `execute`."""
 
-    def __init__(self, tools: Tools, state: TaskStateManager, close: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, tools: Tools, state: TaskStateManager, screen: Screen, close: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(state)
         self._tools = tools
+        self._screen = screen
         self._close = close
-        self._runs: list[tuple[WorkflowExecutor, CancelSignal]] = []
+        self._runs: list[_Run] = []
         self._lock = threading.Lock()
         self._warned = False
 
@@ -181,6 +195,33 @@ class TaskRunner(TaskRegistry):
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    # showing
+
+    def views(self, tasks: Iterable[Task] | None = None) -> list[TaskView]:
+        """Where each task is now: of `tasks`, or of those added, those of runs under way, and what else has a result.
+
+        Any thread.
+        """
+        runs = tuple(self._runs)
+        known: dict[str, Task | None] = dict(self._tasks if tasks is None else TaskGraph(tasks).tasks)
+        if tasks is None:
+            for run in runs:
+                known = {**run.graph.tasks, **known}
+            known.update({name: None for name in self.snapshot() if name not in known})
+        busy = {name for run in runs for name in run.workflow.under_way()}
+        return [view_of(name, task, self.state.result(name), running=name in busy) for name, task in known.items()]
+
+    def to_svg(self, tasks: Iterable[Task] | None = None) -> str:
+        """The tasks of `views` as a drawing with their states; `graph()` has `to_mermaid()` and `to_dot()`."""
+        return self._screen.svg(self.views(tasks))
+
+    def show(self, tasks: Iterable[Task] | None = None) -> None:
+        """Show the tasks of `views`: in a notebook a picture that follows their runs, elsewhere a table is printed.
+
+        `%tasks` shows those of the notebook itself, with buttons.
+        """
+        self._screen.show(self, None if tasks is None else tuple(tasks))
+
     # steering
 
     @property
@@ -205,8 +246,8 @@ class TaskRunner(TaskRegistry):
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Cancel every run under way: what waits is not started, what runs gets the signal."""
-        for _, signal in tuple(self._runs):
-            signal.cancel(reason)
+        for run in tuple(self._runs):
+            run.signal.cancel(reason)
 
     def snapshot(self) -> Snapshot:
         """All results so far; at any time, also while tasks run."""
@@ -217,8 +258,8 @@ class TaskRunner(TaskRegistry):
         return self._tools.bus.on(event, listener)
 
     def _tell(self, kind: EventKind) -> None:
-        for workflow, _ in tuple(self._runs):
-            workflow.wake()
+        for run in tuple(self._runs):
+            run.workflow.wake()
         self._tools.bus.emit(Event(kind, self._tools.clock.time()))
 
     # a run
@@ -255,23 +296,22 @@ class TaskRunner(TaskRegistry):
         workflow = WorkflowExecutor(
             graph, state, tools, signal, targets=targets, concurrency=request.concurrency, timeout=request.timeout
         )
-        with self._active(workflow, signal, tools.run):
+        with self._active(_Run(workflow, signal, graph), tools.run):
             self._announce_hydrated(graph.tasks if targets is None else targets, tools.run)
             workflow.run()
         return workflow.results()
 
     @contextlib.contextmanager
-    def _active(self, workflow: WorkflowExecutor, signal: CancelSignal, run: str) -> Iterator[None]:
-        entry = (workflow, signal)
+    def _active(self, run: _Run, name: str) -> Iterator[None]:
         with self._lock:
-            self._runs.append(entry)
+            self._runs.append(run)
         try:
-            self._tell_start(run)
+            self._tell_start(name)
             yield
         finally:
             with self._lock:
-                self._runs.remove(entry)
-            end = Event(EventKind.WORKFLOW_END, self._tools.clock.time(), message=signal.reason, run=run)
+                self._runs.remove(run)
+            end = Event(EventKind.WORKFLOW_END, self._tools.clock.time(), message=run.signal.reason, run=name)
             self._tools.bus.emit(end)
 
     def _tell_start(self, run: str) -> None:

@@ -142,6 +142,10 @@ class WorkflowExecutor:
                 Event(EventKind.CANCELLED, self._tools.clock.time(), message=self._signal.reason, run=self._tools.run)
             )
 
+    def under_way(self) -> list[str]:
+        """The tasks that run now. Any thread."""
+        return [self._graph.listed[place].name for place in tuple(self._running)]
+
     # the thread that called for the run
 
     def _watch(self) -> None:
