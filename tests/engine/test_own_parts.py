@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -24,6 +25,7 @@ def snippets(heading: str) -> list[str]:
 
 
 SCRIPT = snippets("## In a script")
+RULES = snippets("### Rules for tasks and runs")
 PARTS = snippets("### Your own parts")
 
 
@@ -49,6 +51,7 @@ def part(words: str) -> str:
 
 def test_the_section_is_there() -> None:
     assert len(SCRIPT) == 3
+    assert len(RULES) == 2
     assert len(PARTS) == 6
 
 
@@ -56,6 +59,20 @@ def test_maps_in_a_script_are_saved(tmp_path: Path) -> None:
     told = "print([outcome.restored for outcome in runner.state.snapshot().values()])"
     assert printed(told, folder=tmp_path)[-1] == str([False] * 5)
     assert printed(told, folder=tmp_path)[-1] == str([True] * 5)
+
+
+def test_rules_for_tasks_and_runs(tmp_path: Path) -> None:
+    check = """
+print(results["report"].data, results["late"].error, results["poll"].data)
+print([text.split("\\n")[0][:12] for text in drawings])
+"""
+    first, second, *table, last, drawn = printed(*RULES, check, folder=tmp_path)
+    ended = {"poll": "success", "extra": "failure", "mail": "skipped", "late": "failure", "report": "success"}
+    assert ast.literal_eval(first) == ended
+    assert ast.literal_eval(second) <= {"cancelled", "success", "failure", "skipped"}
+    assert [row.split()[0] for row in table] == ["task", *ended]
+    assert last == "ada: {'poll': 'done', 'extra': None} TaskTimeout: it took longer than its 0.1 s done"
+    assert ast.literal_eval(drawn) == ["graph TD", "digraph task", '<svg xmlns="']
 
 
 def test_a_listener(tmp_path: Path) -> None:
