@@ -60,6 +60,7 @@ class ThreadsExecutor:
             thread.start()
         except RuntimeError:
             if not self._threads:
+                self._work.get()
                 raise
             self._unclaimed -= 1
         else:
