@@ -43,7 +43,7 @@ class Watched:
 
 
 def timers() -> int:
-    return sum(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+    return sum(isinstance(thread, threading.Timer) and thread.interval == WAIT for thread in threading.enumerate())
 
 
 def announced(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, times: int) -> threading.Event:
@@ -62,18 +62,21 @@ def announced(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, times: 
 
 def test_for_a_free_worker(executor: ProcessesExecutor, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     waits, run = announced(monkeypatch, Pool, "_wait_for_turn", 2), Watched(executor)
-    board.shut("a")
+    board.shut("gate")
 
     def look() -> None:
-        board.wait_for("a")
-        assert run.started == ["a"]
+        board.wait_for("runs")
+        assert len(run.started) == 1
         assert timers() == 1
-        board.open("a")
+        board.open("gate")
 
-    tasks = [Task("a", lambda: (board.note("a"), board.pass_gate("a"))), Task("b", lambda: 1)]
-    results = run.during([Task(task.name, task.run, timeout=WAIT) for task in tasks], waits, look)
-    assert results["b"].data == 1
-    assert run.started == ["a", "b"]
+    def body() -> None:
+        board.note("runs")
+        board.pass_gate("gate")
+
+    results = run.during([Task(name, body, timeout=WAIT) for name in "ab"], waits, look)
+    assert [results[name].ok for name in "ab"] == [True, True]
+    assert sorted(run.started) == ["a", "b"]
 
 
 def test_for_the_workers_start(executor: ProcessesExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
