@@ -19,12 +19,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from blake3 import blake3
-
 from milepost.analysis import adapters
 from milepost.analysis.adapters import NoContent
 from milepost.analysis.code import code_token, global_names, imported_names, quoted_names
 from milepost.analysis.modules import is_project, module_of, named_by_package
+from milepost.hashing import large_hasher
 
 MAX_NODES = 1_000_000
 """Objects walked before a value counts as too large to digest. A cap by count, so that it does not depend on speed."""
@@ -97,7 +96,7 @@ class Walk:
         self.namespace = namespace
         self.holes = holes
         self.imports: set[str] = set()
-        self.hasher = blake3(max_threads=blake3.AUTO)
+        self.hasher = large_hasher()
         self.globals: set[str] = set()
         self.nodes = 0
         self._seen: dict[int, int] = {}

@@ -19,13 +19,11 @@ from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.plain import NOT_PLAIN, NotPlainError, open_plain
 from milepost.checkpoint.sweep import take_back
+from milepost.hashing import LARGE, hexdigest
 from milepost.model.errors import CorruptCheckpointError
 
 MAP_FROM = 64 * 1024
 """Buffers of at least so many bytes are mapped; smaller ones are read, as maps are a limited resource."""
-
-LARGE = 4 * 1024 * 1024
-"""From so many bytes on, several threads are worth their while."""
 
 _PIECE = 1024 * 1024
 _OBJECT_MODE = 0o444
@@ -35,8 +33,7 @@ _DAMAGE = {errno.ENOENT: "it is missing", errno.ELOOP: f"it {NOT_PLAIN}"}
 
 def address_of(data: Any) -> str:
     """The address of these bytes: 64 hexadecimal digits of their BLAKE3 hash."""
-    threads = blake3.AUTO if len(data) >= LARGE else 1
-    return blake3(data, max_threads=threads).hexdigest()
+    return hexdigest(data)
 
 
 def flat(buffer: Any) -> memoryview:

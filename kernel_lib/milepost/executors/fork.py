@@ -15,7 +15,6 @@ class Renewable(Protocol):
 
 
 _here: weakref.WeakSet[Renewable] = weakref.WeakSet()
-_forked = False
 
 
 def begin_in_forks(thing: Renewable) -> None:
@@ -24,14 +23,7 @@ def begin_in_forks(thing: Renewable) -> None:
     _here.add(thing)
 
 
-def forked() -> bool:
-    """Whether this process was forked from one that runs tasks: threads of libraries, too, are not there then."""
-    return _forked
-
-
 def _begin() -> None:
-    global _forked
-    _forked = True
     for thing in tuple(_here):
         thing.begin()
 

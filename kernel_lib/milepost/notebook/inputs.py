@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from blake3 import blake3
-
 from milepost.analysis.code import digest_text, imported_names, quoted_names
 from milepost.analysis.describe import kind_of, short, source_of
 from milepost.analysis.digest import Digest, digest, outline
 from milepost.analysis.modules import package_of, source_digest
 from milepost.functions import MapPart, TaskFunction, TaskMap
+from milepost.hashing import large_hasher
 from milepost.model.record import Input
 from milepost.notebook.definition import Definition
 from milepost.notebook.ledger import Known, Ledger
@@ -207,7 +206,7 @@ def _fixed_input(name: str, value: Any, namespace: dict[str, Any]) -> Input:
 
 
 def _file_input(path: str) -> Input:
-    hasher = blake3(max_threads=blake3.AUTO)
+    hasher = large_hasher()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 24):
             hasher.update(chunk)

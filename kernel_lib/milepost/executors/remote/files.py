@@ -10,11 +10,10 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from blake3 import blake3
-
-from milepost.executors.fork import begin_in_forks, forked
+from milepost.executors.fork import begin_in_forks
+from milepost.hashing import hexdigest
 from milepost.model.errors import TransferError
 
 LARGE = 1024 * 1024
@@ -35,7 +34,7 @@ class Stored(NamedTuple):
         """The bytes, writable; what is written stays in this process (copy on write)."""
         with open(self.path, "rb") as file:
             data = mmap.mmap(file.fileno(), self.size, access=mmap.ACCESS_COPY)
-        if self.address and _address(data) != self.address:
+        if self.address and hexdigest(data) != self.address:
             raise TransferError(f"{self.path} does not hold the bytes that its name says")
         return data
 
@@ -82,7 +81,7 @@ class SharedFiles:
 
     def place(self, folder: str, data: memoryview) -> Stored:
         """The bytes as a file: the store's, or one in `folder`, which may be a link to one in another folder."""
-        address = _address(data)
+        address = hexdigest(data)
         saved = self._saved(address, len(data))
         if saved:
             return saved
@@ -129,7 +128,3 @@ def _link(file: Stored | None, folder: str) -> Stored | None:
     except OSError:  # gone by now, or links are not possible here
         return None
     return Stored(path, file.size)
-
-
-def _address(data: Any) -> str:
-    return blake3(data, max_threads=1 if forked() else blake3.AUTO).hexdigest()
