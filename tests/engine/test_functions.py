@@ -64,6 +64,14 @@ def test_a_map_that_is_made_anew_drops_what_was_made_of_it(runner: TaskRunner) -
     assert after.result() == 112
 
 
+def test_an_item_that_is_made_anew_drops_what_was_made_of_it(runner: TaskRunner) -> None:
+    task("double")(lambda item: item * 2).map([1, 2])
+    after = define("after", 100, "double[1]")
+    assert after.result() == 102
+    task("double")(lambda item: item * 20).map([1, 2])
+    assert after.result() == 120
+
+
 def test_what_a_snapshot_brought_stays_when_its_task_is_defined(runner: TaskRunner) -> None:
     snapshot = Snapshot({"a": success(10), "b": success(20)})
     use_registry(TaskRunnerBuilder().with_snapshot(snapshot).build())

@@ -120,7 +120,8 @@ def test_commands(kernel: Kernel, line: str, words: tuple[str, ...]) -> None:
 def test_a_parameter_that_nothing_provides(kernel: Kernel) -> None:
     kernel.run_ok("from milepost import task\n@task\ndef second(frist):\n    return 2")
     reply = kernel.run("second.result()")
-    assert "frist" in reply.evalue
+    assert "needs 'frist'" in reply.evalue
+    assert "did you mean 'first'?" in reply.evalue
     intact(kernel)
 
 

@@ -184,6 +184,15 @@ def test_an_error_keeps_its_cause_and_its_debugger(start: Start) -> None:
     assert kernel.value("__import__('sys').last_type.__name__") == "ValueError"
 
 
+def test_a_function_that_takes_any_name_gets_what_it_comes_after(start: Start) -> None:
+    kernel = start()
+    kernel.run_ok("%%task x\nx = 3")
+    kernel.run_ok("from milepost import task\n@task(after=['x'])\ndef rest(**data):\n    return data")
+    assert kernel.value("rest.result()") == {"x": 3}
+    kernel.run_ok("%%task x\nx = 4")
+    assert kernel.value("rest.result()") == {"x": 4}
+
+
 def test_a_function_task_that_fails(start: Start) -> None:
     kernel = start()
     kernel.run_ok("from milepost import task\n@task\ndef bad():\n    return 1 / 0")
