@@ -167,3 +167,9 @@ def test_a_body_in_a_worker_process_calls_functions_and_asks_for_no_results(far:
         far["ask"].result()
     with pytest.raises(TaskFailed, match="cannot map task 'base' over items: map it before"):
         far["each"].result()
+
+
+def test_a_mistyped_name_of_what_shall_run_is_told_with_the_name_that_is_near(runner: TaskRunner) -> None:
+    define("fetch", 1)
+    with pytest.raises(TaskGraphError, match=r"there is no task 'fetsh'; did you mean 'fetch'\?"):
+        runner.run(only=["fetsh"])

@@ -11,7 +11,7 @@ from milepost.engine.state import TaskStateManager
 from milepost.model import checks
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import SnapshotWarning, TaskGraphError, UsageError
-from milepost.model.graph import TaskGraph
+from milepost.model.graph import TaskGraph, did_you_mean
 from milepost.model.parameters import parameters_of
 
 
@@ -60,7 +60,7 @@ def find_targets(graph: TaskGraph, only: Iterable[str] | None) -> list[str] | No
     targets = list(only)
     unknown = [name for name in targets if name not in graph.tasks]
     if unknown:
-        raise TaskGraphError([f"there is no task {name!r}" for name in unknown])
+        raise TaskGraphError([f"there is no task {name!r}{did_you_mean(name, graph.tasks)}" for name in unknown])
     return targets
 
 
