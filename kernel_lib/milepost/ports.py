@@ -52,10 +52,12 @@ class TaskCall(NamedTuple):
 class Measured:
     """What a body gave, with what it used, from an executor that knows better than the calling thread's clocks.
 
-    `cpu` in seconds, `peak_bytes` the largest resident size of the process that ran it; None where not told.
+    `seconds` that the body took, without a wait for its turn; `cpu` in seconds; `peak_bytes`, the largest resident size
+    of the process that ran it. None where not told.
     """
 
     value: Any
+    seconds: float | None = None
     cpu: float | None = None
     peak_bytes: int | None = None
 

@@ -82,3 +82,12 @@ def test_memory_is_the_most_that_the_worker_held_for_this_task() -> None:
     assert 0.9 * LARGE < large - before < 1.5 * LARGE
     assert abs(after - before) < LARGE / 2
     assert 8 * MIB < before < 1024 * MIB
+
+
+def test_the_wait_for_a_worker_is_no_part_of_the_duration() -> None:
+    executor = ProcessesExecutor(1)
+    runner = TaskRunnerBuilder().with_executor(executor).build()
+    first, second = sorted(metrics(runner, Task("a", sleeping), Task("b", sleeping)), key=lambda found: found.start)
+    executor.shutdown()
+    assert first.end <= second.start + 0.01
+    assert SECONDS <= second.duration < 2 * SECONDS

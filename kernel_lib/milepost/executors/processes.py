@@ -83,7 +83,7 @@ class ProcessesExecutor:
                     call.started()  # its turn had come
                     raise
                 if isinstance(answer, Finished):
-                    return Measured(_open(answer.parcel, call), answer.cpu, answer.peak_bytes)
+                    return Measured(_open(answer.parcel, call), answer.seconds, answer.cpu, answer.peak_bytes)
             if isinstance(answer, Raised):
                 raise _error(answer, call)
 

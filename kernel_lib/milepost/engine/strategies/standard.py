@@ -68,6 +68,8 @@ class StandardStrategy:
             cpu = processor.between(begin, end) if raised_here(error, call.task.run) else None
             return _ended_by(error, call, TaskMetrics(start, clock.time(), end - begin, cpu))
         if isinstance(value, Measured):
+            waited = 0.0 if value.seconds is None else duration - value.seconds
+            start, duration = start + waited, duration - waited
             value, cpu, peak = value.value, value.cpu, value.peak_bytes
         elif duration > LONG:
             peak = peak_bytes()

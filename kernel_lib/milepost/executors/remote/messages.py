@@ -42,13 +42,14 @@ class Progress(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """From the worker: the value, CPU seconds, and the most bytes of memory it held meanwhile (None: not known).
+    """From the worker: the value, and what it took; `peak_bytes` is None where it is not known.
 
     After its `last` answer it takes no more requests.
     """
 
     parcel: Parcel
     last: bool
+    seconds: float
     cpu: float
     peak_bytes: int | None
 

@@ -25,6 +25,10 @@ class Usage:
         self._begin = time.monotonic()
         self._cpu = time.process_time()
 
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return time.monotonic() - self._begin
+
     def cpu(self) -> float:
         """Seconds of all threads."""
         return time.process_time() - self._cpu
@@ -34,7 +38,7 @@ class Usage:
 
         The counter then starts anew for the next task.
         """
-        if time.monotonic() - self._begin < _WORTH:
+        if self.seconds() < _WORTH:
             return None
         try:
             found = _PEAK.search(_STATUS.read_bytes())

@@ -118,7 +118,7 @@ class Worker:
             self._heed()
             parcel = self._pack(self._call(request), request.task)
             self._interruptible = False
-            return Finished(parcel, _threads_left(), usage.cpu(), usage.peak_bytes())
+            return Finished(parcel, _threads_left(), usage.seconds(), usage.cpu(), usage.peak_bytes())
         except BaseException as error:  # also a SystemExit, which would end this process
             self._interruptible = False
             error.__traceback__ = _own_part(error)
