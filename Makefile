@@ -15,6 +15,8 @@ NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 FRONT_END := $(shell find labextension -path '*/node_modules' -prune -o -path '*/lib' -prune -o -path '*/prebuilt' -prune \
 	-o -path '*/dist' -prune -o -type f -print)
 OTHERS := $(shell sh tests/interpreters.sh $(PYTHON))
+# Real kernels take long: of the other Pythons, only on the newest.
+WITH_KERNELS := $(lastword $(OTHERS))
 # No test needs the network once everything is installed.
 PYTEST := -m pytest --quiet -p no:cacheprovider
 
@@ -30,7 +32,7 @@ test-newest: $(VENV)/.front-end $(VENV)/.browser
 	$(BIN)/python $(PYTEST) -m browser tests
 
 test-oldest: $(OLDEST)/.python $(VENV)/.browser
-	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -n 2 -m "not browser" tests
+	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -n 2 -m "not browser and not torture" tests
 	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -m browser tests
 
 test-others: $(OTHERS:%=.venv-%/.tested)
@@ -49,6 +51,7 @@ bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/engine.py
 	$(BIN)/python tests/benchmarks/store.py
 
+# Everything that `make test` samples.
 torture: $(VENV)/.python
 	MILEPOST_TEST_CRASHES=all MILEPOST_TEST_KILLS=300 MILEPOST_TEST_DAMAGES=20000 $(BIN)/python $(PYTEST) -n 2 \
 		tests/checkpoint/test_crashes.py tests/checkpoint/test_killed.py tests/checkpoint/test_corruption.py
@@ -80,7 +83,7 @@ $(OLDEST)/.python: pyproject.toml tests/oldest.txt $(VENV)/.front-end
 
 .PHONY: $(OTHERS:%=.venv-%/.tested)
 $(OTHERS:%=.venv-%/.tested): .venv-%/.tested: .venv-%/.python
-	.venv-$*/bin/python $(PYTEST) -n 2 -m "not browser" tests
+	.venv-$*/bin/python $(PYTEST) -n 2 -m "not browser and not torture $(if $(filter $*,$(WITH_KERNELS)),,and not slow)" tests
 
 $(VENV)/.browser: $(VENV)/.python
 	sh tests/get-browser.sh

@@ -23,6 +23,8 @@ from milepost.ports import Trouble
 
 from .damage import Damager
 
+pytestmark = pytest.mark.torture
+
 MINE = Signer(b"m" * 32)
 SERIALIZER = NotebookSerializer({"__name__": "__main__"})
 COUNT = int(os.environ.get("MILEPOST_TEST_DAMAGES", "300"))

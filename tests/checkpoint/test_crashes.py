@@ -17,6 +17,8 @@ from milepost.ports import Blob
 from milepost.testing.crash import CrashContract
 from milepost.testing.states import Notes
 
+pytestmark = pytest.mark.torture
+
 MINE = Signer(b"m" * 32)
 
 

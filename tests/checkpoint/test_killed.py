@@ -17,11 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import CorruptCheckpointError
 from milepost.model.record import Record
 
 from . import busy
+
+pytestmark = pytest.mark.torture
 
 KILLS = int(os.environ.get("MILEPOST_TEST_KILLS", "8"))
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.torture
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "soak.py"
 SAVES = os.environ.get("MILEPOST_SOAK", "600")
 

@@ -23,6 +23,8 @@ from milepost.ports import Blob
 from . import peak
 from .hostile import LARGE, MINE, STRANGER, Life, add, blob_of, entry, inline, line, live, rest, sealed, watched
 
+pytestmark = pytest.mark.torture
+
 GOOD = {"values": Blob(b"v" * 3000, (LARGE,)), "display": Blob(b"[]")}
 ESCAPES = ("../../canary", "/etc/passwd", "..", "a/../../canary", "\0", "x" * 5000, "\ud800", "\x1b]0;x\x07", "con", "")
 

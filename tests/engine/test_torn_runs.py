@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -329,3 +331,43 @@ def test_a_timeout_ends_a_body_in_the_main_thread_of_an_event_loop() -> None:
     results = asyncio.run(main(runner))
     assert results["busy"].error.type == "TaskTimeout"
     assert results["next"].data == 1
+
+
+TRACED = """
+import asyncio, sys, threading, time
+from milepost import CancelSignal, Task, TaskRunnerBuilder
+from milepost.notebook.interrupt import interruptible
+
+def in_a_thread():
+    for late in (True, False):
+        signal = CancelSignal()
+        with interruptible(signal):
+            if late:
+                signal.cancel()  # arrives, at the latest, when the body is left
+
+def short():
+    time.sleep(0.01)
+
+async def in_a_loop():
+    return await TaskRunnerBuilder().with_executor("main").build().execute([Task("a", short, timeout=0.001)] * 1)
+
+try:
+    thread = threading.Thread(target=in_a_thread)
+    thread.start()
+    thread.join()
+    asyncio.run(in_a_loop())
+except KeyboardInterrupt:
+    pass
+sys.settrace(lambda frame, event, argument: None)
+
+def step():
+    return 1
+
+step()
+print("done")
+"""
+
+
+def test_a_debugger_can_step_after_an_interrupt_that_no_signal_brings() -> None:
+    done = subprocess.run([sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=WAIT, check=True)
+    assert done.stdout == "done\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import signal
 import sys
@@ -49,7 +50,10 @@ class MainExecutor:
                 call.signal.raise_if_cancelled()
             return call.task.run(**arguments)
         finally:
-            guard.leave()
+            with guard.lock:
+                guard.running -= 1
+            if guard.raised:
+                guard.arrive()
 
     def shutdown(self) -> None:
         """Nothing to free."""
@@ -74,12 +78,15 @@ class _Guard:
         if threading.current_thread() is threading.main_thread():
             cancel.on_cancel(self._interrupt)
 
-    def leave(self) -> None:
-        """The body has ended: from now on nothing interrupts, and what was not delivered is taken back."""
-        with self.lock:
-            self.running -= 1
-            if self.raised:
-                _raise_in(self.thread, None)
+    def arrive(self) -> None:
+        """Have what no signal brings arrive here, after the body, and drop it.
+
+        To take it back by the same call would leave a flag of Python 3.11 up, with which the next step of a debugger
+        never ends.
+        """
+        with contextlib.suppress(KeyboardInterrupt):
+            for _ in range(2):  # each turn has Python look for it
+                pass
 
     def _interrupt(self) -> None:
         if self.thread == get_ident():
@@ -104,10 +111,8 @@ class _Guard:
         again.start()
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
-    )
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def _place(thread: int) -> _Place:

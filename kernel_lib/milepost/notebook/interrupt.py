@@ -5,6 +5,7 @@ Python delivers it at the next line of Python: a call into C that does not retur
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
 from collections.abc import Iterator
@@ -40,10 +41,16 @@ class _Target:
                 _raise_in(self._thread, ctypes.py_object(KeyboardInterrupt))
 
     def leave(self) -> None:
-        """From now on nothing is raised; what was not delivered yet is taken back."""
+        """From now on nothing is raised; what is on its way arrives here and is dropped.
+
+        It must arrive: to take it back by the same call would leave a flag of Python 3.11 up, with which the next step
+        of a debugger never ends.
+        """
         with self._lock:
             self._inside = False
-            _raise_in(self._thread, None)
+        with contextlib.suppress(KeyboardInterrupt):
+            for _ in range(2):  # each turn has Python look for it
+                pass
 
 
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
