@@ -87,6 +87,18 @@ class TestFolder:
     def test_lies_beside_the_notebook(self) -> None:
         assert store_path(Path("/x/book.v2.ipynb")) == Path("/x/book.v2.milepost")
 
+    def test_in_one_folder_for_all_notebooks_of_one_name_are_kept_apart(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("MILEPOST_STORE", "stores")
+        first, second = store_path(Path("/a/book.ipynb")), store_path(Path("/b/book.ipynb"))
+        assert first != second
+        assert {first.parent, second.parent} == {tmp_path / "stores"}
+        assert first.name.startswith("book.")
+        monkeypatch.chdir("/")
+        assert store_path(Path("/a/book.ipynb")) == first
+
     def test_reading_creates_nothing(self, store: LocalStore, folder: Path) -> None:
         store.records(), store.history("a"), store.problems(), store.forget(["a"])
         assert not folder.exists()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from milepost.checkpoint.layout import marker
+from milepost.checkpoint.layout import marker, store_path
 from milepost.checkpoint.local import LocalStore
 from milepost.model.record import Output, Record
 from milepost.model.trust import Signer
@@ -92,10 +92,11 @@ class TestList:
         (folder / "study.ipynb").unlink()
         assert len(listed(folder)) == 2
 
-    def test_a_store_in_another_place(self, folder: Path) -> None:
+    def test_a_store_in_another_place(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MILEPOST_STORE", str(folder / "elsewhere"))
         (folder / "elsewhere").mkdir()
-        (folder / "study.milepost").rename(folder / "elsewhere" / "study.milepost")
-        assert len(listed(folder, MILEPOST_STORE=str(folder / "elsewhere"))) == 2
+        (folder / "study.milepost").rename(store_path(folder / "study.ipynb"))
+        assert len(listed(folder)) == 2
 
 
 class TestUsage:

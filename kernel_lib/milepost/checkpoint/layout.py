@@ -32,9 +32,22 @@ _MARKER = re.compile(rb"milepost (\d{1,9}) [0-9a-f]{16}\s*")
 
 
 def store_path(notebook: Path) -> Path:
-    """The store's folder of a notebook: `<stem>.milepost` beside it, or in the folder that `MILEPOST_STORE` names."""
+    """The store's folder of a notebook: `<stem>.milepost` beside it.
+
+    In the folder that `MILEPOST_STORE` names there are stores of notebooks from anywhere: there part of a hash of the
+    notebook's path is in the name, as one notebook must not be given what another of its name made.
+    """
     configured = os.environ.get("MILEPOST_STORE")
-    return (Path(configured).expanduser() if configured else notebook.parent) / (notebook.stem + SUFFIX)
+    if not configured:
+        return notebook.with_name(notebook.stem + SUFFIX)
+    place = blake3(os.fsencode(os.path.abspath(notebook))).hexdigest()[:12]
+    return _absolute(configured) / f"{notebook.stem}.{place}{SUFFIX}"
+
+
+@functools.cache
+def _absolute(folder: str) -> Path:
+    """A folder, seen from where this process was when it was first asked for: a notebook may change its folder."""
+    return Path(folder).expanduser().absolute()
 
 
 @dataclass(frozen=True, slots=True)
