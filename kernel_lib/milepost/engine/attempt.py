@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any, NoReturn
 
-from milepost.engine.nesting import Key, ancestors
+from milepost.engine.nesting import ancestors
 from milepost.engine.tools import Tools
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled, UsageError
@@ -51,7 +51,7 @@ class Attempts:
 
     def _attempt(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal, begin: Begin | None) -> TaskResult:
         tools = self._tools
-        ancestors.set((*self.asking, Key.of(task)))
+        ancestors.set((*self.asking, (task.name, id(task.run))))
         try:
             if task.condition is not None and not self._holds(task.condition, signal):
                 return TaskResult(TaskStatus.SKIPPED, "its condition does not hold")

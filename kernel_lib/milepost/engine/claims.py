@@ -68,7 +68,8 @@ class Claims:
         since, other, result = self._ended.get(task, _NEVER)
         if result is None or since <= moment or other is run or result.status is TaskStatus.CANCELLED:
             return True
-        self._free(task, _LOOK_AGAIN)
+        self._running.pop(task, None)
+        self._tell(task, _LOOK_AGAIN)
         return result
 
     def release(self, task: Key, run: object, result: TaskResult) -> None:
@@ -82,9 +83,6 @@ class Claims:
             with self._lock:
                 self._serial += 1
                 self._ended[task] = (self._serial, run, result)
-        self._free(task, result)
-
-    def _free(self, task: Key, result: TaskResult) -> None:
         self._running.pop(task, None)  # two threads of the run that holds it may be here
         if self._waiting:
             self._tell(task, result)
@@ -107,9 +105,9 @@ class Claims:
         """
         with self._lock:
             if self._reaches(task, asking):
-                asker = asking[-1].name
+                asker, _ = asking[-1]
                 raise TaskGraphError(
-                    [f"task {asker!r} asks for {task.name!r}, which cannot end before {asker!r} has ended"]
+                    [f"task {asker!r} asks for {task[0]!r}, which cannot end before {asker!r} has ended"]
                 )
             waiting = self._waiting.setdefault(task, [])
             waiting.append(tell)

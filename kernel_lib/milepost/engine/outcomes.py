@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from milepost.engine.nesting import Key
+from milepost.engine.nesting import key_of
 from milepost.engine.state import TaskStateManager
 from milepost.engine.tools import Tools
 from milepost.model.events import Event, EventKind
@@ -33,7 +33,7 @@ class Outcomes:
     ) -> None:
         self._graph = graph
         self._state = state
-        self._tools = tools
+        self._tools, self._bus, self._release = tools, tools.bus, tools.claims.release
         self._earlier = earlier
         self._run = run
         self._results: list[TaskResult | None] = [None] * len(graph)
@@ -62,15 +62,15 @@ class Outcomes:
         task = self._graph.listed[place]
         self._results[place] = result
         self._state.put(task.name, result)
-        self._tools.claims.release(Key.of(task), self._run, result)  # before it is told: a listener may run it again
-        if self._tools.bus.heard:
+        self._release((task.name, id(task.run)), self._run, result)  # before it is told: a listener may run it again
+        if self._bus.heard:
             self._tell(task.name, result)
 
     def note(self, place: int, result: TaskResult) -> None:
         """The outcome of a task that did not run."""
         name = self._graph.listed[place].name
         self.take_over(place, result)
-        if self._tools.bus.heard:
+        if self._bus.heard:
             self._tell(name, result)
 
     def take_over(self, place: int, result: TaskResult) -> None:
@@ -84,7 +84,7 @@ class Outcomes:
         if result is None:
             self.record(place, TaskResult(TaskStatus.CANCELLED, reason))
         else:
-            self._tools.claims.release(Key.of(self._graph.listed[place]), self._run, result)
+            self._release(key_of(self._graph.listed[place]), self._run, result)
 
     def words(self, place: int) -> str:
         """What became of a task that others wait for in vain."""
@@ -95,9 +95,8 @@ class Outcomes:
     def _tell(self, name: str, result: TaskResult) -> None:
         kind = EventKind.TASK_SKIPPED if result.status is TaskStatus.SKIPPED else EventKind.TASK_END
         kind = EventKind.TASK_RESTORED if result.restored else kind
-        if self._tools.bus.wanted(kind):
-            event = Event(kind, self._tools.clock.time(), name, result, result.message, self._tools.run)
-            self._tools.bus.emit(event)
+        if self._bus.wanted(kind):
+            self._bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message, self._tools.run))
 
 
 _NO_INPUTS: Mapping[str, Any] = MappingProxyType({})

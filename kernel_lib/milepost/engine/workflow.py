@@ -15,7 +15,7 @@ from functools import partial
 
 from milepost.engine.attempt import Attempts
 from milepost.engine.books import Books
-from milepost.engine.nesting import Key
+from milepost.engine.nesting import key_of
 from milepost.engine.outcomes import Outcomes
 from milepost.engine.schedule import HERE, NONE, THERE, Schedule
 from milepost.engine.selection import select
@@ -259,7 +259,8 @@ class WorkflowExecutor:
             place = self._schedule.take(lane)
             if place == NONE:
                 break
-            claimed = claim(Key.of(listed[place]), self, self._moment)
+            task = listed[place]
+            claimed = claim((task.name, id(task.run)), self, self._moment)
             if claimed is True:
                 return place
             self._leave_to_other(place, claimed)
@@ -344,7 +345,7 @@ class WorkflowExecutor:
         if isinstance(claimed, TaskResult):
             self._take_over(place, claimed)
             return
-        task, claims = Key.of(self._graph.listed[place]), self._tools.claims
+        task, claims = key_of(self._graph.listed[place]), self._tools.claims
         try:
             if not claims.wait(task, self._attempts.asking, partial(self._take_over, place)):
                 self._schedule.make_ready(place)

@@ -30,6 +30,7 @@ class MainExecutor:
 
     name = "main"
     inline = True
+    queues = False
 
     def __init__(self) -> None:
         self._guard: _Guard | None = None

@@ -30,6 +30,7 @@ class ThreadsExecutor:
 
     name = "threads"
     inline = False
+    queues = False
 
     def __init__(self, *, idle: float = IDLE) -> None:
         self._idle = idle

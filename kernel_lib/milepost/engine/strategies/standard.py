@@ -15,7 +15,7 @@ from milepost.model import checks
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled, UsageError
 from milepost.model.graph import did_you_mean
-from milepost.model.parameters import data_names
+from milepost.model.parameters import data_names, parameters_of
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.ports import Measured, TaskCall
@@ -100,7 +100,9 @@ def _ended_by(error: BaseException, call: TaskCall, metrics: TaskMetrics) -> Tas
 
 def arguments(call: TaskCall) -> dict[str, Any]:
     """What the body's parameters name."""
-    names = data_names(call.task.run, call.task.dependencies)
+    task = call.task
+    parameters = parameters_of(task.run)
+    names = data_names(task.run, task.dependencies) if parameters.any_name else parameters.named
     if not names:
         return {}
     inputs = call.inputs
