@@ -274,7 +274,7 @@ class Steering(RuleBasedStateMachine):
 
     def waits(self) -> Counter[str]:
         """How many runs wait for a task that another has under way, those among them that were cancelled meanwhile."""
-        return Counter({task.name: len(runs) for task, runs in self.runner._tools.claims._waiting.items() if runs})
+        return Counter({name: len(runs) for (name, _), runs in self.runner._tools.claims._waiting.items() if runs})
 
     def expected_waits(self) -> Counter[str]:
         return Counter(name for run in self.model.runs for name in run.waits_for)
