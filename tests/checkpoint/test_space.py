@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -355,7 +356,8 @@ class TestMerging:
         second.forget(["own0"])
         first.space.clean(keep=1)
         facts = self.facts(folder)
-        first.space.clean(grace=NOW)
+        for _ in range(2):  # the lines that take others away go after these
+            first.space.clean(grace=NOW)
         assert self.facts(folder) == facts == {"own1": [("k", True)], "a": [("2", True)], "own2": [("k", True)]}
         (path,) = (folder / "journal").iterdir()
         assert len(path.read_bytes().splitlines()) == 4
@@ -379,6 +381,63 @@ class TestMerging:
         LocalStore(folder, MINE).space.clean(grace=NOW)
         assert self.facts(folder) == facts
         assert first.records() == LocalStore(folder, MINE).records()
+
+    @pytest.mark.parametrize("how", ["forget", "drop"])
+    def test_what_counts_no_more_stays_away_whichever_old_journals_are_left(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    ) -> None:
+        """A kill or a power loss may leave any of them, and so does one that has grown."""
+        self.sessions(folder)
+        other = LocalStore(folder, MINE)
+        other.forget(["own0", "a"]) if how == "forget" else other.space.clean(keep=1)
+        other.flush()
+        facts, write, old = self.facts(folder), compaction.write_file, dict[str, bytes]()
+
+        def remembering(path: Path, *args: Any, **options: Any) -> None:
+            old.update({name: (path.parent / name).read_bytes() for name in journals(folder)})
+            write(path, *args, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(compaction, "write_file", remembering)
+            LocalStore(folder, MINE).space.clean(grace=NOW)
+        assert len(old) == 4
+        (new,) = journals(folder)
+        merged = (folder / "journal" / new).read_bytes()
+        for left in itertools.chain.from_iterable(itertools.combinations(old, count) for count in range(5)):
+            self.lay_out(folder, {new: merged} | {name: old[name] for name in left})
+            for _ in range(3):
+                assert self.facts(folder) == facts, left
+                LocalStore(folder, MINE).space.clean(grace=NOW)
+            (path,) = (folder / "journal").iterdir()
+            assert not re.search(b'"(dropped|forgotten)":', path.read_bytes())
+
+    @staticmethod
+    def lay_out(folder: Path, files: dict[str, bytes]) -> None:
+        """Have these journals and no others."""
+        for place in ("journal", "sessions"):
+            for path in (folder / place).iterdir():
+                path.unlink()
+        for name, lines in files.items():
+            (folder / "journal" / name).write_bytes(lines)
+
+    def test_a_clean_up_that_others_overtook_brings_nothing_back(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It has read the journals; then a task is forgotten, and they are merged until nothing says so any more."""
+        first, *_ = self.sessions(folder)
+        write = compaction.write_file
+
+        def late(*args: Any, **options: Any) -> None:
+            monkeypatch.setattr(compaction, "write_file", write)
+            first.forget(["own1"])
+            for _ in range(2):
+                LocalStore(folder, MINE).space.clean(grace=NOW)
+            write(*args, **options)
+
+        monkeypatch.setattr(compaction, "write_file", late)
+        assert LocalStore(folder, MINE).space.clean(grace=NOW).journals == 0
+        assert set(self.facts(folder)) == {"a", "own0", "own2"}
+        assert verify(folder, LocalStore(folder, MINE)).problems == ()
 
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_a_line_written_to_a_journal_that_goes_is_not_lost(

@@ -3,8 +3,9 @@
 A journal that nothing was written to for long is given another name, `…-<random>.old.jsonl`, under which it is still
 read. When it has been so for long again, the lines that count are copied, as they are, into one new file, and it is
 deleted. A session that lives after all sees, when it has written a line, that its journal has another name or none, and
-writes it once more into a new one (`append_line`). Lines that are there twice do no harm; so all of this may be
-interrupted anywhere, and two clean-ups may do it at the same time.
+writes it once more into a new one (`append_line`). Lines that are there twice do no harm. A line that takes a record
+away is copied as long as that record is in any journal, and goes only with the next merge, since the old journals go
+one by one. So all of this may be interrupted anywhere, and two clean-ups may do it at the same time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from milepost.checkpoint.atomic import make_folder, write_file
+from milepost.checkpoint.atomic import make_folder, sync, write_file
 from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, NewerLineError, decode, encode
 from milepost.checkpoint.layout import OLD, Layout
 from milepost.checkpoint.plain import is_plain, open_plain
@@ -65,19 +66,33 @@ class Compactor:
         """Merge what can be merged; how many journals are gone."""
         self._forget_missing()
         self._put_aside()
-        names = self._ready()
-        if not names:
+        names = self._names()
+        ready = {name for name in names if name.endswith(OLD) and self._is_old(self._layout.journal / name)}
+        if not ready:
             return 0
-        merged, others = [self._read(name) for name in names], [self._read(name) for name in self._names() - names]
+        merged, others = [self._read(name) for name in ready], [self._read(name) for name in names - ready]
         kept = _Kept(merged, others, stamp(datetime.fromtimestamp(self._before, UTC)))
         lines = list(kept.lines(self._signer))
         if len(merged) == 1 and not merged[0].damaged and len(lines) >= len(merged[0].lines) + len(merged[0].others):
             return 0  # there is nothing to gain
-        if lines:
-            path = self._layout.journal / f"{_new_name()}{OLD}"
-            write_file(path, b"".join(lines), durable=True)
-            enter(self._layout, path)
-        return sum(self._discard(journal) for journal in merged)
+        return sum(self._discard(journal) for journal in merged) if self._write(lines, merged) else 0
+
+    def _write(self, lines: list[bytes], merged: list[_Journal]) -> bool:
+        """Write the new journal; False where another clean-up was faster: these lines may count no more.
+
+        Either way the folder is synced: what earlier merges removed must not come back once the lines that take it
+        away are gone.
+        """
+        if not lines:
+            sync(self._layout.journal)
+            return True
+        path = self._layout.journal / f"{_new_name()}{OLD}"
+        write_file(path, b"".join(lines), durable=True)
+        if not all(is_plain(journal.path) for journal in merged):
+            path.unlink(missing_ok=True)
+            return False
+        enter(self._layout, path)
+        return True
 
     def _put_aside(self) -> None:
         for name in self._names():
@@ -96,10 +111,14 @@ class Compactor:
             if (self._layout.sessions / path.stem).lstat().st_mtime < self._before:
                 leave(self._layout, path)
 
-    def _ready(self) -> set[str]:
-        return {n for n in self._names() if n.endswith(OLD) and self._is_old(self._layout.journal / n)}
-
     def _names(self) -> set[str]:
+        """All journals, as of one moment: another clean-up may give one another name meanwhile."""
+        found = self._list()
+        while (again := self._list()) != found:
+            found = again
+        return found
+
+    def _list(self) -> set[str]:
         folder = self._layout.journal
         return {name for name in os.listdir(folder) if name.endswith(SUFFIX) and is_plain(folder / name)}
 
@@ -160,8 +179,12 @@ class _Kept:
         elsewhere = [entry for journal in others for entry, _ in journal.lines]
         self._view = View([*elsewhere, *(entry for entry, _ in self._merged.values())])
         self._since = since
-        self._sums = {entry.sum for entry in elsewhere}
-        self._tasks = {entry.task for entry in elsewhere}
+        self._oldest: dict[str, tuple[str, int, str]] = {}
+        """By task, the oldest of its records that are in any journal, those to be merged included."""
+        for entry in (*elsewhere, *(entry for entry, _ in self._merged.values())):
+            if entry.task is not None:
+                self._oldest[entry.task] = min(entry.order, self._oldest.get(entry.task, entry.order))
+        self._sums = self._merged.keys() | {entry.sum for entry in elsewhere}
 
     def lines(self, signer: Authenticator) -> Iterator[bytes]:
         """The lines of the new journal."""
@@ -178,9 +201,13 @@ class _Kept:
             return self._view.standing(entry.sum)
         if entry.settings is not None and entry.settings == self._view.settings:
             return True
-        # It may take away what stands elsewhere, or what a session is about to write there once more.
+        # It may take away what a session is about to write once more, or what is in a journal: in one of the old ones
+        # too, which may be left when this clean-up is killed.
         fresh = entry.at > self._since and bool(entry.dropped or entry.forgotten)
-        return fresh or not self._sums.isdisjoint(entry.dropped) or not self._tasks.isdisjoint(entry.forgotten)
+        return fresh or not self._sums.isdisjoint(entry.dropped) or self._forgets(entry)
+
+    def _forgets(self, entry: Entry) -> bool:
+        return any(self._oldest.get(task, entry.order) < entry.order for task in entry.forgotten)
 
     def _summary(self, own: Iterable[Entry]) -> Entry | None:
         """One line for all marks: which records survive power loss, and which tasks had to make room."""
