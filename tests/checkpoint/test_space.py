@@ -7,6 +7,7 @@ import os
 import random
 import re
 import time
+import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from milepost.checkpoint import atomic, cleanup, compaction, durability, reader, sweep
 from milepost.checkpoint.eviction import needed_bytes, to_evict
-from milepost.checkpoint.journal import Entry
+from milepost.checkpoint.journal import Entry, encode
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.objects import address_of
 from milepost.checkpoint.plain import open_plain
@@ -539,7 +540,7 @@ class TestMerging:
         assert b"mp2 something\n" in b"".join(path.read_bytes() for path in (folder / "journal").iterdir())
 
     def test_strangers_are_bounded(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(compaction, "STRANGERS", 2_000)
+        monkeypatch.setattr(compaction, "OF_OTHERS", 4_500)
         self.sessions(folder)
         stranger = LocalStore(folder, STRANGER)
         for number in range(30):
@@ -549,6 +550,52 @@ class TestMerging:
         kept = self.facts(folder).keys() - mine
         assert mine <= self.facts(folder).keys()
         assert kept == {"t29", "t28"}
+
+    def test_who_writes_much_into_the_store_of_others_does_not_stop_its_clean_up(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """More short lines than are listed: they are merged to as many, and then what nothing needs is freed."""
+        for module in (compaction, reader):
+            monkeypatch.setattr(module, "OF_OTHERS", 100_000)
+        (mine,) = self.sessions(folder, 1)
+        mine.forget(["own0"])
+        self.flood(folder, 300, 10)
+        first, second = (LocalStore(folder, MINE).space.clean(grace=NOW) for _ in range(2))
+        assert "more of others" in first.problems[0]
+        assert second.problems == ()
+        assert second.objects == 1
+        assert 50 < len(self.facts(folder)) < 200
+
+    def test_memory_is_bounded_whatever_others_wrote(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compaction, "OF_OTHERS", 100_000)
+        (mine,) = self.sessions(folder, 1)
+        self.flood(folder, 500, 10_000)
+        tracemalloc.start()
+        try:
+            assert compaction.compact(mine.layout, lambda: MINE, time.time() + 60) == 2
+            assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        finally:
+            tracemalloc.stop()
+
+    @staticmethod
+    def flood(folder: Path, count: int, nbytes: int) -> None:
+        """A journal of so many lines of a stranger's, each with so many bytes of code."""
+        records = (Record(task=f"t{number}", key="k", code="x" * nbytes) for number in range(count))
+        lines = [encode(Entry(f"2026-{number:05}", 0, record), STRANGER) for number, record in enumerate(records)]
+        (folder / "journal" / "flood.jsonl").write_bytes(b"".join(lines))
+
+    def test_a_line_of_others_that_is_not_looked_at_is_not_lost(self, folder: Path) -> None:
+        """Nor what it needs: who can read it finds it, and cleans up."""
+        theirs = LocalStore(folder, STRANGER)
+        save(theirs, "theirs", code="x" * 1_200_000)
+        self.sessions(folder)
+        for _ in range(2):
+            cleaned = LocalStore(folder, MINE).space.clean(grace=NOW)
+            assert "nothing is removed" in cleaned.problems[0]
+        assert opened(LocalStore(folder, STRANGER), "theirs")
+        assert not (folder / "quarantine").exists()
+        assert LocalStore(folder, STRANGER).space.clean(grace=NOW).problems == ()
+        assert opened(LocalStore(folder, STRANGER), "theirs")
 
     def test_a_damaged_journal_is_put_into_quarantine(self, folder: Path) -> None:
         self.sessions(folder)

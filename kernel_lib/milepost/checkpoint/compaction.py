@@ -11,37 +11,78 @@ one by one. So all of this may be interrupted anywhere, and two clean-ups may do
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from milepost.checkpoint.atomic import make_folder, sync, write_file
-from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, NewerLineError, decode, encode
+from milepost.checkpoint.journal import (
+    LONGEST,
+    Authenticator,
+    Entry,
+    LineError,
+    UnknownLineError,
+    Unread,
+    decode,
+    encode,
+)
 from milepost.checkpoint.layout import OLD, Layout
 from milepost.checkpoint.plain import is_plain, open_plain
+from milepost.checkpoint.reader import OF_OTHERS, cost
 from milepost.checkpoint.roster import enter, leave, missing
 from milepost.checkpoint.usage import objects
 from milepost.checkpoint.view import View, next_time, stamp
 from milepost.model.errors import StoreError
 
 SUFFIX = ".jsonl"
-STRANGERS = 64 << 20
-"""How many bytes of strangers' lines are kept, the newest first."""
 
 
 @dataclass(slots=True)
 class _Journal:
-    """One journal, read whole. `others` are lines that a newer Milepost wrote."""
+    """One journal, read whole: its `lines` of this user, the `count` of all. One that `stays` is not merged."""
 
     path: Path
+    stays: bool
     size: int = 0
+    count: int = 0
     lines: list[tuple[Entry, bytes]] = field(default_factory=list)
-    others: list[bytes] = field(default_factory=list)
     damaged: bool = False
+
+
+class _Strangers:
+    """The newest of strangers' lines, in all journals: as many as a reader lists, so that memory is bounded."""
+
+    def __init__(self) -> None:
+        self._left = OF_OTHERS
+        self._sums: set[str] = set()
+        self._heap: list[tuple[tuple[str, int, str], Entry, bytes, _Journal]] = []
+
+    def add(self, entry: Entry, line: bytes, journal: _Journal) -> None:
+        """Take one more, perhaps in place of others."""
+        if entry.sum in self._sums:
+            return
+        self._left -= cost(line)
+        self._sums.add(entry.sum)
+        # The line has all that the record says; only its task is needed besides.
+        slim = replace(entry, unread=Unread(entry.task, b"", trusted=False) if entry.task is not None else None)
+        heapq.heappush(self._heap, (entry.order, slim, line, journal))
+        while self._left < 0:
+            _, oldest, line, _ = heapq.heappop(self._heap)
+            self._sums.remove(oldest.sum)
+            self._left += cost(line)
+
+    def entries(self) -> list[Entry]:
+        """Those that are kept, without their records."""
+        return [entry for _, entry, _, _ in self._heap]
+
+    def merged(self) -> Iterator[tuple[Entry, bytes]]:
+        """Those in journals that are merged."""
+        return ((entry, line) for _, entry, line, journal in self._heap if not journal.stays)
 
 
 class Compactor:
@@ -61,6 +102,7 @@ class Compactor:
         self._layout = layout
         self._signer = signer
         self._before = before
+        self._strangers = _Strangers()
 
     def run(self) -> int:
         """Merge what can be merged; how many journals are gone."""
@@ -70,10 +112,11 @@ class Compactor:
         ready = {name for name in names if name.endswith(OLD) and self._is_old(self._layout.journal / name)}
         if not ready:
             return 0
-        merged, others = [self._read(name) for name in ready], [self._read(name) for name in names - ready]
-        kept = _Kept(merged, others, stamp(datetime.fromtimestamp(self._before, UTC)))
+        found = [self._read(name, stays=name not in ready) for name in names]
+        merged = [journal for journal in found if not journal.stays]
+        kept = _Kept(found, self._strangers, stamp(datetime.fromtimestamp(self._before, UTC)))
         lines = list(kept.lines(self._signer))
-        if len(merged) == 1 and not merged[0].damaged and len(lines) >= len(merged[0].lines) + len(merged[0].others):
+        if not merged or (len(merged) == 1 and not merged[0].damaged and len(lines) >= merged[0].count):
             return 0  # there is nothing to gain
         return sum(self._discard(journal) for journal in merged) if self._write(lines, merged) else 0
 
@@ -133,8 +176,8 @@ class Compactor:
             return False
         return max(found.st_mtime, found.st_ctime) < self._before
 
-    def _read(self, name: str) -> _Journal:
-        journal = _Journal(self._layout.journal / name)
+    def _read(self, name: str, *, stays: bool) -> _Journal:
+        journal = _Journal(self._layout.journal / name, stays)
         with open(open_plain(journal.path), "rb") as file:
             while line := file.readline(LONGEST):
                 if len(line) == LONGEST and not line.endswith(b"\n"):
@@ -148,11 +191,18 @@ class Compactor:
             # A torn end is what a killed process leaves: nothing to keep, and nothing may be written right after it.
             return
         try:
-            journal.lines.append((decode(line, lambda: self._signer), line))
-        except NewerLineError:
-            journal.others.append(line)
+            entry = decode(line, lambda: self._signer)
+        except UnknownLineError:
+            journal.stays = True  # whose line it is can merge the journal
+            return
         except LineError:
             journal.damaged = True
+            return
+        journal.count += 1
+        if entry.trusted:
+            journal.lines.append((entry, line))
+        else:
+            self._strangers.add(entry, line, journal)
 
     def _discard(self, journal: _Journal) -> bool:
         """Remove a journal whose lines are elsewhere by now, unless it has grown meanwhile."""
@@ -171,30 +221,30 @@ class Compactor:
 
 
 class _Kept:
-    """Which lines of the journals to be merged still count, given those in all `others`."""
+    """Which lines of the journals to be merged still count, given those in all."""
 
-    def __init__(self, merged: list[_Journal], others: list[_Journal], since: str) -> None:
-        self._merged = {entry.sum: (entry, line) for journal in merged for entry, line in journal.lines}
-        self._newer = [line for journal in merged for line in journal.others]
-        elsewhere = [entry for journal in others for entry, _ in journal.lines]
-        self._view = View([*elsewhere, *(entry for entry, _ in self._merged.values())])
+    def __init__(self, journals: list[_Journal], strangers: _Strangers, since: str) -> None:
+        merged = [line for journal in journals if not journal.stays for line in journal.lines]
+        self._merged = {entry.sum: (entry, line) for entry, line in merged}
+        self._strangers = strangers
+        entries = [*(entry for journal in journals for entry, _ in journal.lines), *strangers.entries()]
+        self._view = View(entries)
         self._since = since
         self._oldest: dict[str, tuple[str, int, str]] = {}
         """By task, the oldest of its records that are in any journal, those to be merged included."""
-        for entry in (*elsewhere, *(entry for entry, _ in self._merged.values())):
+        for entry in entries:
             if entry.task is not None:
                 self._oldest[entry.task] = min(entry.order, self._oldest.get(entry.task, entry.order))
-        self._sums = self._merged.keys() | {entry.sum for entry in elsewhere}
+        self._sums = {entry.sum for entry in entries}
 
     def lines(self, signer: Authenticator) -> Iterator[bytes]:
         """The lines of the new journal."""
-        own = [(entry, line) for entry, line in self._merged.values() if entry.trusted]
-        strange = [(entry, line) for entry, line in self._merged.values() if not entry.trusted]
-        yield from (line for entry, line in own if self._counts(entry))
-        if summary := self._summary([entry for entry, _ in own]):
+        yield from (line for entry, line in self._merged.values() if self._counts(entry))
+        if summary := self._summary([entry for entry, _ in self._merged.values()]):
             yield encode(summary, signer)
-        yield from _bounded(strange, self._view)
-        yield from self._newer
+        for entry, line in self._strangers.merged():
+            if entry.task is None or self._view.standing(entry.sum):
+                yield line
 
     def _counts(self, entry: Entry) -> bool:
         if entry.task is not None:
@@ -221,16 +271,6 @@ class _Kept:
     def _files(self, own: Iterable[Entry]) -> tuple[str, ...]:
         needed = {address for version in self._view.versions() for address in objects(version.outline)}
         return tuple({file: None for entry in own for file in entry.files if file.partition(":")[0] in needed})
-
-
-def _bounded(lines: list[tuple[Entry, bytes]], view: View) -> Iterator[bytes]:
-    left = STRANGERS
-    for entry, line in sorted(lines, key=lambda item: item[0].order, reverse=True):
-        left -= len(line)
-        if left < 0:
-            return
-        if entry.task is None or view.standing(entry.sum):
-            yield line
 
 
 def _new_name() -> str:

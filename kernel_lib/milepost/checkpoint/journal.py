@@ -104,7 +104,11 @@ class LineError(Exception):
     """Why a line cannot be used."""
 
 
-class NewerLineError(LineError):
+class UnknownLineError(LineError):
+    """A line that says what this Milepost does not know, or does not look at; its owner may need it."""
+
+
+class NewerLineError(UnknownLineError):
     """A line that a newer Milepost wrote: it may say anything."""
 
 
@@ -138,7 +142,9 @@ def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
     signature, body = bytes(signed[:_SIGNATURE_DIGITS]), signed[_SIGNATURE_DIGITS + 1 :]
     trusted = signer().verify(body, PURPOSE, signature.decode("latin-1"))
     if not trusted and len(line) > LONGEST_OF_OTHERS:
-        raise LineError(f"is not yours and has {len(line):,} bytes: more than {LONGEST_OF_OTHERS:,} are not looked at")
+        raise UnknownLineError(
+            f"is not yours and has {len(line):,} bytes: more than {LONGEST_OF_OTHERS:,} are not looked at"
+        )
     return _entry(bytes(body), trusted, line[_SUM].decode())
 
 
@@ -166,7 +172,7 @@ def _entry(body: bytes, trusted: bool, total: str) -> Entry:
         _require_order(entry)
         return _with_words(entry, facts) if trusted else entry
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise LineError(f"holds no record that this Milepost knows ({error})") from error
+        raise UnknownLineError(f"holds no record that this Milepost knows ({error})") from error
 
 
 def _unread(facts: dict[str, Any], trusted: bool) -> Unread | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, NewerLineError, decode
+from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, UnknownLineError, decode
 from milepost.checkpoint.plain import open_plain
 from milepost.model.errors import CorruptCheckpointError, StoreError
 
@@ -34,6 +34,11 @@ class _File:
     tail: str = ""
     closed: str = ""
     """Why it may hold what nobody here knows, if it may."""
+
+
+def cost(line: bytes) -> int:
+    """What a stranger's line counts, of `OF_OTHERS`."""
+    return len(line) + _OVERHEAD
 
 
 class JournalReader:
@@ -155,12 +160,12 @@ class JournalReader:
         try:
             entry = decode(line, self._signer)
         except LineError as error:
-            if isinstance(error, NewerLineError):
+            if isinstance(error, UnknownLineError):
                 file.closed = f"a line of journal {name} {error}"
             self._note(file, f"line {file.lines} of journal {name} {error}; the rest stands")
             return
         if not entry.trusted:
-            self._of_others += len(line) + _OVERHEAD
+            self._of_others += cost(line)
             if self._of_others > OF_OTHERS:
                 self._unlisted = file.closed = f"there is more of others than is listed ({OF_OTHERS >> 20} MiB)"
                 return
