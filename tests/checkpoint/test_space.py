@@ -412,6 +412,19 @@ class TestMerging:
             (path,) = (folder / "journal").iterdir()
             assert not re.search(b'"(dropped|forgotten)":', path.read_bytes())
 
+    def test_the_last_line_that_forgets_goes_after_the_disk_knows_what_went_before(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Power loss must not bring back a journal that an earlier merge removed."""
+        save(LocalStore(folder, MINE))
+        LocalStore(folder, MINE).forget(["a"])
+        LocalStore(folder, MINE).space.clean(grace=NOW)
+        there, synced = journals(folder), list[tuple[Path, list[str]]]()
+        monkeypatch.setattr(compaction, "sync", lambda path: synced.append((path, journals(folder))))
+        LocalStore(folder, MINE).space.clean(grace=NOW)
+        assert synced == [(folder / "journal", there)]
+        assert journals(folder) == []
+
     @staticmethod
     def lay_out(folder: Path, files: dict[str, bytes]) -> None:
         """Have these journals and no others."""
