@@ -69,7 +69,7 @@ def test_e15_a_listener_can_leave_again(backend: Backend) -> None:
 
 def test_e15_pause_holds_back_starts_until_resume(backend: Backend, board: Board) -> None:
     kinds: list[str] = []
-    ended = threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     def body() -> None:
         board.note("first")
@@ -77,9 +77,11 @@ def test_e15_pause_holds_back_starts_until_resume(backend: Backend, board: Board
 
     runner = backend.builder().on("task_end", lambda event: ended.set()).build()
     runner.on("*", lambda event: kinds.append(str(event.kind)))
+    runner.on("task_start", lambda event: started.set())
     board.shut("go on")
     handle = runner.start([backend.task("a", body), backend.task("b", lambda: 1, ("a",))])
     board.wait_for("first")
+    assert started.wait(WAIT)  # of a worker process it may be heard of after the body has begun
     handle.pause()
     board.open("go on")
     assert ended.wait(WAIT)

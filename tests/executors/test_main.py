@@ -46,7 +46,12 @@ def test_an_interrupt_that_comes_just_before_the_body_sleeps_is_not_lost(monkeyp
     kill = signal.pthread_kill
     monkeypatch.setattr("milepost.executors.main.signal.pthread_kill", send)
     runner = TaskRunnerBuilder().with_executor("main").build()
-    results = runner.run([Task("a", lambda: time.sleep(LONG))], timeout=0.05)
+
+    def body() -> None:
+        threading.Timer(0.01, runner.cancel).start()
+        time.sleep(LONG)
+
+    results = runner.run([Task("a", body)])
     assert results["a"].status is TaskStatus.CANCELLED
     assert len(sent) == 2
 

@@ -259,7 +259,7 @@ class TaskRunner(TaskRegistry):
 
     def _tell(self, kind: EventKind) -> None:
         for run in tuple(self._runs):
-            run.workflow.wake()
+            run.workflow.look_again()
         self._tools.bus.emit(Event(kind, self._tools.clock.time()))
 
     # a run

@@ -98,8 +98,14 @@ class WorkflowExecutor:
         )
 
     def wake(self) -> None:
-        """Have the run look again: the gate or the signal changed. Any thread."""
+        """Have the thread of the run look around. Any thread."""
         self._woken.put(None)
+
+    def look_again(self) -> None:
+        """The gate has changed. The thread of the run may be busy with a task, while others could start. Any thread."""
+        if self._mixed:
+            self._books.post(self._books.look)
+        self.wake()
 
     def run(self) -> None:
         """Until every selected task has an outcome. An interrupt, of a body too, cancels the run, then goes on its way.
