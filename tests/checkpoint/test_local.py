@@ -305,6 +305,22 @@ class TestDamage:
         assert len(other.problems()) == 1
 
 
+def test_what_could_not_be_read_for_want_of_a_key_is_read_later(
+    folder: Path, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(record(), {})
+    key = tmp_path / "key"
+    key.write_bytes(b"short")
+    key.chmod(0o600)
+    monkeypatch.setenv("MILEPOST_KEY_FILE", str(key))
+    other = LocalStore(folder)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="the signing key"):
+            other.records()
+    key.write_bytes(b"m" * 32)
+    assert [found.task for found in other.records()] == ["a"]
+
+
 def hurt(folder: Path, address: str, how: str) -> None:
     path = folder / "objects" / address[:2] / address
     data = path.read_bytes()

@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import re
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable
@@ -255,6 +256,13 @@ class TestSweeping:
         monkeypatch.setattr(sweep, "QUARANTINED", -1.0)
         assert store.space.clean(grace=NOW).leftovers == 4
         assert not list((folder / "quarantine").iterdir())
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fails(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    return fails
 
 
 def before(monkeypatch: pytest.MonkeyPatch, step: int, action: Callable[[], object], saving: bool = False) -> None:
@@ -742,6 +750,51 @@ class TestEvicting:
             save(store, "quick", seconds=0.1)
         assert {record.task for record in store.records()} == {"t0", "t1", "t2", "t3"}
         assert objects(folder) == addresses(*(f"t{number} k" for number in range(4)))
+
+    @pytest.mark.parametrize("hindrance", ["newer line", "missing journal", "broken disk", "bug"])
+    def test_a_save_stands_whatever_hinders_the_clean_up(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, hindrance: str
+    ) -> None:
+        store.space.limit = 35_000
+        for number in range(3):
+            save(store, f"t{number}", seconds=float(number + 1))
+        troubles: list[Trouble] = []
+        store.on_trouble(troubles.append)
+        if hindrance == "newer line":
+            (folder / "journal" / "x.jsonl").write_bytes(b"mp2 something\n")
+        elif hindrance == "missing journal":
+            (folder / "sessions" / "20200101T000000Z-1-aa").write_bytes(b"")
+        else:
+            error = OSError(5, "Input/output error") if hindrance == "broken disk" else RuntimeError("changed size")
+            monkeypatch.setattr(sweep.Sweeper, "sweep", raising(error))
+        assert save(store, "new", seconds=99.0).task == "new"
+        left = {record.task for record in LocalStore(folder, MINE).records()}
+        assert "new" in left
+        assert {"t0", "t1", "t2"} - left == {trouble.record.task for trouble in troubles}
+
+    def test_what_is_worth_the_least_says_so_even_where_it_could_not_be_freed(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store.space.limit = 15_000
+        save(store, "old", seconds=100.0)
+        monkeypatch.setattr(sweep.Sweeper, "sweep", raising(OSError(5, "Input/output error")))
+        with pytest.raises(StoreLimitError, match="'quick'"):
+            save(store, "quick", seconds=0.1)
+        assert [record.task for record in store.records()] == ["old"]
+
+    def test_no_other_thread_adds_to_what_is_counted(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        store.space.limit = 1 << 30
+        free: list[bool] = []
+
+        def counting(versions: Iterable[Version]) -> int:
+            thread = threading.Thread(target=lambda: free.append(store._lock.acquire(blocking=False)))
+            thread.start()
+            thread.join()
+            return needed_bytes(versions)
+
+        monkeypatch.setattr("milepost.checkpoint.space.needed_bytes", counting)
+        save(store)
+        assert free == [False]
 
     def test_what_is_too_large_is_not_even_written(self, store: LocalStore, folder: Path) -> None:
         store.space.limit = 9_000

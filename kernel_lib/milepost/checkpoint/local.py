@@ -26,7 +26,7 @@ from milepost.checkpoint.reader import JournalReader
 from milepost.checkpoint.space import Space
 from milepost.checkpoint.verification import Given, Verification
 from milepost.checkpoint.view import View, next_time
-from milepost.model.errors import CorruptCheckpointError, KeyFileError, StoreError, StoreUnwritableError, UntrustedError
+from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError, UntrustedError
 from milepost.model.record import BlobRef, Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob, Trouble, TroubleKind
@@ -189,6 +189,12 @@ class LocalStore:
         with self._lock:
             return self._fresh()
 
+    @contextmanager
+    def looking(self) -> Iterator[View]:
+        """What all journals say, while no other thread adds to it."""
+        with self._lock:
+            yield self._fresh()
+
     def read_anew(self) -> View:
         """What all journals say at this moment, nothing of it remembered.
 
@@ -228,11 +234,16 @@ class LocalStore:
 
     def _fresh(self) -> View:
         self._layout.require_readable()
-        came = self._reader.refresh()
-        if came is None:
-            self._view = View(self._reader.read_all())
-        else:
-            self._view.extend(came)
+        try:
+            came = self._reader.refresh()
+            if came is None:
+                self._view = View(self._reader.read_all())
+            else:
+                self._view.extend(came)
+        except BaseException:
+            # Interrupted, or there is no key: what was read in part must not count as read.
+            self._reader, self._view = JournalReader(self._layout.journal, self.authenticator), View()
+            raise
         return self._view
 
     @contextmanager
@@ -318,7 +329,7 @@ class LocalStore:
 
     def _mark(self, lines: tuple[str, ...], files: tuple[str, ...]) -> None:
         """Without the mark the records are as good, but hashed before they are given back: no reason to complain."""
-        with self._lock, suppress(OSError, StoreError, KeyFileError):
+        with self._lock, suppress(OSError, StoreError):
             self._append(Entry(next_time(self._view.last), next(self._sequence), durable=lines, files=files))
 
     def _counts(self, written: Written) -> bool:

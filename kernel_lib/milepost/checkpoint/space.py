@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
 from milepost.checkpoint.atomic import write_file
@@ -13,7 +13,7 @@ from milepost.checkpoint.background import Background
 from milepost.checkpoint.cleanup import Cleaned, Cleanup, Owner, Rules
 from milepost.checkpoint.eviction import needed_bytes
 from milepost.checkpoint.sweep import GRACE
-from milepost.checkpoint.view import View
+from milepost.checkpoint.view import Version, View
 from milepost.model.errors import StoreLimitError
 from milepost.model.record import Record
 from milepost.model.sizes import size
@@ -39,6 +39,7 @@ class Store(Owner, Protocol):
     """What the room of a store needs of it."""
 
     def tell(self, trouble: Trouble) -> None: ...
+    def looking(self) -> AbstractContextManager[View]: ...
 
 
 class Space:
@@ -107,8 +108,16 @@ class Space:
         Raises
         ------
         StoreLimitError
-            When it is itself what is worth the least, and had to go.
+            When it is itself what is worth the least, and had to go. Nothing else: it is saved all the same.
         """
+        try:
+            self._see_to(record, view)
+        except StoreLimitError:
+            raise
+        except Exception as error:
+            self._warn(error)
+
+    def _see_to(self, record: Record, view: View) -> None:
         self._written += record.nbytes
         if not self._asked or self._written >= WRITTEN:
             self._asked = True
@@ -138,10 +147,11 @@ class Space:
         now = time.monotonic()
         if self._used <= limit and now - self._looked < LOOK_AGAIN:
             return
-        self._used, self._looked = needed_bytes(self._store.view().versions()), now
+        with self._store.looking() as seen:
+            self._used, self._looked = needed_bytes(seen.versions()), now
         if self._used <= limit:
             return
-        evicted = Cleanup(self._store, Rules(limit=int(limit * FILLED), grace=GRACE)).free().evicted
+        evicted = self._free(int(limit * FILLED))
         self._used = float("inf")
         for other in evicted:
             if (other.task, other.saved_at) != (record.task, record.saved_at):
@@ -149,6 +159,25 @@ class Space:
         if any((other.task, other.saved_at) == (record.task, record.saved_at) for other in evicted):
             words = "all else in it saves more computing for its bytes"
             raise StoreLimitError(f"task {record.task!r} has {size(record.nbytes)}, {self._words(limit)}, and {words}")
+
+    def _free(self, limit: int) -> Sequence[Record]:
+        """Make room; what had to go, which is to be told even where what is left of it could not be removed."""
+        with self._store.looking() as view:
+            displaced = {version.sum for version in view.displaced()}
+            before = [version for version in view.versions() if version.trusted and version.sum not in displaced]
+        try:
+            return Cleanup(self._store, Rules(limit=limit, grace=GRACE)).free().evicted
+        except Exception as error:
+            self._warn(error)
+            return self._gone(before)
+
+    def _gone(self, before: Sequence[Version]) -> list[Record]:
+        with self._store.looking() as view:
+            return [version.record for version in before if not view.standing(version.sum)]
+
+    def _warn(self, error: Exception) -> None:
+        why = str(error) or type(error).__name__
+        _log.warning("%s may take more than its size limit: the clean-up failed: %s", self._store.layout.root, why)
 
     def _evicted(self, record: Record, limit: int) -> str:
         words = f"{size(record.nbytes)} of task {record.task!r}, saved {record.saved_at[:16].replace('T', ' ')} UTC"

@@ -65,16 +65,16 @@ class SnapshotWarning(UserWarning):
     """Part of a snapshot cannot be used; the tasks it names run again, the rest is intact."""
 
 
-class KeyFileError(MilepostError):
-    """The user's signing key cannot be read, created or used."""
-
-
 class KeyFileWarning(UserWarning):
     """Others can read the user's signing key."""
 
 
 class StoreError(MilepostError):
     """The checkpoint store could not do what was asked."""
+
+
+class KeyFileError(StoreError):
+    """The user's signing key cannot be read, created or used: without it, no store can."""
 
 
 class StoreUnwritableError(StoreError):

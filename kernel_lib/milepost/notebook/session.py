@@ -18,7 +18,7 @@ from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.functions import MapPart, TaskFunction
 from milepost.functions.registered import Role
 from milepost.model.cancel import CancelSignal
-from milepost.model.errors import KeyFileError, StoreError, UsageError
+from milepost.model.errors import StoreError, UsageError
 from milepost.model.events import Event, EventKind
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
@@ -137,7 +137,7 @@ class Session:
         """A new log for a task that starts; without a file where none can be written."""
         try:
             self.logs[name] = Log(self.store.log(name))
-        except (StoreError, KeyFileError):
+        except StoreError:
             self.logs[name] = Log()
         return self.logs[name]
 
