@@ -13,12 +13,14 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from milepost.checkpoint import background, durability
+from milepost.checkpoint import atomic, background, durability
+from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.local import LocalStore
-from milepost.model.errors import StoreUnwritableError
+from milepost.model.errors import StoreError, StoreUnwritableError
 from milepost.model.record import Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob, Trouble, TroubleKind
@@ -48,6 +50,24 @@ def troubles(store: LocalStore) -> list[Trouble]:
     told: list[Trouble] = []
     store.on_trouble(told.append)
     return told
+
+
+def change_between_hash_and_write(monkeypatch: pytest.MonkeyPatch, value: bytearray) -> None:
+    """As another thread may: each buffer is written only after it was hashed and then changed."""
+    begin, write = Drafts.begin, atomic._write_new
+
+    def hashed_first(self: Drafts, data: memoryview, *, write: bool) -> None:
+        begin(self, data, write=False)
+        self._addresses[-1].result()
+        self._drafts[-1] = self._threads.submit(self._write, data) if write else None
+
+    def late(path: Path, data: Any, mode: int, durable: bool) -> None:
+        if mode == 0o444:
+            value[7] = 1
+        write(path, data, mode, durable)
+
+    monkeypatch.setattr(Drafts, "begin", hashed_first)
+    monkeypatch.setattr(atomic, "_write_new", late)
 
 
 class Disk:
@@ -253,6 +273,52 @@ class TestFailures:
         disk.go_on.set()
         store.flush()
         assert [trouble.record for trouble in troubles] == [saved]
+
+    @pytest.mark.parametrize("nbytes", [70_000, 5 << 20])
+    def test_a_value_that_changes_while_it_is_saved_is_told_and_spoils_no_other(
+        self, store: LocalStore, folder: Path, troubles: list[Trouble], monkeypatch: pytest.MonkeyPatch, nbytes: int
+    ) -> None:
+        value = bytearray(nbytes)
+        before = bytes(value)
+        change_between_hash_and_write(monkeypatch, value)
+        store.save(record("busy"), {"values": Blob(b"", (value,))})
+        assert not store.flush()
+        assert [(trouble.kind, trouble.record.task) for trouble in troubles] == [(TroubleKind.DAMAGED, "busy")]
+        assert "another thread changed it" in troubles[0].text
+        assert durable(folder) == {}
+        monkeypatch.undo()
+        store.save(record("innocent"), {"values": Blob(b"", (before,))})
+        store.flush()
+        fresh = LocalStore(folder, MINE)
+        (found,) = fresh.records()
+        assert found.durable
+        assert bytes(fresh.open(found, "values").buffers[0]) == before
+
+    def test_what_was_not_written_as_it_was_is_not_taken_for_another(
+        self, store: LocalStore, folder: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Before the thread in the background has seen it."""
+        disk.go_on.clear()
+        store.save(record("first"), {})
+        assert disk.reached.wait(30)
+        value = bytearray(5 << 20)
+        before = bytes(value)
+        with monkeypatch.context() as patch:
+            change_between_hash_and_write(patch, value)
+            store.save(record("busy"), {"values": Blob(b"", (value,))})
+        saved = store.save(record("innocent"), {"values": Blob(b"", (before,))})
+        assert bytes(store.open(saved, "values").buffers[0]) == before
+        disk.go_on.set()
+        store.flush()
+        assert bytes(LocalStore(folder, MINE).open(saved, "values").buffers[0]) == before
+
+    def test_who_waits_hears_of_a_value_that_changed(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        value = bytearray(70_000)
+        change_between_hash_and_write(monkeypatch, value)
+        with pytest.raises(StoreError, match="task 'busy'.*another thread changed it"):
+            store.save(record("busy"), {"values": Blob(b"", (value,))}, durable=True)
 
     def test_a_mark_that_cannot_be_written_is_no_trouble(
         self, store: LocalStore, folder: Path, troubles: list[Trouble], monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,7 @@ from milepost.checkpoint.atomic import sync
 from milepost.checkpoint.background import Background
 from milepost.checkpoint.layout import OLD, Layout
 from milepost.checkpoint.objects import MAP_FROM, file_of
+from milepost.model.errors import CorruptCheckpointError
 from milepost.model.record import Record
 
 _ATTEMPTS, _MOMENT = 20, 0.05
@@ -52,6 +53,9 @@ class Durability:
     failed : callable
         `failed(written, error)` is told of what could not be synced. It is not tried again: the system tells of lost
         bytes once, and calls them safe the next time.
+    confirm : callable
+        `confirm(written, stopping)` verifies what a line names, and says whether it has, which it has not when
+        `stopping()`; raises `CorruptCheckpointError` where it is not what was to be written.
     stands : callable
         `stands(written)` says whether a line still counts.
     """
@@ -60,12 +64,14 @@ class Durability:
         self,
         layout: Layout,
         mark: Callable[[tuple[str, ...], tuple[str, ...]], None],
-        failed: Callable[[Written, OSError], None],
+        failed: Callable[[Written, OSError | CorruptCheckpointError], None],
+        confirm: Callable[[Written, Callable[[], bool]], bool] = lambda written, stopping: True,
         stands: Callable[[Written], bool] = lambda written: True,
     ) -> None:
         self._layout = layout
         self._mark = mark
         self._tell = failed
+        self._confirm = confirm
         self._stands = stands
         self._failed: set[str] = set()
         self._broken: dict[Path, OSError] = {}
@@ -89,7 +95,8 @@ class Durability:
         once = _Once(self._broken)
         # As they are now: should one be exchanged before it is synced, it is not what the mark speaks of.
         files = {written.line: self._files(written) for written in batch}
-        good = self._each(batch, lambda written: once.sync(written.objects(self._layout)))
+        good = self._each(batch, lambda written: self._confirm(written, lambda: self._background.stopping))
+        good = self._each(good, lambda written: once.sync(written.objects(self._layout)))
         good = self._each(good, lambda written: once.sync(self._folders(written)))
         good = self._each(good, lambda written: self._sync_journal(written, once))
         lines = tuple(written.line for written in good if written.record)
@@ -106,24 +113,23 @@ class Durability:
                         found.append(file_of(address, self._layout.object(address).lstat()))
         return found
 
-    def _each(self, batch: Sequence[Written], work: Callable[[Written], None]) -> list[Written]:
+    def _each(self, batch: Sequence[Written], work: Callable[[Written], bool | None]) -> list[Written]:
         """Those of the lines with which the work succeeds."""
         good = []
         for written in batch:
             try:
                 if self._done(written, work):
                     good.append(written)
-            except OSError as error:
+            except (OSError, CorruptCheckpointError) as error:
                 self._failed.add(written.line)
                 self._tell(written, error)
         return good
 
-    def _done(self, written: Written, work: Callable[[Written], None]) -> bool:
-        """Do the work; False where the line counts no more, and what it named was cleaned up."""
+    def _done(self, written: Written, work: Callable[[Written], bool | None]) -> bool:
+        """Do the work; False where it says so, or the line counts no more, and what it named was cleaned up."""
         for _ in range(_ATTEMPTS):
             try:
-                work(written)
-                return True
+                return work(written) is not False
             except FileNotFoundError as error:
                 if not self._layout.root.is_dir():
                     raise

@@ -40,6 +40,10 @@ INLINE_UP_TO = 2048
 _NOT_DURABLE = (
     "it is saved, and survives the end of this process, but perhaps no power loss, as it could not be synced to"
 )
+_CHANGED = (
+    "its result is not saved any more, as what was written is not what it was when the save began: another thread "
+    "changed it meanwhile, or the disk is failing. Run the task again once nothing changes its variables"
+)
 _RUN_AGAIN = "What its variables hold may be wrong: run the task again, and what was computed from it."
 _log = logging.getLogger("milepost.store")
 
@@ -62,7 +66,7 @@ class LocalStore:
         self._objects = Objects(self._layout)
         self._signer = signer
         self._durable = durable
-        self._durability = Durability(self._layout, self._mark, self._not_durable, self._counts)
+        self._durability = Durability(self._layout, self._mark, self._not_durable, self._confirm, self._counts)
         self._verification = Verification(self._objects, self._damaged)
         self._listeners: list[Callable[[Trouble], None]] = []
         self.space = Space(self)
@@ -100,6 +104,8 @@ class LocalStore:
             self._durability.add(written)
         self.space.saved(stored, self._view)
         if (durable or self._durable) and not self._durability.wait(written):
+            if not self._stands(stored):
+                raise StoreError(f"task {record.task!r}: {_CHANGED}")
             raise StoreUnwritableError(f"task {record.task!r}: {_NOT_DURABLE} {self._layout.root}")
         return stored
 
@@ -335,13 +341,29 @@ class LocalStore:
     def _counts(self, written: Written) -> bool:
         return written.record is None or self._stands(written.record)
 
-    def _not_durable(self, written: Written, error: OSError) -> None:
+    def _confirm(self, written: Written, stopping: Callable[[], bool]) -> bool:
+        blobs = written.record.blobs.values() if written.record else ()
+        named = (item for blob in blobs for item in blob.objects.items())
+        return all(self._objects.confirm(address, size, stopping) for address, size in named)
+
+    def _not_durable(self, written: Written, error: OSError | CorruptCheckpointError) -> None:
+        if isinstance(error, CorruptCheckpointError):
+            return self._changed(written, str(error))
         with self._lock:
             self._session = ""  # what follows in a journal that cannot be synced is no safer
         record = written.record
         if record is not None and (not isinstance(error, FileNotFoundError) or self._stands(record)):
             text = f"{_NOT_DURABLE} {self._layout.root} ({error.strerror or error})"
             self.tell(Trouble(TroubleKind.NOT_DURABLE, record, f"task {record.task!r}: {text}"))
+
+    def _changed(self, written: Written, why: str) -> None:
+        """A line names what was not written: it is taken back, and the file put aside."""
+        record = written.record
+        told = record is not None and self._stands(record)
+        with suppress(OSError, StoreError):
+            self.write(dropped=(written.line,))
+        if record is not None and told:
+            self.tell(Trouble(TroubleKind.DAMAGED, record, f"task {record.task!r}: {_CHANGED} ({why})"))
 
     def _damaged(self, record: Record, why: str) -> None:
         """What is damaged is put aside, so that no later process gives it back."""

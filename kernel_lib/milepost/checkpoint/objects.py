@@ -96,8 +96,7 @@ class Objects:
             draft = drafts.draft(number) if drafts else None
             if draft is None or not publish(draft, path):
                 write_file(path, view, mode=_OBJECT_MODE)
-            with suppress(FileNotFoundError):  # a clean-up may have it already: see `ensure`
-                self._sound[address] = _identity(path.lstat())
+            # Not known to be sound: another thread may change a value between its hash and its writing. See `confirm`.
         return address
 
     def ensure(self, address: str, data: Any) -> None:
@@ -143,16 +142,28 @@ class Objects:
                 self._sound[address] = _identity(found)
             return data
 
-    def check(self, address: str, size: int, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Verify an object, in little memory, unless it was and has not changed; leaves off when `stopping()`."""
+    def check(self, address: str, size: int, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Verify an object, in little memory, unless it was and has not changed; False when `stopping()` left it off."""
         with self._opened(address, size) as descriptor:
             identity = _identity(os.fstat(descriptor))
             if self._sound.get(address) == identity:
-                return
+                return True
             found = _address_of_file(descriptor, stopping)
             if found is not None:
                 _require(address, found)
                 self._sound[address] = identity
+            return found is not None
+
+    def confirm(self, address: str, size: int, stopping: Callable[[], bool]) -> bool:
+        """As `check`, of what was just written; raises the `OSError` of what cannot be read."""
+        try:
+            return self.check(address, size, stopping)
+        except CorruptCheckpointError as error:
+            cause = error.__cause__
+            if isinstance(cause, _DamagedError) or not isinstance(cause, OSError):
+                raise
+            self._damaged.pop(address, None)  # a clean-up may have it for a moment
+            raise cause from None
 
     def heal(self) -> None:
         """Move damaged objects out of the way, so that saving the same bytes again writes them anew."""
