@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def only_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """Journals hold the lines that the test has written, and no marks between them."""
-    monkeypatch.setattr(LocalStore, "_mark", lambda self, lines: None)
+    monkeypatch.setattr(LocalStore, "_mark", lambda self, lines, files: None)
 
 
 @pytest.fixture
@@ -319,6 +319,40 @@ def test_what_could_not_be_read_for_want_of_a_key_is_read_later(
             other.records()
     key.write_bytes(b"m" * 32)
     assert [found.task for found in other.records()] == ["a"]
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.75])
+def test_nothing_follows_an_older_state_of_the_journal(folder: Path, store: LocalStore, part: float) -> None:
+    """As when a tool that keeps folders equal brings back half a copy: what follows a torn line would be lost."""
+    for task in "ab":
+        store.save(record(task), {})
+    store.flush()
+    (journal,) = journals(folder)
+    data = journal.read_bytes()
+    journal.write_bytes(data[: int(len(data) * part)])
+    for task in "cd":
+        store.save(record(task), {})
+    store.flush()
+    assert {found.task for found in LocalStore(folder, MINE).records()} >= {"c", "d"}
+    assert len(journals(folder)) == 2
+
+
+def test_an_equal_value_of_another_user_is_used(
+    folder: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the owner of a file, or who may write to it, may give it a fresh time."""
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    store.save(record("a"), {"values": Blob(STREAM, (LARGE,))})
+    found = objects(folder)
+    monkeypatch.setattr("milepost.checkpoint.objects.os.utime", refuse)
+    other = LocalStore(folder, MINE)
+    saved = other.save(record("b"), {"values": Blob(STREAM, (LARGE,))})
+    assert other.flush()
+    assert objects(folder) == found
+    assert other.open(saved, "values").stream == STREAM
 
 
 def hurt(folder: Path, address: str, how: str) -> None:

@@ -311,6 +311,15 @@ class TestTrust:
         assert trusted.trusted
         assert store.open(trusted, "values").stream == b"harmless" * 500
 
+    def test_trust_leaves_it_to_this_user_how_many_versions_are_kept(self, place: Place) -> None:
+        LocalStore(place.folder, STRANGER).save(Record(task="shared", key="theirs", keep=1), {})
+        store = LocalStore(place.folder, MINE)
+        listed = [item for item in store.records() if item.task == "shared"]
+        for key in ("one", "two"):
+            store.save(Record(task="shared", key=key), {})
+        assert store.trust(listed) == 1
+        assert {item.key for item in store.history("shared")} == {"theirs", "one", "two"}
+
     def test_what_is_trusted_already_is_not_signed_again(self, place: Place) -> None:
         store = LocalStore(place.folder, MINE)
         size = sum(path.stat().st_size for path in (place.folder / "journal").iterdir())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -29,6 +31,20 @@ def saved(task: str = "a", key: str = "k", signer: Signer = MINE, at: str = "202
 
 def durable(entries: Iterable[Entry]) -> list[tuple[str, bool]]:
     return [(record.key, record.durable) for record in View(entries).history("a")]
+
+
+def test_a_record_may_be_marked_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    (version,) = View([saved()]).of("a")
+
+    def hasty(entry: Any, **facts: Any) -> Any:
+        made = replace(entry, **facts)
+        if "unread" in facts:
+            version.mark_durable()  # as another thread does, at this moment
+        return made
+
+    monkeypatch.setattr("milepost.checkpoint.view.replace", hasty)
+    assert version.record.key == "k"
+    assert version.record.durable
 
 
 def test_an_entry_knows_the_sum_of_its_line() -> None:

@@ -60,17 +60,19 @@ def publish(draft: Path, path: Path) -> bool:
     return True
 
 
-def append_line(path: Path, line: bytes, *, new: bool = False) -> int | None:
-    """Append `line` with a single write, to a `new` file or to one that is there; how long it is then (bytes).
+def append_line(path: Path, line: bytes, *, after: int = 0) -> int | None:
+    """Append `line` with a single write, to a file of `after` bytes, a new one with 0; how long it is then (bytes).
 
-    None where it has another name by now, or none: a clean-up may have read it before the line was there. Then the
-    line belongs into a new file of another name; no name is used twice, so that readers see when they have missed one.
+    None where it has another name by now, or none: a clean-up may have read it before the line was there. Or another
+    length: it was exchanged for an older state, of which the last line may lack its end. Then the line belongs into a
+    new file of another name; no name is used twice, so that readers see when they have missed one.
 
     Raises
     ------
     OSError
         When not all of it went in.
     """
+    new = not after
     flags = os.O_WRONLY | os.O_APPEND | _NO_FOLLOW | (os.O_CREAT | os.O_EXCL if new else 0)
     try:
         descriptor = os.open(path, flags, FILE_MODE)
@@ -79,6 +81,8 @@ def append_line(path: Path, line: bytes, *, new: bool = False) -> int | None:
             raise
         return None
     try:
+        if os.fstat(descriptor).st_size != after:
+            return None
         if os.write(descriptor, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         found = os.fstat(descriptor)

@@ -80,6 +80,8 @@ class LocalStore:
         self._view = View()
         self._sequence = itertools.count(1)
         self._session = ""
+        self._length = 0
+        """Of the session's journal, as this session left it."""
 
     @property
     def path(self) -> Path:
@@ -180,8 +182,8 @@ class LocalStore:
         """
         strange = [record for record in records if not record.trusted]
         for record in strange:
-            # No mark: what a stranger wrote is hashed before it is given back.
-            self.write(record=replace(record, trusted=True))
+            # No mark: what a stranger wrote is hashed before it is given back. Nor is theirs how many versions we keep.
+            self.write(record=replace(record, trusted=True, keep=0))
         return len(strange)
 
     def write(self, **facts: Any) -> None:
@@ -309,7 +311,8 @@ class LocalStore:
         while True:
             new = not self._session
             journal = self._layout.journal / f"{self._session_name()}.jsonl"
-            length = self._write(journal, line, new)
+            length = self._write(journal, line, 0 if new else self._length)
+            self._length = length or 0
             if length is None or length > LONGEST_JOURNAL:
                 self._session = ""
             if length is not None:
@@ -317,9 +320,9 @@ class LocalStore:
                     roster.enter(self._layout, journal)
                 return Written(sum_of(line), journal)
 
-    def _write(self, journal: Path, line: bytes, new: bool) -> int | None:
+    def _write(self, journal: Path, line: bytes, after: int) -> int | None:
         try:
-            return append_line(journal, line, new=new)
+            return append_line(journal, line, after=after)
         except OSError:
             # The line may be there in part. Nothing may follow it in its file, so the next one starts another.
             self._session = ""

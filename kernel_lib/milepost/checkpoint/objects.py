@@ -187,12 +187,20 @@ class Objects:
         except CorruptCheckpointError:
             self.heal()
             return False
+        return self._touch(address, path)
+
+    def _touch(self, address: str, path: Path) -> bool:
+        """A fresh time keeps other processes' clean-up away until our record is written; False when one was faster."""
+        checked = self._sound.get(address)
         try:
-            # A fresh time keeps other processes' clean-up away from it until our record is written.
             os.utime(path)
-            self._sound[address] = _identity(path.lstat())
-        except FileNotFoundError:  # one was faster
+            found = _identity(path.lstat())
+        except FileNotFoundError:
             return False
+        except PermissionError:
+            return True  # another user's, in a store that is shared: `ensure` writes it anew where it has gone
+        if checked is not None and checked[0] == found[0]:
+            self._sound[address] = found
         return True
 
     def _is_there(self, address: str) -> bool:

@@ -55,14 +55,16 @@ class Version:
     @property
     def record(self) -> Record:
         """What the line says."""
-        if self._record is None:
+        # Another thread may mark it meanwhile.
+        record, durable = self._record, self._durable
+        if record is None or record.durable != durable:
             entry = self._entry
             found = entry.record or (entry.unread.read() if entry.unread else None)
             assert found is not None, "a version is of an entry with a record"
-            self._record = replace(found, durable=True) if self._durable else found
+            record = self._record = found if found.durable == durable else replace(found, durable=durable)
             # The text is not kept beside the record.
-            self._entry = replace(entry, record=self._record, unread=None)
-        return self._record
+            self._entry = replace(entry, record=record, unread=None)
+        return record
 
     @property
     def outline(self) -> Record:
@@ -72,7 +74,7 @@ class Version:
 
     def mark_durable(self) -> None:
         """It survives power loss."""
-        self._durable, self._record = True, None
+        self._durable = True
 
 
 class Records(Sequence[Record]):
