@@ -312,12 +312,10 @@ class TestFailures:
         store.flush()
         assert bytes(LocalStore(folder, MINE).open(saved, "values").buffers[0]) == before
 
-    def test_who_waits_hears_of_a_value_that_changed(
-        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_who_waits_hears_of_a_value_that_changed(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
         value = bytearray(70_000)
         change_between_hash_and_write(monkeypatch, value)
-        with pytest.raises(StoreError, match="task 'busy'.*another thread changed it"):
+        with pytest.raises(StoreError, match=r"task 'busy'.*another thread changed it"):
             store.save(record("busy"), {"values": Blob(b"", (value,))}, durable=True)
 
     def test_a_mark_that_cannot_be_written_is_no_trouble(

@@ -192,6 +192,7 @@ class TestDamage:
     def test_a_damaged_object_is_never_opened(self, store: LocalStore, folder: Path, which: int, damage: str) -> None:
         saved = store.save(record("bad"), {"values": Blob(STREAM, (LARGE, b"small" * 9))})
         good = store.save(record("good"), {"values": Blob(b"other", (LARGE[::-1],))})
+        store.flush()
         ref = saved.blobs["values"]
         hurt(folder, (ref.stream, *ref.buffers)[which], damage)
         with pytest.raises(CorruptCheckpointError, match="'bad'"):
@@ -203,6 +204,7 @@ class TestDamage:
     def test_saving_again_heals(self, store: LocalStore, folder: Path, damage: str) -> None:
         blob = Blob(b"s", (LARGE,))
         saved = store.save(record(), {"values": blob})
+        store.flush()
         hurt(folder, saved.blobs["values"].buffers[0], damage)
         with pytest.raises(CorruptCheckpointError):
             store.open(saved, "values")
@@ -353,6 +355,18 @@ def test_an_equal_value_of_another_user_is_used(
     assert other.flush()
     assert objects(folder) == found
     assert other.open(saved, "values").stream == STREAM
+
+
+def test_a_folder_that_may_not_be_entered_is_a_clear_error(
+    folder: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(layout: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder / "format"))
+
+    monkeypatch.setattr("milepost.checkpoint.layout.Layout.require_readable", refuse)
+    for look in (store.records, lambda: store.history("a"), lambda: store.save(record(), {})):
+        with pytest.raises(StoreError, match=r"format cannot be read \(Permission denied\): mend its permissions"):
+            look()
 
 
 def hurt(folder: Path, address: str, how: str) -> None:

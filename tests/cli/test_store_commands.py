@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from milepost.checkpoint.layout import marker, store_path
+from milepost.checkpoint.layout import Layout, marker, store_path
 from milepost.checkpoint.local import LocalStore
+from milepost.cli.main import main
 from milepost.model.record import Output, Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob
@@ -238,3 +241,24 @@ class TestClean:
     )
     def test_what_is_wrong_is_said(self, folder: Path, options: list[str], message: str) -> None:
         assert message in milepost(folder, "gc", "study.ipynb", *options, code=2)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.EACCES, "cannot be used"), (errno.EROFS, "cannot be written"), (errno.EIO, "used")]
+)
+def test_what_the_system_refuses_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, words: str
+) -> None:
+    """Not as root, who may do all, and on no disk that would have to be mounted: the system's answer is made up."""
+    path = str(folder / "study.milepost" / "quarantine")
+
+    def refuse(layout: Layout) -> Path:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setenv("MILEPOST_KEY_FILE", str(folder / "key"))
+    monkeypatch.setattr(Layout, "quarantine", property(refuse))
+    assert main(["verify", str(folder / "study.ipynb")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"milepost: {folder / 'study.ipynb'} ")
+    assert f"{words} ({path}: {os.strerror(number)}): mend its permissions" in told

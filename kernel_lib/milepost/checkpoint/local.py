@@ -241,16 +241,21 @@ class LocalStore:
         return self._signer
 
     def _fresh(self) -> View:
-        self._layout.require_readable()
         try:
+            self._layout.require_readable()
             came = self._reader.refresh()
             if came is None:
                 self._view = View(self._reader.read_all())
             else:
                 self._view.extend(came)
-        except BaseException:
+        except BaseException as error:
             # Interrupted, or there is no key: what was read in part must not count as read.
             self._reader, self._view = JournalReader(self._layout.journal, self.authenticator), View()
+            if isinstance(error, OSError):
+                raise StoreError(
+                    f"{error.filename or self._layout.root} cannot be read ({error.strerror or error}): mend its "
+                    "permissions, or name another place in MILEPOST_STORE"
+                ) from error
             raise
         return self._view
 

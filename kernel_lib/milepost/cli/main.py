@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import warnings
@@ -15,6 +16,8 @@ from milepost.model.errors import MilepostError, UsageError
 
 FINE, WRONG, USAGE = 0, 1, 2
 """Exit codes."""
+
+_WRITING = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 COMMANDS: tuple[ModuleType, ...] = (ls, gc, verify, trust, forget)
 """Each has `add`, which describes its arguments, and `run`, which gives the exit code."""
@@ -36,6 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who read the output has had enough (`| head`); Python would complain once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG
+    except OSError as error:
+        return _told(MilepostError(_refused(options.place, error)), WRONG)
+
+
+def _refused(place: str, error: OSError) -> str:
+    what = f"{error.filename}: " if error.filename else ""
+    done = "cannot be written" if error.errno in _WRITING else "cannot be used"
+    return (
+        f"{place} {done} ({what}{error.strerror or error}): mend its permissions, run this as its owner, or on a copy"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
