@@ -143,7 +143,7 @@ class Objects:
             return data
 
     def check(self, address: str, size: int, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Verify an object, in little memory, unless it was and has not changed; False when `stopping()` left it off."""
+        """Verify an object, in little memory, unless it was and has not changed; False where `stopping()` ended it."""
         with self._opened(address, size) as descriptor:
             identity = _identity(os.fstat(descriptor))
             if self._sound.get(address) == identity:
