@@ -169,7 +169,10 @@ class Session:
 
     def evicted(self, name: str) -> str:
         """When a result of a task last had to make room, "" where none had."""
-        return self.store.view().evicted(name)
+        try:
+            return self.store.view().evicted(name)
+        except StoreError:
+            return ""
 
     def reload(self, known: Known, name: str) -> Any:
         """One output built again from its record, None where that fails."""
