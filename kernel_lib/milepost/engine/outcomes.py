@@ -48,7 +48,7 @@ class Outcomes:
     def inputs(self, task: Task) -> Mapping[str, Any]:
         """The data of a task's dependencies, by name."""
         if not task.dependencies:
-            return _NO_INPUTS
+            return NO_INPUTS
         earlier, results, places = self._earlier, self._results, self._graph.places
         inputs, optional = {}, task.optional
         for name in task.dependencies:
@@ -99,4 +99,4 @@ class Outcomes:
             self._bus.emit(Event(kind, self._tools.clock.time(), name, result, result.message, self._tools.run))
 
 
-_NO_INPUTS: Mapping[str, Any] = MappingProxyType({})
+NO_INPUTS: Mapping[str, Any] = MappingProxyType({})

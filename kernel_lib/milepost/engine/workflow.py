@@ -16,7 +16,7 @@ from functools import partial
 from milepost.engine.attempt import Attempts
 from milepost.engine.books import Books
 from milepost.engine.nesting import key_of
-from milepost.engine.outcomes import Outcomes
+from milepost.engine.outcomes import NO_INPUTS, Outcomes
 from milepost.engine.schedule import HERE, NONE, THERE, Schedule
 from milepost.engine.selection import select
 from milepost.engine.state import TaskStateManager
@@ -278,7 +278,8 @@ class WorkflowExecutor:
         task = self._graph.listed[place]
         attempt = self._attempts.there if lane == THERE else self._attempts.here
         if task.timeout is None:
-            result = attempt(task, self._outcomes.inputs(task), self._signal)
+            inputs = self._outcomes.inputs(task) if task.dependencies else NO_INPUTS
+            result = attempt(task, inputs, self._signal)
         else:
             result = self._limited(place, task, attempt)
         try:  # `_done_with`, without a call for every task

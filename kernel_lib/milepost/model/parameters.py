@@ -25,7 +25,7 @@ class Parameters(NamedTuple):
     any_name: bool = False
 
 
-_NOTHING = Parameters()
+NOTHING = Parameters()
 _MANY = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _read: WeakKeyDictionary[Any, Parameters] = WeakKeyDictionary()
 
@@ -36,7 +36,7 @@ def parameters_of(body: Callable[..., Any]) -> Parameters:
         code = body.__code__
         number, unusual = code.co_argcount, code.co_kwonlyargcount or code.co_flags & _MANY
         if not (number or unusual):
-            return _NOTHING
+            return NOTHING
         if not (unusual or code.co_posonlyargcount or body.__dict__):  # says the same as its signature: no wrapper
             names, defaults = code.co_varnames[:number], body.__defaults__
             return _tuple(Parameters, (names, names[: -len(defaults)] if defaults else names, (), False))
@@ -73,7 +73,7 @@ def _inspected(body: Callable[..., Any]) -> Parameters:
     try:
         found = inspect.signature(body).parameters.values()
     except (TypeError, ValueError):
-        return _NOTHING
+        return NOTHING
     plain = [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return Parameters(
         named=tuple(p.name for p in plain if p.kind is not p.POSITIONAL_ONLY),

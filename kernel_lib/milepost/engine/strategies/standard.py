@@ -15,7 +15,7 @@ from milepost.model import checks
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled, UsageError
 from milepost.model.graph import did_you_mean
-from milepost.model.parameters import data_names, parameters_of
+from milepost.model.parameters import NOTHING, data_names, parameters_of
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.ports import Measured, TaskCall
@@ -102,6 +102,8 @@ def arguments(call: TaskCall) -> dict[str, Any]:
     """What the body's parameters name."""
     task = call.task
     parameters = parameters_of(task.run)
+    if parameters is NOTHING:
+        return {}
     names = data_names(task.run, task.dependencies) if parameters.any_name else parameters.named
     if not names:
         return {}
