@@ -177,10 +177,6 @@ class View:
         """When a version of a task last had to make room, "" where none had: ISO 8601, UTC."""
         return self._evicted.get(task, "")
 
-    def all_evicted(self) -> dict[str, str]:
-        """By task, when one of its versions last had to make room."""
-        return dict(self._evicted)
-
     def of(self, task: str) -> list[Version]:
         """The records of a task that stand, as in its history."""
         return sorted(self._standing.get(task, {}).values(), key=lambda version: version.rank, reverse=True)
