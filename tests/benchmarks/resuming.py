@@ -12,6 +12,7 @@ from time import perf_counter
 from shapes import Shape, make
 
 from milepost import Snapshot, Task, TaskResult, TaskRunnerBuilder, TaskStatus
+from milepost.model.trust import make_key
 
 
 class Remaining:
@@ -53,6 +54,7 @@ def measure(shape: str, size: int, remaining: int, concurrency: int) -> tuple[di
     snapshot = saved(made, remaining)
     seconds, ran = {}, {}
     with tempfile.TemporaryDirectory() as folder:
+        make_key(Path(folder) / "key")
         os.environ["MILEPOST_KEY_FILE"] = str(Path(folder) / "key")
         path = Path(folder) / "state.json"
         snapshot.save(path)

@@ -11,6 +11,8 @@ from typing import Any
 
 from saving import keep, store_at
 
+from milepost.model.trust import make_key
+
 HAS_DBOS = importlib.util.find_spec("dbos") is not None
 RESULT = {"rows": 1000, "mean": 0.5, "names": ["a", "b", "c"]}
 READS = "a + b['n'] + c[0] + len(d) + e"
@@ -30,6 +32,7 @@ class Notebook:
     def __init__(self, folder: Path) -> None:
         from IPython.core.interactiveshell import InteractiveShell
 
+        make_key(folder / "key")
         os.environ.update(JPY_SESSION_NAME=str(folder / "bench.ipynb"), MILEPOST_KEY_FILE=str(folder / "key"))
         self._shell = InteractiveShell.instance()
         self._shell.display_pub.publish = lambda *args, **kwargs: None  # a kernel sends it to the page and goes on

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tests.keys import signing_key
+
 from milepost import Snapshot, TaskRunnerBuilder
 
 
@@ -61,7 +63,7 @@ class Project:
 
     def script(self, *arguments: str, seed: int, key: str = "key") -> subprocess.CompletedProcess[str]:
         """Run `study` as a script."""
-        environment = {**os.environ, "PYTHONHASHSEED": str(seed), "MILEPOST_KEY_FILE": str(self.folder / key)}
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed), "MILEPOST_KEY_FILE": signing_key(self.folder / key)}
         command = [sys.executable, "-B", "study.py", *arguments]
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.checkpoint.project import Project, outcomes
+from tests.keys import signing_key
 
 from milepost import CancelSignal, EventKind, RetryPolicy, Task, TaskResult, TaskRunnerBuilder, TaskStatus, task
 from milepost.checkpoint.background import _all
@@ -116,7 +117,7 @@ LATE = "FACTOR = 5\n"
 
 @pytest.fixture(autouse=True)
 def own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILEPOST_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("MILEPOST_KEY_FILE", signing_key(tmp_path / "key"))
 
 
 @pytest.fixture

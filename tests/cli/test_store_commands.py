@@ -155,6 +155,31 @@ def test_a_key_that_others_can_read_is_told_in_a_line(folder: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+class TestKey:
+    @pytest.mark.parametrize("command", ["ls", "verify", "gc", "trust", "forget"])
+    def test_one_that_is_not_there_is_told_and_not_made(self, folder: Path, command: str) -> None:
+        names = ["load"] * (command == "forget")
+        missing = str(folder / "mistyped")
+        told = milepost(folder, command, "study.ipynb", *names, code=1, MILEPOST_KEY_FILE=missing)
+        assert told.startswith(f"milepost: there is no signing key {missing}")
+        assert not os.path.exists(missing)
+
+    @pytest.mark.parametrize("command", ["ls", "verify"])
+    def test_who_only_reads_needs_none(self, folder: Path, command: str) -> None:
+        milepost(folder, command, "study.ipynb", MILEPOST_KEY_FILE="", JUPYTER_DATA_DIR=str(folder / "jupyter"))
+        assert not (folder / "jupyter").exists()
+
+    def test_a_new_one_is_made_once(self, folder: Path) -> None:
+        told = milepost(folder, "key", "team key")
+        made = folder / "team key"
+        assert (made.stat().st_size, made.stat().st_mode & 0o777) == (32, 0o600)
+        assert told.rstrip().endswith(f"set MILEPOST_KEY_FILE='{made}'")
+        before = made.read_bytes()
+        assert "is there already, and is left as it is" in milepost(folder, "key", "team key", code=2)
+        assert made.read_bytes() == before
+        assert {row["state"] for row in listed(folder, MILEPOST_KEY_FILE=str(made))} == {"untrusted"}
+
+
 class TestVerify:
     def test_a_good_store(self, folder: Path) -> None:
         assert milepost(folder, "verify", "study.ipynb").startswith("3 results, 2 objects, 524 kB: no problem")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.helpers import BACKENDS, Backend, Board, shared_processes
+from tests.keys import signing_key
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
@@ -31,4 +32,4 @@ def board(tmp_path: Path) -> Iterator[Board]:
 
 @pytest.fixture
 def own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILEPOST_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("MILEPOST_KEY_FILE", signing_key(tmp_path / "key"))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.engine.helpers import WAIT, Board
+from tests.keys import signing_key
 
 from milepost import RetryPolicy, Task, TaskFunction, TaskRunner, TaskRunnerBuilder, TaskStatus, task
 from milepost.functions import use_registry
@@ -426,7 +427,7 @@ def test_a_mapped_function_is_no_task_by_itself(runner: TaskRunner) -> None:
 
 
 def test_a_store_keeps_each_item(tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILEPOST_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("MILEPOST_KEY_FILE", signing_key(tmp_path / "key"))
 
     def total(items: list[int], shift: int) -> int:
         runner = TaskRunnerBuilder().with_store(tmp_path / "store").build()

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.keys import signing_key
 
 from milepost import Snapshot, TaskError, TaskMetrics, TaskResult, TaskStateManager, TaskStatus
 from milepost.model.entry import Entries
@@ -39,7 +40,7 @@ tagged = st.sets(hashable) | st.frozensets(hashable) | st.dictionaries(hashable,
 @pytest.fixture(autouse=True, scope="module")
 def own_key(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MILEPOST_KEY_FILE", str(tmp_path_factory.mktemp("keys") / "key"))
+        patch.setenv("MILEPOST_KEY_FILE", signing_key(tmp_path_factory.mktemp("keys") / "key"))
         yield patch
 
 
@@ -207,7 +208,7 @@ def _evil_runs() -> str:
 def test_what_another_key_signed_is_never_unpickled(own_key: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _ran.clear()
     with own_key.context() as other:
-        other.setenv("MILEPOST_KEY_FILE", str(tmp_path / "theirs"))
+        other.setenv("MILEPOST_KEY_FILE", signing_key(tmp_path / "theirs"))
         text = Snapshot({"evil": success(Evil()), "good": success(1)}).to_json()
     with pytest.warns(SnapshotWarning, match=r"'evil'.*did not sign"):
         assert dict(Snapshot.from_json(text)) == {"good": success(1)}

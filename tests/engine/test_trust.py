@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from milepost.model.errors import KeyFileError, KeyFileWarning
-from milepost.model.trust import Signer, key_path
+from milepost.model.trust import Signer, UserSigner, key_path, make_key
 
 
 def test_a_key_is_created_private_and_kept(tmp_path: Path) -> None:
@@ -140,3 +140,36 @@ def test_the_environment_names_the_key(tmp_path: Path, monkeypatch: pytest.Monke
     assert key_path() == tmp_path / "jupyter" / "milepost" / "key"
     monkeypatch.setenv("MILEPOST_KEY_FILE", str(tmp_path / "mine"))
     assert key_path() == tmp_path / "mine"
+
+
+@pytest.fixture
+def absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What `MILEPOST_KEY_FILE` names, and is not there."""
+    path = tmp_path / "mistyped folder" / "key"
+    monkeypatch.setenv("MILEPOST_KEY_FILE", str(path))
+    return path
+
+
+def test_a_named_key_that_is_not_there_is_told_and_not_made(absent: Path) -> None:
+    user = UserSigner()
+    for ask in (Signer.load, lambda: user.sign(b"", "test"), lambda: user.verify(b"", "test", "")):
+        with pytest.raises(KeyFileError, match=rf"no signing key {absent}.*`milepost key '{absent}'`"):
+            ask()
+    assert not absent.parent.exists()
+
+
+def test_to_check_a_signature_makes_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MILEPOST_KEY_FILE", raising=False)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    user = UserSigner()
+    assert not user.verify(b"data", "test", Signer(b"k" * 32).sign(b"data", "test"))
+    assert not (tmp_path / "jupyter").exists()
+    other = UserSigner().sign(b"data", "test")
+    assert user.verify(b"data", "test", other)
+
+
+def test_a_key_is_never_made_in_the_place_of_another(tmp_path: Path) -> None:
+    assert make_key(tmp_path / "key")
+    before = (tmp_path / "key").read_bytes()
+    assert not make_key(tmp_path / "key")
+    assert (tmp_path / "key").read_bytes() == before

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.keys import signing_key
 from tests.notebook.kernel import Kernel
 
 Start = Callable[..., Kernel]
@@ -18,7 +19,7 @@ def bare(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     kernels: list[Kernel] = []
 
     def start(notebook: str = "nb.ipynb", **env: str) -> Kernel:
-        own = {"MILEPOST_KEY_FILE": str(home / "key"), "IPYTHONDIR": str(home / "ipython"), "NO_COLOR": "1"}
+        own = {"MILEPOST_KEY_FILE": signing_key(home / "key"), "IPYTHONDIR": str(home / "ipython"), "NO_COLOR": "1"}
         kernels.append(Kernel(tmp_path, notebook, **{**own, **env}))
         return kernels[-1]
 

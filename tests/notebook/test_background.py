@@ -14,6 +14,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from tests.keys import signing_key
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel, Reply
 
@@ -562,7 +563,12 @@ def executed(folder: Path, cells: list[str]) -> list[list[str]]:
     """What each cell of a notebook shows in a headless run, without our notes."""
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbformat.write(book, folder / "book.ipynb")
-    env = {**os.environ, "MILEPOST_KEY_FILE": str(folder / "key"), "IPYTHONDIR": str(folder / "ip"), "NO_COLOR": "1"}
+    env = {
+        **os.environ,
+        "MILEPOST_KEY_FILE": signing_key(folder / "key"),
+        "IPYTHONDIR": str(folder / "ip"),
+        "NO_COLOR": "1",
+    }
     command = [sys.executable, "-m", "jupyter", "execute", "--inplace", "book.ipynb"]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stderr.decode()

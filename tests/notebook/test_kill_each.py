@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.keys import signing_key
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel, Reply
 
@@ -103,7 +104,7 @@ def read_log(folder: Path) -> list[str]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[list[dict[str, Any]]]]:
     """The values and outputs of a run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    with Kernel(folder, PYTHONHASHSEED="11", MILEPOST_KEY_FILE=str(folder / "key")) as kernel:
+    with Kernel(folder, PYTHONHASHSEED="11", MILEPOST_KEY_FILE=signing_key(folder / "key")) as kernel:
         replies = run_all(kernel)
         assert read_log(folder) == TASKS
         return kernel.value(DIGEST), shown(replies)

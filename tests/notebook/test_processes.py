@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.keys import signing_key
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel, Reply
 from tests.notebook.test_background import PATIENCE, plain, settled, there, until
@@ -236,7 +237,9 @@ def test_what_cannot_travel_is_named(kernel: Kernel, body: str, error: str, word
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One kernel for several tests, with values that cannot travel."""
     home = tmp_path_factory.mktemp("shared")
-    with Kernel(home, MILEPOST_KEY_FILE=str(home / "key"), IPYTHONDIR=str(home / "ipython"), NO_COLOR="1") as made:
+    with Kernel(
+        home, MILEPOST_KEY_FILE=signing_key(home / "key"), IPYTHONDIR=str(home / "ipython"), NO_COLOR="1"
+    ) as made:
         made.run_ok("%load_ext milepost\nimport threading\nlock, items = threading.Lock(), [1]")
         made.run_ok("def magic(): return get_ipython()\ndef hidden(): return eval('lock')")
         yield made

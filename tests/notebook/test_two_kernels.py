@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.keys import signing_key
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel
 
@@ -22,13 +23,13 @@ CLEAN = "get_ipython()._milepost_extension.session.store.space.clean(grace=-1.0)
 @pytest.fixture
 def two(start: Start, tmp_path: Path) -> tuple[Kernel, Kernel]:
     """Two kernels of one notebook with one key."""
-    key = {"MILEPOST_KEY_FILE": str(tmp_path / "key")}
+    key = {"MILEPOST_KEY_FILE": signing_key(tmp_path / "key")}
     return start(**key), start(**key)
 
 
 def milepost(folder: Path, *arguments: str) -> str:
     """What the command line says, with the kernels' key."""
-    known = {**os.environ, "MILEPOST_KEY_FILE": str(folder / "key")}
+    known = {**os.environ, "MILEPOST_KEY_FILE": signing_key(folder / "key")}
     command = [sys.executable, "-m", "milepost.cli", arguments[0], "nb.milepost", *arguments[1:]]
     return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, check=True, timeout=60).stdout
 

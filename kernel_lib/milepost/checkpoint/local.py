@@ -28,7 +28,7 @@ from milepost.checkpoint.verification import Given, Verification
 from milepost.checkpoint.view import View, next_time
 from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError, UntrustedError
 from milepost.model.record import BlobRef, Record
-from milepost.model.trust import Signer
+from milepost.model.trust import UserSigner
 from milepost.ports import Blob, Trouble, TroubleKind
 
 LONGEST_JOURNAL = 4 << 20
@@ -56,7 +56,7 @@ class LocalStore:
     path : Path
         The store's folder; see `layout.store_path`.
     signer : Authenticator, optional
-        Signs what is saved and says what may be opened; else this user's own key, loaded when first needed.
+        Signs what is saved and says what may be opened; else this user's own key, read when first needed.
     durable : bool
         Have every save wait until its result is durable.
     """
@@ -64,7 +64,7 @@ class LocalStore:
     def __init__(self, path: Path | str, signer: Authenticator | None = None, *, durable: bool = False) -> None:
         self._layout = Layout(Path(path))
         self._objects = Objects(self._layout)
-        self._signer = signer
+        self._signer: Authenticator = signer or UserSigner()
         self._durable = durable
         self._durability = Durability(self._layout, self._mark, self._not_durable, self._confirm, self._counts)
         self._verification = Verification(self._objects, self._damaged)
@@ -236,8 +236,6 @@ class LocalStore:
 
     def authenticator(self) -> Authenticator:
         """What signs."""
-        if self._signer is None:
-            self._signer = Signer.load()
         return self._signer
 
     def _fresh(self) -> View:

@@ -8,9 +8,10 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 from types import ModuleType
 
-from milepost.cli import forget, gc, ls, trust, verify
+from milepost.cli import forget, gc, key, ls, trust, verify
 from milepost.cli.say import say
 from milepost.model.errors import MilepostError, UsageError
 
@@ -19,8 +20,10 @@ FINE, WRONG, USAGE = 0, 1, 2
 
 _WRITING = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
-COMMANDS: tuple[ModuleType, ...] = (ls, gc, verify, trust, forget)
-"""Each has `add`, which describes its arguments, and `run`, which gives the exit code."""
+COMMANDS: tuple[ModuleType, ...] = (ls, gc, verify, trust, forget, key)
+"""Each has `add`, which describes its arguments, `run`, which gives the exit code, and `PLACE` if it needs no store."""
+
+_PLACE = "NB", "a notebook, or its .milepost folder"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,12 +56,14 @@ def _refused(place: str, error: OSError) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("milepost", description="The saved results of a notebook's cells.")
+    parser.add_argument("--version", action="version", version=f"milepost {version('milepost')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
         summary = str(command.__doc__).partition("\n")[0].rpartition(": ")[2]
         described = commands.add_parser(name, help=summary, description=summary)
-        described.add_argument("place", metavar="NB", help="a notebook, or its .milepost folder")
+        metavar, words = getattr(command, "PLACE", _PLACE)
+        described.add_argument("place", metavar=metavar, help=words)
         command.add(described)
         described.set_defaults(run=command.run)
     return parser

@@ -6,14 +6,13 @@ import base64
 import json
 import pickle
 from dataclasses import asdict, replace
-from functools import cached_property
 from typing import Any
 
 from milepost.model.errors import KeyFileError
 from milepost.model.plain import TAG, NotPlainError, decode, plain_text
 from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
-from milepost.model.trust import Signer
+from milepost.model.trust import UserSigner
 
 PURPOSE = "snapshot"
 
@@ -28,12 +27,8 @@ class EntryError(ValueError):
 class Entries:
     """Writes and reads entries. The user's key is only asked for when a pickle needs it."""
 
-    @cached_property
-    def _signer(self) -> Signer:
-        try:
-            return Signer.load()
-        except KeyFileError as error:
-            raise EntryError(str(error)) from error
+    def __init__(self) -> None:
+        self._signer = UserSigner()
 
     def write(self, name: str, result: TaskResult) -> str:
         """The result as JSON text, its keys in order; raises `EntryError` when the data cannot be kept."""
@@ -59,7 +54,7 @@ class Entries:
             raise EntryError("it is not a JSON object")
         try:
             return self._read(name, entry)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError, KeyFileError) as error:
             raise EntryError(_words(error)) from error
 
     def _read(self, name: str, entry: dict[str, Any]) -> TaskResult:
@@ -84,7 +79,10 @@ class Entries:
             pickled = pickle.dumps(data, protocol=5)
         except Exception as error:  # a value's own code runs here
             raise EntryError(f"{type(error).__name__}: {error}") from error
-        signature = self._signer.sign(_signed(name, pickled), PURPOSE)
+        try:
+            signature = self._signer.sign(_signed(name, pickled), PURPOSE)
+        except KeyFileError as error:
+            raise EntryError(str(error)) from error
         return f'{{{PICKLED}, "value": "{base64.b64encode(pickled).decode()}", "signature": "{signature}"}}'
 
     def _read_data(self, name: str, data: Any) -> Any:

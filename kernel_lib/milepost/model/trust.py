@@ -5,9 +5,12 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import shlex
 import stat
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from milepost.model.errors import KeyFileError, KeyFileWarning
@@ -22,7 +25,7 @@ class Signer:
     Parameters
     ----------
     key : bytes
-        The secret, at least 32 bytes long. `Signer.load()` reads, or first creates, the user's own.
+        The secret, at least 32 bytes long. `UserSigner` has the user's own.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -35,25 +38,35 @@ class Signer:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Signer:
-        """The signer of the key file at `path` (else `key_path()`), which is created when there is none.
+        """As `find`; the user's own key, or one at `path`, is made where there is none."""
+        while (found := cls.find(path)) is None:
+            with _told(path or key_path()):
+                make_key(path or key_path())
+        return found
+
+    @classmethod
+    def find(cls, path: Path | None = None) -> Signer | None:
+        """The signer of the key file at `path` (else `key_path()`), None where there is none yet.
 
         Warns when others can read the file. One that `MILEPOST_KEY_FILE` names is meant to be shared: anybody may own
-        it, and its group may read it.
+        it, and its group may read it. It has to be there, since a new one in its place would be nobody else's.
 
         Raises
         ------
         KeyFileError
-            When the file cannot be read or created, is no key, or is one that others own or can change.
+            When the file cannot be read, is no key, or is one that others own or can change.
         """
         shared = path is None and bool(os.environ.get("MILEPOST_KEY_FILE"))
         path = path or key_path()
-        try:
-            return cls(_read_or_create(path, shared))
-        except OSError as error:
+        with _told(path):
+            if _is_there(path):
+                return cls(_read(path, shared))
+        if shared:
             raise KeyFileError(
-                f"the signing key {path} cannot be read or created ({error.strerror or error}); "
-                "mend its permissions, or name another file in MILEPOST_KEY_FILE"
-            ) from error
+                f"there is no signing key {path}, which MILEPOST_KEY_FILE names: mend that name, or make a new key to "
+                f"share with `milepost key {shlex.quote(str(path))}`"
+            )
+        return None
 
     def sign(self, data: bytes | bytearray | memoryview, purpose: str) -> str:
         """The signature of `data` for one purpose, in hex; another purpose has another signature."""
@@ -67,6 +80,23 @@ class Signer:
         """Whether `signature` is the one that `sign` gives; takes equally long for each wrong one."""
         given = signature.encode("utf-8", "surrogatepass")
         return hmac.compare_digest(self.sign(data, purpose).encode(), given)
+
+
+class UserSigner:
+    """This user's signer: the key is read when first asked for, and made only once there is something to sign."""
+
+    def __init__(self) -> None:
+        self._found: Signer | None = None
+
+    def sign(self, data: bytes | bytearray | memoryview, purpose: str) -> str:
+        """As `Signer.sign`; raises `KeyFileError` as `Signer.load`."""
+        self._found = self._found or Signer.load()
+        return self._found.sign(data, purpose)
+
+    def verify(self, data: bytes | bytearray | memoryview, purpose: str, signature: str) -> bool:
+        """As `Signer.verify`: what could a user without a key have signed? Raises `KeyFileError` as `Signer.find`."""
+        self._found = self._found or Signer.find()
+        return self._found is not None and self._found.verify(data, purpose, signature)
 
 
 def key_path() -> Path:
@@ -94,10 +124,26 @@ def _platform_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "jupyter"
 
 
-def _read_or_create(path: Path, shared: bool) -> bytes:
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _create(path)
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise KeyFileError(
+            f"the signing key {path} cannot be read or created ({error.strerror or error}); "
+            "mend its permissions, or name another file in MILEPOST_KEY_FILE"
+        ) from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _read(path: Path, shared: bool) -> bytes:
     with open(path, "rb", opener=_open_at_once) as file:
         _require_private(path, os.fstat(file.fileno()), shared)
         key = file.read(_LONGEST_KEY + 1)
@@ -125,7 +171,7 @@ def _require_private(path: Path, found: os.stat_result, shared: bool) -> None:
         raise KeyFileError(f"others can change the signing key {path}; if they did not, chmod {_fit(shared)} it")
     if found.st_mode & (0o004 if shared else 0o044):
         words = f"others can read the signing key {path}, and with it have you run anything; chmod {_fit(shared)} it"
-        warnings.warn(words, KeyFileWarning, stacklevel=4)
+        warnings.warn(words, KeyFileWarning, stacklevel=5)
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -137,19 +183,25 @@ def _fit(shared: bool) -> str:
     return "640" if shared else "600"
 
 
-def _create(path: Path) -> None:
-    """Write a new key beside `path` and link it there: whoever comes first wins, and nobody sees half a key."""
+def make_key(path: Path) -> bool:
+    """Write a new key, which only this user can read, with the folders above it; False where a file was there before.
+
+    It is written beside `path` and linked there: whoever comes first wins, and nobody sees half a key.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}")
     _write_private(draft, secrets.token_bytes(KEY_BYTES))
     try:
         os.link(draft, path)
     except FileExistsError:
-        pass
+        return False
     except OSError:  # no hard links here
-        if not path.exists():
-            os.replace(draft, path)
+        if path.exists():
+            return False
+        os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+    return True
 
 
 def _write_private(path: Path, data: bytes) -> None:
