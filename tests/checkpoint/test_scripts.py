@@ -20,6 +20,7 @@ from milepost.checkpoint.background import _all
 from milepost.checkpoint.layout import marker
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.memory import MemoryStore
+from milepost.checkpoint.objects import file_of
 from milepost.functions import use_registry
 from milepost.model.errors import StoreUnwritableError, UsageError
 from milepost.model.record import Record
@@ -745,10 +746,9 @@ def tasks():
         store = LocalStore(project.store)
         path = store.object_file(store.history("large")[0].blobs["values"].buffers[0])
         path.chmod(0o644)
-        times = path.stat()
         with path.open("r+b") as file:
             file.write(b"\0" * 8)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a disk does it, behind everybody's back
+        store._mark((), (file_of(path.name, path.stat()),))  # as a disk does it, behind everybody's back
         project.write("study", source.replace("float(large.sum())", "float(large.sum()) + 1"))
         hurt = project.run()
         assert (hurt.ran, hurt.data("total")) == (["total"], 100_000.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -23,14 +22,16 @@ def hurt(start: Start, tmp_path: Path) -> Kernel:
     first = start()
     first.run_ok(LOAD)
     assert first.value("get_ipython()._milepost_extension.session.store.flush()")
-    first.close()
     (path,) = [path for path in (tmp_path / "nb.milepost" / "objects").rglob("*") if len(path.name) == 64]
     path.chmod(0o644)
-    times = path.stat()
     with path.open("r+b") as file:
         file.write(b"\0" * 8)
     # As a disk does it, behind everybody's back: what was changed otherwise is seen at once.
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    first.run_ok(
+        f"from milepost.checkpoint.objects import file_of\nimport os\npath = {str(path)!r}\n"
+        "get_ipython()._milepost_extension.session.store._mark((), (file_of(os.path.basename(path), os.stat(path)),))"
+    )
+    first.close()
     return start()
 
 

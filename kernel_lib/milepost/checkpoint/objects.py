@@ -45,8 +45,9 @@ def flat(buffer: Any) -> memoryview:
 
 
 def file_of(address: str, found: os.stat_result) -> str:
-    """Which file holds an object, as it is now: another one, or one that was written to since, is called otherwise."""
-    return f"{address}:{found.st_ino:x}:{found.st_mtime_ns:x}"
+    """Which file holds an object, as it is now: another one, or one that was changed since, is called otherwise."""
+    inode, _, written, changed = _identity(found)
+    return f"{address}:{inode:x}:{written:x}:{changed:x}"
 
 
 class Objects:
@@ -56,7 +57,7 @@ class Objects:
         self._layout = layout
         self._damaged: dict[str, tuple[str, int]] = {}
         """What is wrong with an object, and the size that it should have, by address."""
-        self._sound: dict[str, tuple[int, int, int]] = {}
+        self._sound: dict[str, tuple[int, int, int, int]] = {}
         """What was verified, as it was then, by address."""
         self._large: set[int] | None = None
 
@@ -268,8 +269,9 @@ def _holds(path: Path, address: str, size: int) -> bool:
         os.close(descriptor)
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
+    """With both times: programs set the one of the last writing back, and on Windows the other is that of the birth."""
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _address_of_file(descriptor: int, stopping: Callable[[], bool]) -> str | None:
