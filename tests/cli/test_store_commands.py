@@ -268,6 +268,53 @@ class TestClean:
         assert message in milepost(folder, "gc", "study.ipynb", *options, code=2)
 
 
+@pytest.mark.parametrize("command", ["ls", "verify", "gc", "trust", "forget"])
+@pytest.mark.parametrize(("linked", "words"), [(False, "is a file"), (True, "is a link to nothing")])
+def test_what_is_no_folder_is_told(folder: Path, command: str, linked: bool, words: str) -> None:
+    place = folder / "other.milepost"
+    (folder / "other.ipynb").write_text("{}")
+    place.symlink_to("nowhere") if linked else place.write_text("")
+    told = milepost(folder, command, "other.ipynb", *["load"] * (command == "forget"), code=1)
+    assert told.startswith(f"milepost: other.milepost {words}, and no folder of a store: mend that")
+    assert told.count("\n") == 1
+    assert linked or place.read_text() == ""
+
+
+@pytest.mark.parametrize("command", ["ls", "verify", "gc"])
+def test_a_newer_line_is_told_with_what_to_do(folder: Path, command: str) -> None:
+    (folder / "study.milepost" / "journal" / "x.jsonl").write_bytes(b"mp9 \n")
+    known = {**os.environ, "MILEPOST_KEY_FILE": str(folder / "key")}
+    arguments = [sys.executable, "-m", "milepost.cli", command, "study.ipynb"]
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, env=known, timeout=60)
+    told = done.stderr if command == "ls" else done.stdout
+    assert "journal x.jsonl was written by a newer Milepost (upgrade this one)" in told
+    assert done.returncode == (command != "ls")
+    assert command != "ls" or "load" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("gc", "--keep", "1"), ("forget", "load"), ("trust",)])
+def test_a_store_that_cannot_be_written_is_told_once_and_loses_nothing(
+    folder: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LocalStore(folder / "study.milepost", Signer(b"x" * 32)).save(Record(task="theirs", key="k"), {})
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setenv("MILEPOST_KEY_FILE", str(folder / "key"))
+
+    def refuse(path: Path, line: bytes, *, after: int = 0) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("milepost.checkpoint.local.append_line", refuse)
+    command, *more = arguments
+    place = str(folder / "study.ipynb")
+    assert main([command, place, *more]) == 1
+    out = capsys.readouterr()
+    assert (out.out + out.err).count(
+        " cannot be written (Permission denied), and what was saved before is unharmed"
+    ) == 1
+    monkeypatch.undo()
+    assert milepost(folder, "verify", "study.ipynb").startswith("4 results, 2 objects, 524 kB: no problem")
+
+
 @pytest.mark.parametrize(
     ("number", "words"), [(errno.EACCES, "cannot be used"), (errno.EROFS, "cannot be written"), (errno.EIO, "used")]
 )

@@ -20,6 +20,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether there was no room."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def write_file(path: Path, data: Any, *, mode: int = FILE_MODE, durable: bool = False) -> None:
     """Write `data` (any contiguous buffer) as the whole file `path`.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from milepost.checkpoint.atomic import is_full
 from milepost.checkpoint.compaction import compact
 from milepost.checkpoint.eviction import to_evict
 from milepost.checkpoint.journal import Authenticator
@@ -80,8 +81,13 @@ class Cleanup:
             if not self.stopping():
                 try:
                     done = step(done)
-                except (OSError, StoreError) as error:
+                except StoreError as error:
                     self._problems.append(str(error))
+                except OSError as error:
+                    where = error.filename or self.owner.layout.root
+                    self._problems.append(
+                        f"{where} cannot be changed ({error.strerror or error}): mend its permissions"
+                    )
         return replace(done, problems=tuple(self._problems))
 
     def free(self, _: Cleaned | None = None) -> Cleaned:
@@ -118,7 +124,9 @@ class Cleanup:
         for make_room in ways:
             try:
                 return self.owner.write(**facts)
-            except StoreUnwritableError:
+            except StoreUnwritableError as error:
+                if not is_full(error.__cause__):
+                    raise  # the objects of what stays on record must stay, too
                 make_room()
         self.owner.write(**facts)
 

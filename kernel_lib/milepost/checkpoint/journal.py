@@ -151,7 +151,7 @@ def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
 def _require_mark(mark: bytes) -> None:
     if mark != _MARK:
         if mark.startswith(b"mp") and mark[2:].isdigit():
-            raise NewerLineError("was written by a newer Milepost")
+            raise NewerLineError("was written by a newer Milepost (upgrade this one)")
         raise LineError("is no line of a journal")
 
 

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from milepost.checkpoint.atomic import make_folder, write_file
 from milepost.checkpoint.plain import open_plain
-from milepost.model.errors import CorruptCheckpointError, NewerFormatError
+from milepost.model.errors import CorruptCheckpointError, NewerFormatError, StoreUnwritableError
 
 FORMAT_VERSION = 1
 SUFFIX = ".milepost"
@@ -124,9 +124,17 @@ class Layout:
         return self.objects / address[:2] / address
 
     def require_readable(self) -> None:
-        """Raise `NewerFormatError` when a newer Milepost wrote here; a missing folder is an empty store."""
-        version = self._version() or FORMAT_VERSION
-        if version > FORMAT_VERSION:
+        """Raise `NewerFormatError` when a newer Milepost wrote here; a missing folder is an empty store.
+
+        And `StoreUnwritableError`, where a file or a link to nothing is in the place of the folder.
+        """
+        version = self._version()
+        if version is None and os.path.lexists(self.root) and not os.path.isdir(self.root):
+            what = "a link to nothing" if self.root.is_symlink() else "a file"
+            raise StoreUnwritableError(
+                f"{self.root} is {what}, and no folder of a store: mend that, or name another place in MILEPOST_STORE"
+            )
+        if version is not None and version > FORMAT_VERSION:
             raise NewerFormatError(
                 f"{self.root} has store format {version}; this Milepost reads up to {FORMAT_VERSION}. "
                 "Upgrade Milepost, or move that folder away to start afresh."

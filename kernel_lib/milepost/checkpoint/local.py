@@ -273,9 +273,8 @@ class LocalStore:
             yield
         except OSError as error:
             raise StoreUnwritableError(
-                f"{self._layout.root} cannot be written ({error.strerror or error}): results stay in memory, and "
-                "what was saved before is unharmed. Make room or mend the permissions, or name another place in "
-                "MILEPOST_STORE."
+                f"{self._layout.root} cannot be written ({error.strerror or error}), and what was saved before is "
+                "unharmed: make room or mend the permissions, or name another place in MILEPOST_STORE"
             ) from error
 
     def _put(self, blob: Blob) -> BlobRef:

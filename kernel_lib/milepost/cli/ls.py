@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milepost.checkpoint.usage import Size, sizes
@@ -35,9 +37,18 @@ def run(options: argparse.Namespace) -> int:
         versions = Counter(record.task for record in kept)
         print(json.dumps([_row(view, space.get(view.name, Size()), versions[view.name]) for view in views], indent=1))
     else:
-        say(to_text(views, [("own", "shared"), *(_words(space.get(view.name, Size())) for view in views)]))
-        say(totals(views) if views else f"nothing is saved in {store.path}")
+        say(_table(views, space) if views else f"nothing is saved in {store.path}")
+    if problems := store.problems():
+        words = f"{problems[0]}{f', and {len(problems) - 1} more' if problems[1:] else ''}"
+        say(
+            f"milepost: there may be more in {store.path} than can be read: {words} (see `milepost verify`)", sys.stderr
+        )
     return 0
+
+
+def _table(views: Sequence[TaskView], space: Mapping[str, Size]) -> str:
+    table = to_text(views, [("own", "shared"), *(_words(space.get(view.name, Size())) for view in views)])
+    return f"{table}\n{totals(views)}"
 
 
 def _row(view: TaskView, space: Size, versions: int) -> dict[str, Any]:

@@ -18,8 +18,12 @@ def find_store(place: str) -> LocalStore:
     ------
     UsageError
         Where there is neither such a notebook nor such a store.
+    StoreError
+        Where it cannot be read: something else is in its place, or a newer Milepost wrote it.
     """
-    return LocalStore(find_folder(Path(place)))
+    store = LocalStore(find_folder(Path(place)))
+    store.layout.require_readable()
+    return store
 
 
 def find_folder(path: Path) -> Path:
