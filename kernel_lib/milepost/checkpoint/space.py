@@ -154,9 +154,9 @@ class Space:
         evicted = self._free(int(limit * FILLED))
         self._used = float("inf")
         for other in evicted:
-            if (other.task, other.saved_at) != (record.task, record.saved_at):
+            if other.identity != record.identity:
                 self._store.tell(Trouble(TroubleKind.EVICTED, other, self._evicted(other, limit)))
-        if any((other.task, other.saved_at) == (record.task, record.saved_at) for other in evicted):
+        if any(other.identity == record.identity for other in evicted):
             words = "all else in it saves more computing for its bytes"
             raise StoreLimitError(f"task {record.task!r} has {size(record.nbytes)}, {self._words(limit)}, and {words}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from milepost.checkpoint.background import Background
 from milepost.checkpoint.objects import Objects
 from milepost.model.errors import CorruptCheckpointError
-from milepost.model.record import Record
+from milepost.model.record import Identity, Record
 
 PATIENCE = 2.0
 """Seconds for which the end of the interpreter waits: a script that only restores shall hear of damage, too."""
@@ -32,7 +32,7 @@ class Verification:
     def __init__(self, objects: Objects, damaged: Callable[[Record, str], None]) -> None:
         self._objects = objects
         self._tell = damaged
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[Identity] = set()
         self._background = Background("milepost-verification", self._look, PATIENCE, delay=DELAY)
 
     def add(self, given: Given) -> None:
@@ -51,7 +51,6 @@ class Verification:
                 self._damaged(given.record, str(error))
 
     def _damaged(self, record: Record, why: str) -> None:
-        known = record.task, record.saved_at
-        if known not in self._told:
-            self._told.add(known)
+        if record.identity not in self._told:
+            self._told.add(record.identity)
             self._tell(record, why)

@@ -11,6 +11,9 @@ from milepost.model.shape import require_shape
 RETURN = "return"
 """The output name under which a function's data is kept; no variable can have it."""
 
+Identity = tuple[str, str, str]
+"""What tells a record from all others: its task, its key and when it was saved."""
+
 _UNWRITTEN = {"trusted", "durable"}
 
 
@@ -98,6 +101,11 @@ class Record:
     keep: int = 0
     trusted: bool = True
     durable: bool = field(default=False, compare=False)
+
+    @property
+    def identity(self) -> Identity:
+        """What tells it from all others, whatever else of it is known."""
+        return self.task, self.key, self.saved_at
 
     @property
     def nbytes(self) -> int:

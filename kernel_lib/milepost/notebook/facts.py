@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from milepost.model.reasons import Reason, ReasonKind
-from milepost.model.record import Output, Record
+from milepost.model.record import Identity, Output, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.view import TaskView
 from milepost.notebook.definition import Definition
 from milepost.widget.saved import shown_names
+
+_GONE = "not saved any more: what was saved of it was forgotten or replaced elsewhere, or deleted with its store"
 
 
 @dataclass(slots=True)
@@ -80,6 +82,17 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
         error=_error(result),
         cell_id=facts.definition.cell_id,
     )
+
+
+def as_kept(view: TaskView, facts: Facts, kept: Mapping[Identity, Record] | None) -> TaskView:
+    """As the store has the result now (None: not known): another process may have forgotten it, or deleted the store."""
+    if facts.record is None or kept is None:
+        return view
+    found = kept.get(facts.record.identity)
+    if found is not None:
+        return replace(view, durable=found.durable)
+    why = view.why and replace(view.why, text=f"{view.why.text}; {_GONE}")
+    return replace(view, saved=False, nbytes=0, saved_at=None, why=why)
 
 
 def _why(facts: Facts) -> Reason | None:

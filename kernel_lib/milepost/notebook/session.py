@@ -20,7 +20,7 @@ from milepost.functions.registered import Role
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import StoreError, UsageError
 from milepost.model.events import Event, EventKind
-from milepost.model.record import Record
+from milepost.model.record import Identity, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskState
 from milepost.model.view import TaskView
@@ -32,7 +32,7 @@ from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
 from milepost.notebook.definition import RETURN, Definition, function_definition
 from milepost.notebook.elsewhere import results_for
-from milepost.notebook.facts import Facts, RanTasks, view_of_facts
+from milepost.notebook.facts import Facts, RanTasks, as_kept, view_of_facts
 from milepost.notebook.foreground import Foreground
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.jobs import Jobs
@@ -345,16 +345,23 @@ class Session:
 
     def views(self) -> list[TaskView]:
         """Every task: those of the session as they were defined, then what only the store has, oldest first."""
-        shown = {name: self._view(facts) for name, facts in list(self._facts.items())}
+        kept = self._kept()
+        shown = {name: as_kept(self._view(facts), facts, kept) for name, facts in list(self._facts.items())}
         for record in self.records():
             facts = self._facts.get(record.task)
             if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
                 shown[record.task] = self.troubles.marked(
                     view_of_record(record, loaded=self.given_back(record)), record
                 )
-            elif facts.record is not None and facts.record.saved_at == record.saved_at:
-                shown[record.task] = replace(shown[record.task], durable=record.durable)
         return list(shown.values())
+
+    def _kept(self) -> dict[Identity, Record] | None:
+        """What the store holds now of the tasks of this session; None where it cannot be read."""
+        try:
+            with self.store.looking() as seen:
+                return {record.identity: record for name in list(self._facts) for record in seen.history(name)}
+        except StoreError:
+            return None
 
     def _view(self, facts: Facts) -> TaskView:
         view = view_of_facts(facts, self._stale(facts))

@@ -95,7 +95,7 @@ class Troubles:
 
     def marked(self, view: TaskView, record: Record) -> TaskView:
         """How a task looks that only the store knows."""
-        found = next((damage for damage in self._damage if _same(damage.record, record)), None)
+        found = next((damage for damage in self._damage if damage.record.identity == record.identity), None)
         if found is None:
             return view
         return replace(view, state=TaskState.STALE, restored=False, saved=False, durable=False, why=_reason(found))
@@ -103,14 +103,14 @@ class Troubles:
     def _unsave(self, record: Record) -> None:
         """The values at hand are as good as before, and are not saved any more."""
         facts = self._desk.fact_table().get(record.task)
-        if facts is not None and facts.record is not None and _same(facts.record, record):
+        if facts is not None and facts.record is not None and facts.record.identity == record.identity:
             facts.record, facts.unsaved = None, "it had to make room, as the store has a size limit"
             self._desk.changed()
 
     def _invalidate(self, damage: _Damage) -> None:
         desk, task = self._desk, damage.record.task
         facts = desk.fact_table().get(task)
-        own = facts is not None and facts.record is not None and _same(facts.record, damage.record)
+        own = facts is not None and facts.record is not None and facts.record.identity == damage.record.identity
         if facts is not None and own:
             facts.record, facts.unsaved = None, "its checkpoint is damaged"
         if facts is not None and own and facts.result is not None and facts.result.restored:
@@ -121,10 +121,6 @@ class Troubles:
         desk.runner.state.drop([task])
         desk.ledger.forget(task)
         desk.take_back(task)
-
-
-def _same(one: Record, other: Record) -> bool:
-    return (one.task, one.key, one.saved_at) == (other.task, other.key, other.saved_at)
 
 
 def _reason(damage: _Damage) -> Reason:
