@@ -628,7 +628,8 @@ class TestMerging:
         assert self.facts(folder) == facts
         (item,) = (folder / "quarantine").iterdir()
         assert item.name.startswith(path.stem)
-        assert "quarantine" in verify(folder, store).problems[0].text
+        report = verify(folder, store)
+        assert (report.problems, report.quarantine) == ((), (item.name,))
 
     def test_a_long_journal_is_continued_in_another(
         self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+import milepost as milepost_package
 from milepost.checkpoint.layout import Layout, marker, store_path
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.objects import address_of
 from milepost.cli.main import main
+from milepost.model.errors import CorruptCheckpointError
 from milepost.model.record import Output, Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob
@@ -124,6 +127,18 @@ class TestUsage:
         (folder / "study.milepost" / "format").write_bytes(marker(99))
         assert "store format 99" in milepost(folder, "ls", "study.ipynb", code=1)
 
+    def test_the_version(self, folder: Path) -> None:
+        assert milepost(folder, "--version") == f"milepost {milepost_package.__version__}\n"
+
+    @pytest.mark.parametrize("command", ["gc", "verify"])
+    def test_what_is_printed_as_data_has_one_shape(self, folder: Path, command: str) -> None:
+        break_an_object(folder, len(LARGE))
+        (folder / "study.milepost" / "journal" / "x.jsonl").write_bytes(b"mp9 \n")
+        found = json.loads(milepost(folder, command, "study.ipynb", "--json", code=1))
+        assert found["place"] == "study.milepost"
+        assert {"bytes", "objects"} <= found.keys()
+        assert {tuple(problem) for problem in found["problems"]} == {("text", "tasks")}
+
     def test_nothing_heavy_is_loaded(self) -> None:
         code = "import sys, milepost.cli.main; print(*sorted({name.split('.')[0] for name in sys.modules}))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -190,12 +205,29 @@ class TestVerify:
         (problem,) = report["problems"]
         assert address[:12] in problem["text"]
         assert "load" in problem["tasks"]
-        assert address[:12] in milepost(folder, "verify", "study.ipynb", code=1)
+        told = milepost(folder, "verify", "study.ipynb", code=1)
+        assert address[:12] in told
+        assert told.endswith(": 1 problem\n")
 
     def test_names_a_damaged_line(self, folder: Path) -> None:
         (journal,) = (folder / "study.milepost" / "journal").iterdir()
         journal.write_bytes(journal.read_bytes().replace(b'"seconds":61', b'"seconds":62'))
         assert "line 2 of journal" in milepost(folder, "verify", "study.ipynb", code=1)
+
+    def test_what_was_put_aside_is_a_problem_only_while_it_costs_a_result(self, folder: Path) -> None:
+        address = break_an_object(folder, len(LARGE))
+        assert milepost(folder, "verify", "study.ipynb", code=1).endswith(": 1 problem\n")
+        store = LocalStore(folder / "study.milepost", Signer(KEY))
+        with pytest.raises(CorruptCheckpointError):
+            store._objects.read(address, len(LARGE))
+        store._objects.heal()
+        report = json.loads(milepost(folder, "verify", "study.ipynb", "--json", code=1))
+        assert ("it is missing" in report["problems"][0]["text"], report["quarantine"]) == (True, [address])
+        data = next(data for data in (LARGE, LARGE[::-1]) if address_of(data) == address)
+        store.save(Record(task="again", key="k"), {"values": Blob(b"", (data,))}, durable=True)
+        told = milepost(folder, "verify", "study.ipynb")
+        assert "1 file in quarantine, damaged earlier and put aside for 30 days\n" in told
+        assert told.endswith("4 results, 2 objects, 524 kB: no problem\n")
 
     def test_changes_nothing(self, folder: Path) -> None:
         break_an_object(folder, len(LARGE))

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, UnknownLineError, decode
 from milepost.checkpoint.plain import open_plain
 from milepost.model.errors import CorruptCheckpointError, StoreError
+from milepost.model.sizes import count
 
 OF_OTHERS = 64 << 20
 """Bytes that strangers' lines may take together; their owners may have any number, and all are kept in memory."""
@@ -90,7 +91,7 @@ class JournalReader:
         for name, file in sorted(self._files.items()):
             found += file.problems
             if file.more:
-                found.append(f"{file.more} more lines of journal {name} cannot be used")
+                found.append(f"{count(file.more, 'more line')} of journal {name} cannot be used")
             if file.tail:
                 found.append(file.tail)
         return found

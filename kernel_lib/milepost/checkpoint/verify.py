@@ -24,12 +24,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was looked at (bytes: of objects, each once), and what is wrong."""
+    """What was looked at (bytes: of objects, each once), and what is wrong now.
+
+    `quarantine` names what was found damaged earlier and put aside: what it costs still is among the problems.
+    """
 
     records: int
     objects: int
     nbytes: int
     problems: tuple[Problem, ...]
+    quarantine: tuple[str, ...] = ()
 
 
 def verify(path: Path, store: LocalStore) -> Report:
@@ -42,8 +46,8 @@ def verify(path: Path, store: LocalStore) -> Report:
             needed[part][record.task] = None
     problems = [Problem(text) for text in store.problems()]
     problems += _damaged(Objects(layout), needed.items())
-    problems += [Problem(f"{name} was damaged and put aside in quarantine") for name in _names(layout.quarantine)]
-    return Report(len(records), len(needed), sum(size for _, size in needed), tuple(problems))
+    nbytes = sum(size for _, size in needed)
+    return Report(len(records), len(needed), nbytes, tuple(problems), _names(layout.quarantine))
 
 
 def _damaged(store: Objects, needed: Iterable[tuple[tuple[str, int], dict[str, None]]]) -> list[Problem]:
@@ -56,5 +60,7 @@ def _damaged(store: Objects, needed: Iterable[tuple[tuple[str, int], dict[str, N
     return found
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+def _names(folder: Path) -> tuple[str, ...]:
+    if folder.is_symlink() or not folder.is_dir():
+        return ()
+    return tuple(sorted(path.name for path in folder.iterdir()))

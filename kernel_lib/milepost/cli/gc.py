@@ -14,7 +14,7 @@ from milepost.cli.place import find_store
 from milepost.cli.say import say
 from milepost.model.errors import UsageError
 from milepost.model.record import Record
-from milepost.model.sizes import parse_size, size
+from milepost.model.sizes import count, parse_size, size
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +29,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; 1 where something could not be done."""
-    space = find_store(options.place).space
-    cleaned = space.clean(keep=options.keep, limit=options.max_size, trial=options.dry_run)
+    store = find_store(options.place)
+    cleaned = store.space.clean(keep=options.keep, limit=options.max_size, trial=options.dry_run)
     if options.json:
-        print(json.dumps(_data(cleaned, options.dry_run), indent=1))
+        print(json.dumps({"place": str(store.path), **_data(cleaned, options.dry_run)}, indent=1))
     else:
         say("\n".join(_words(cleaned, options.dry_run)))
     return 1 if cleaned.problems else 0
@@ -47,7 +47,7 @@ def _data(cleaned: Cleaned, trial: bool) -> dict[str, object]:
         "evicted": _rows(cleaned.evicted),
         "leftovers": cleaned.leftovers,
         "journals": cleaned.journals,
-        "problems": list(cleaned.problems),
+        "problems": [{"text": problem, "tasks": []} for problem in cleaned.problems],
     }
 
 
@@ -60,13 +60,11 @@ def _words(cleaned: Cleaned, trial: bool) -> Iterator[str]:
         words = f"{record.task}, saved {record.saved_at[:16]}, {size(record.nbytes)}"
         yield f"{'would drop' if trial else 'dropped'} {words}: it saves the least computing for its bytes"
     if cleaned.displaced:
-        count = len(cleaned.displaced)
-        yield f"{'would drop' if trial else 'dropped'} {count} older version{'' if count == 1 else 's'}"
+        yield f"{'would drop' if trial else 'dropped'} {count(len(cleaned.displaced), 'older version')}"
     if cleaned.journals or cleaned.leftovers:
         yield f"merged journals: {cleaned.journals}; removed leftovers of dead sessions: {cleaned.leftovers}"
     yield from (f"⚠ {problem}" for problem in cleaned.problems)
-    plural = "" if cleaned.objects == 1 else "s"
-    yield f"{'would free' if trial else 'freed'} {size(cleaned.nbytes)} in {cleaned.objects} object{plural}"
+    yield f"{'would free' if trial else 'freed'} {size(cleaned.nbytes)} in {count(cleaned.objects, 'object')}"
 
 
 def _size(text: str) -> int:

@@ -11,6 +11,7 @@ from milepost.functions.parts import MapItem, MapReduction, Wiring
 from milepost.functions.registered import FunctionOptions, RegisteredFunction, failed, map_registry
 from milepost.model.errors import ItemsFailed, UsageError
 from milepost.model.result import TaskResult
+from milepost.model.sizes import count
 from milepost.model.states import TaskStatus
 
 R = TypeVar("R", covariant=True)
@@ -58,7 +59,7 @@ class TaskMap(Sequence[MapItem[R]]):
         registry.maps[self.name] = self
 
     def __repr__(self) -> str:
-        return f"<map {self.name!r} of {len(self)} items>"
+        return f"<map {self.name!r} of {count(len(self), 'item')}>"
 
     def __len__(self) -> int:
         return len(self.items)

@@ -1,4 +1,4 @@
-"""Numbers of bytes in words, and back."""
+"""Numbers in words, of bytes also back."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def size(nbytes: int) -> str:
         if value < 999.5 or unit == "TB":
             break
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
+def count(number: int, thing: str) -> str:
+    """As `1 object`, `2 objects`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def parse_size(text: str) -> int:

@@ -85,7 +85,7 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
 
 
 def as_kept(view: TaskView, facts: Facts, kept: Mapping[Identity, Record] | None) -> TaskView:
-    """As the store has the result now (None: not known): another process may have forgotten it, or deleted the store."""
+    """As the store has the result now (None: not known): another process may have forgotten it, or it was deleted."""
     if facts.record is None or kept is None:
         return view
     found = kept.get(facts.record.identity)

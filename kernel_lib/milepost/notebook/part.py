@@ -16,6 +16,7 @@ from milepost.functions.bodies import ItemBody
 from milepost.model.parameters import GIVEN
 from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
+from milepost.model.sizes import count
 from milepost.notebook import common
 from milepost.notebook.capture import play, recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
@@ -101,7 +102,7 @@ class Part:
         if opaque is not None:
             return Input(name=name, kind="opaque", digest="", text=f"{opaque.name!r}: {opaque.text}")
         content = digest_text(*(item.digest if item is not None else "failed" for item in found))
-        return Input(name=name, kind="task", digest=content, text=f"{len(found)} results")
+        return Input(name=name, kind="task", digest=content, text=count(len(found), "result"))
 
     def _sources(self, part: MapPart[Any]) -> list[tuple[str, bool]]:
         """The tasks whose data the part gets, and whether each succeeded; those that may be left out are."""
