@@ -20,7 +20,7 @@ import pytest
 from milepost.checkpoint import atomic, background, durability
 from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.local import LocalStore
-from milepost.model.errors import StoreError, StoreUnwritableError
+from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError
 from milepost.model.record import Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob, Trouble, TroubleKind
@@ -168,6 +168,24 @@ class TestMarks:
         assert store.flush()
         assert set(durable(folder).items()) == {("a", True), ("b", True), ("c", True)}
         assert {path for path in disk.synced if path.suffix == ".jsonl"} == set((folder / "journal").iterdir())
+
+    def test_the_mark_speaks_of_files_as_they_were_before_they_were_synced(
+        self, store: LocalStore, folder: Path, disk: Disk
+    ) -> None:
+        """One that comes in their place while the disk is busy was never confirmed, and is not given back unread."""
+
+        def exchange(path: Path) -> None:
+            if len(path.name) == 64:
+                path.with_name("other").write_bytes(LARGE[::-1])
+                os.replace(path.with_name("other"), path)
+
+        disk.fail = exchange
+        store.save(record(), BLOBS, durable=True)
+        fresh = LocalStore(folder, MINE)
+        (found,) = fresh.records()
+        assert found.durable
+        with pytest.raises(CorruptCheckpointError, match="not those that were saved"):
+            fresh.open(found, "values")
 
     def test_what_is_forgotten_is_synced_and_not_marked(self, store: LocalStore, folder: Path, disk: Disk) -> None:
         store.save(record(), BLOBS, durable=True)
@@ -375,15 +393,17 @@ class TestProcesses:
 
     def test_the_end_of_a_script_waits_for_the_disk(self, folder: Path) -> None:
         script = """
-import sys, time
+import sys, threading
 from milepost.checkpoint import durability
+from milepost.checkpoint.background import Background
 from milepost.checkpoint.local import LocalStore
 from milepost.model.record import Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob
 
-sync = durability.sync
-durability.sync = lambda path: (time.sleep(0.02), sync(path))[1]
+awaited, sync, wait = threading.Event(), durability.sync, Background.wait
+durability.sync = lambda path: (awaited.wait(), sync(path))[1]
+Background.wait = lambda self, timeout: (awaited.set(), wait(self, timeout))[1]
 store = LocalStore(sys.argv[1], Signer(b"m" * 32))
 for number in range(3):
     store.save(Record(task=str(number), key="k"), {"values": Blob(b"", (b"%d" % number * 100_000,))})

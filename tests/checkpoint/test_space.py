@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from milepost.checkpoint import atomic, cleanup, compaction, durability, reader, sweep
+from milepost.checkpoint import atomic, cleanup, compaction, durability, reader, space, sweep
 from milepost.checkpoint.eviction import needed_bytes, to_evict
 from milepost.checkpoint.journal import Entry, encode
 from milepost.checkpoint.local import LocalStore
@@ -158,6 +158,24 @@ class TestSweeping:
         assert store.space.clean().objects == 1
         assert objects(folder) == addresses("kept k", "young k")
         assert objects(folder, "trash") == set()
+
+    def test_what_comes_into_the_trash_while_the_journals_are_read_is_left_to_who_moved_it(
+        self, store: LocalStore, folder: Path
+    ) -> None:
+        """A line that needs it may have come after its journal was read."""
+        save(store, "a", "needed", "garbage")
+        needed = address_of(data("needed"))
+        layout = store.layout
+
+        def read() -> set[str]:
+            found: set[str] = set()
+            os.replace(layout.object(needed), layout.trash / needed)  # another clean-up, and now a line is written
+            return found
+
+        swept = sweep.Sweeper(layout, read, NOW).sweep({needed})
+        assert swept == sweep.Swept(1, 10_000)
+        assert objects(folder, "trash") == {needed}
+        assert objects(folder) == set()
 
     def test_a_missing_store_is_not_made(self, store: LocalStore, folder: Path) -> None:
         assert store.space.clean().problems == ()
@@ -546,6 +564,21 @@ class TestMerging:
         assert self.facts(folder) == facts
         assert verify(folder, first).problems == ()
 
+    def test_a_journal_that_grows_while_it_is_merged_stays(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its session has opened it before it was put aside, and writes its line only now."""
+        self.sessions(folder)
+        late = encode(Entry("2030-01-01", 1, Record(task="late", key="k", saved_at="2030-01-01")), MINE)
+        write = compaction.write_file
+
+        def growing(path: Path, *args: Any, **options: Any) -> None:
+            write(path, *args, **options)
+            with (folder / "journal" / next(name for name in journals(folder) if name != path.name)).open("ab") as file:
+                file.write(late)
+
+        monkeypatch.setattr(compaction, "write_file", growing)
+        assert LocalStore(folder, MINE).space.clean(grace=NOW).journals == 2
+        assert set(self.facts(folder)) == {"a", "own0", "own1", "own2", "late"}
+
     def test_strangers_and_newer_lines_stay(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sessions(folder)
         stranger = LocalStore(folder, STRANGER)
@@ -742,6 +775,22 @@ class TestEvicting:
         for number in range(10):
             save(other if number % 2 else store, f"t{number}", seconds=float(number + 1))
         assert needed_bytes(store.view().versions()) <= 60_000
+
+    def test_what_other_sessions_saved_meanwhile_is_counted(
+        self, store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A session that has counted once, and has room left by that."""
+        store.space.limit = 60_000
+        save(store, "first", seconds=100.0)
+        other = LocalStore(folder, MINE)
+        for number in range(4):
+            save(other, f"t{number}", seconds=float(number + 1))
+        save(store, "second", seconds=100.0)
+        assert needed_bytes(store.view().versions()) > 60_000  # it looks again only after a while
+        monkeypatch.setattr(space, "LOOK_AGAIN", 0.0)
+        save(store, "third", seconds=100.0)
+        assert needed_bytes(store.view().versions()) <= 60_000
+        assert {"first", "second", "third"} <= {record.task for record in store.records()}
 
     def test_what_is_worth_the_least_is_not_saved_and_says_so(self, store: LocalStore, folder: Path) -> None:
         for number in range(4):

@@ -320,6 +320,14 @@ class TestTrust:
         assert store.trust(listed) == 1
         assert {item.key for item in store.history("shared")} == {"theirs", "one", "two"}
 
+    def test_trust_says_nothing_new_of_when_it_was_saved(self, place: Place) -> None:
+        LocalStore(place.folder, STRANGER).save(Record(task="shared", key="theirs"), {})
+        store = LocalStore(place.folder, MINE)
+        (listed,) = [item for item in store.records() if item.task == "shared"]
+        assert store.trust([listed]) == 1
+        (trusted,) = store.history("shared")[:1]
+        assert (trusted.trusted, trusted.saved_at, trusted.identity) == (True, listed.saved_at, listed.identity)
+
     def test_what_is_trusted_already_is_not_signed_again(self, place: Place) -> None:
         store = LocalStore(place.folder, MINE)
         size = sum(path.stat().st_size for path in (place.folder / "journal").iterdir())

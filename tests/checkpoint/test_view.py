@@ -146,3 +146,9 @@ def test_a_line_of_ours_that_makes_no_record_is_listed_and_not_opened() -> None:
     whole = b"mp1 " + blake3(signed).hexdigest()[:32].encode() + b" " + signed + b"\n"
     (record,) = View([decode(whole, lambda: MINE)]).newest()
     assert (record.task, record.trusted, record.blobs) == ("a", False, {})
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_the_newest_settings_count_whichever_line_is_read_last(turn: int) -> None:
+    entries = [line(at=f"2026-01-0{day}", settings={"size_limit": day}) for day in (1, 2)]
+    assert View(entries[::turn]).settings == {"size_limit": 2}
