@@ -713,3 +713,27 @@ def _save_many(folder: Path, name: str) -> None:
     store = LocalStore(folder, MINE)
     for number in range(25):
         store.save(record(f"{name}{number}"), {"values": Blob(b"%d" % number)})
+
+
+def test_what_is_forgotten_leaves_no_log(store: LocalStore, folder: Path, tmp_path: Path) -> None:
+    store.save(record("a"), {})
+    for task in ("a", "never saved", "stays"):
+        store.log(task).write_text("printed")
+    store.forget(task for task in ("a", "never saved"))
+    assert [path.name for path in (folder / "logs").iterdir()] == [store.log("stays").name]
+
+
+def test_a_link_in_the_place_of_the_logs_is_not_followed(store: LocalStore, folder: Path, tmp_path: Path) -> None:
+    store.save(record("a"), {})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.log").write_text("of another program")
+    (folder / "logs").symlink_to(tmp_path / "elsewhere")
+    store.forget(["a"])
+    assert (tmp_path / "elsewhere" / "a.log").exists()
+
+
+def test_what_is_known_to_be_sound_is_bounded(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("milepost.checkpoint.objects._MOST_KNOWN", 3)
+    for number in range(10):
+        store.save(record("a"), {"values": Blob(b"", (b"%d" % number,))}, durable=True)
+        assert 0 < len(store._objects._sound) <= 3

@@ -594,7 +594,7 @@ class TestMerging:
         assert b"mp2 something\n" in b"".join(path.read_bytes() for path in (folder / "journal").iterdir())
 
     def test_strangers_are_bounded(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(compaction, "OF_OTHERS", 4_500)
+        monkeypatch.setattr(reader, "OF_OTHERS", 4_500)
         self.sessions(folder)
         stranger = LocalStore(folder, STRANGER)
         for number in range(30):
@@ -609,8 +609,7 @@ class TestMerging:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """More short lines than are listed: they are merged to as many, and then what nothing needs is freed."""
-        for module in (compaction, reader):
-            monkeypatch.setattr(module, "OF_OTHERS", 100_000)
+        monkeypatch.setattr(reader, "OF_OTHERS", 100_000)
         (mine,) = self.sessions(folder, 1)
         mine.forget(["own0"])
         self.flood(folder, 300, 10)
@@ -621,7 +620,7 @@ class TestMerging:
         assert 50 < len(self.facts(folder)) < 200
 
     def test_memory_is_bounded_whatever_others_wrote(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(compaction, "OF_OTHERS", 100_000)
+        monkeypatch.setattr(reader, "OF_OTHERS", 100_000)
         (mine,) = self.sessions(folder, 1)
         self.flood(folder, 500, 10_000)
         tracemalloc.start()

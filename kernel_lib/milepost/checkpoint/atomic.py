@@ -109,17 +109,18 @@ def _names(path: Path, found: os.stat_result) -> bool:
 
 def make_folder(path: Path) -> None:
     """Create `path` and its parents where they are missing; a link in its place leads out of the store."""
-    if not _is_folder(path):
+    if not is_folder(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; refuses a link in its place, through which nothing is read, written or moved."""
     try:
         mode = path.lstat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     if stat.S_ISLNK(mode):
-        raise OSError(errno.ELOOP, "it is a symbolic link, which a store never holds", str(path))
+        raise OSError(errno.EPERM, f"{path} is a symbolic link, which a store never holds")
     return stat.S_ISDIR(mode)
 
 

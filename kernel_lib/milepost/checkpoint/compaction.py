@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from milepost.checkpoint import reader
 from milepost.checkpoint.atomic import make_folder, sync, write_file
 from milepost.checkpoint.journal import (
     LONGEST,
@@ -33,7 +34,6 @@ from milepost.checkpoint.journal import (
 )
 from milepost.checkpoint.layout import OLD, Layout
 from milepost.checkpoint.plain import is_plain, open_plain
-from milepost.checkpoint.reader import OF_OTHERS, cost
 from milepost.checkpoint.roster import enter, leave, missing
 from milepost.checkpoint.usage import objects
 from milepost.checkpoint.view import View, next_time, stamp
@@ -58,7 +58,7 @@ class _Strangers:
     """The newest of strangers' lines, in all journals: as many as a reader lists, so that memory is bounded."""
 
     def __init__(self) -> None:
-        self._left = OF_OTHERS
+        self._left = reader.OF_OTHERS
         self._sums: set[str] = set()
         self._heap: list[tuple[tuple[str, int, str], Entry, bytes, _Journal]] = []
 
@@ -66,7 +66,7 @@ class _Strangers:
         """Take one more, perhaps in place of others."""
         if entry.sum in self._sums:
             return
-        self._left -= cost(line)
+        self._left -= reader.cost(line)
         self._sums.add(entry.sum)
         # The line has all that the record says; only its task is needed besides.
         slim = replace(entry, unread=Unread(entry.task, b"", trusted=False) if entry.task is not None else None)
@@ -74,7 +74,7 @@ class _Strangers:
         while self._left < 0:
             _, oldest, line, _ = heapq.heappop(self._heap)
             self._sums.remove(oldest.sum)
-            self._left += cost(line)
+            self._left += reader.cost(line)
 
     def entries(self) -> list[Entry]:
         """Those that are kept, without their records."""

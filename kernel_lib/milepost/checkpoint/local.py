@@ -24,6 +24,7 @@ from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.objects import MAP_FROM, Objects, flat
 from milepost.checkpoint.reader import JournalReader
 from milepost.checkpoint.space import Space
+from milepost.checkpoint.sweep import remove_logs
 from milepost.checkpoint.verification import Given, Verification
 from milepost.checkpoint.view import View, next_time
 from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError, UntrustedError
@@ -166,13 +167,15 @@ class LocalStore:
         return self._layout.object(address)
 
     def forget(self, tasks: Iterable[str]) -> int:
-        """Drop all records of these tasks; how many tasks had one."""
+        """Drop all records of these tasks, and what they printed in the background; how many tasks had a record."""
+        tasks = list(tasks)
         with self._lock:
             known = self._fresh().known(tasks)
             # Strangers' lines by their sums: what they say of their time may be anything.
             strange = [version.sum for task in known for version in self._view.of(task) if not version.trusted]
         if known:
             self.write(forgotten=tuple(known), dropped=tuple(strange))
+        remove_logs(self._layout, tasks)
         return len(known)
 
     def trust(self, records: Iterable[Record]) -> int:

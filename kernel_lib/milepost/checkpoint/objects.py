@@ -14,7 +14,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from milepost.checkpoint.atomic import make_folder, publish, write_file
+from milepost.checkpoint.atomic import is_folder, make_folder, publish, write_file
 from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.plain import NOT_PLAIN, NotPlainError, open_plain
@@ -26,6 +26,7 @@ MAP_FROM = 64 * 1024
 """Buffers of at least so many bytes are mapped; smaller ones are read, as maps are a limited resource."""
 
 _PIECE = 1024 * 1024
+_MOST_KNOWN = 100_000
 _OBJECT_MODE = 0o444
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 _DAMAGE = {errno.ENOENT: "it is missing", errno.ELOOP: f"it {NOT_PLAIN}"}
@@ -58,7 +59,7 @@ class Objects:
         self._damaged: dict[str, tuple[str, int]] = {}
         """What is wrong with an object, and the size that it should have, by address."""
         self._sound: dict[str, tuple[int, int, int, int]] = {}
-        """What was verified, as it was then, by address."""
+        """What was verified, as it was then, by address; not more than `_MOST_KNOWN`."""
         self._large: set[int] | None = None
 
     @property
@@ -81,7 +82,6 @@ class Objects:
 
     def _put_at_once(self, views: list[memoryview]) -> list[str]:
         folder = self._layout.objects
-        _refuse_links(folder)
         make_folder(folder)
         sizes = self._sizes()
         with Drafts(folder, _OBJECT_MODE) as drafts:
@@ -115,7 +115,7 @@ class Objects:
 
     def _place(self, address: str) -> Path:
         path = self._layout.object(address)
-        _refuse_links(path.parent.parent, path.parent)
+        make_folder(path.parent.parent)
         make_folder(path.parent)
         return path
 
@@ -140,7 +140,7 @@ class Objects:
             found = os.fstat(descriptor)
             if address in self._damaged or not known(file_of(address, found)):
                 _require(address, address_of(data))
-                self._sound[address] = _identity(found)
+                self._know(address, _identity(found))
             return data
 
     def check(self, address: str, size: int, stopping: Callable[[], bool] = lambda: False) -> bool:
@@ -152,8 +152,13 @@ class Objects:
             found = _address_of_file(descriptor, stopping)
             if found is not None:
                 _require(address, found)
-                self._sound[address] = identity
+                self._know(address, identity)
             return found is not None
+
+    def _know(self, address: str, identity: tuple[int, int, int, int]) -> None:
+        if len(self._sound) >= _MOST_KNOWN:
+            self._sound.clear()  # what is asked for again is hashed once more
+        self._sound[address] = identity
 
     def confirm(self, address: str, size: int, stopping: Callable[[], bool]) -> bool:
         """As `check`, of what was just written; raises the `OSError` of what cannot be read."""
@@ -170,7 +175,7 @@ class Objects:
         """Move damaged objects out of the way, so that saving the same bytes again writes them anew."""
         for address, (_, size) in list(self._damaged.items()):
             path = self._layout.object(address)
-            _refuse_links(path.parent.parent, path.parent)
+            self._refuse_links(path.parent)
             # Another process may have written it anew meanwhile.
             if os.path.lexists(path) and not _holds(path, address, size):
                 make_folder(self._layout.quarantine)
@@ -228,10 +233,14 @@ class Objects:
         """The object's file, which a clean-up may have in the trash for a moment and then put back."""
         place, trash = self._layout.object(address), self._layout.trash / address
         for path in (place, trash, place):
-            _refuse_links(self._layout.objects, path.parent)
+            self._refuse_links(path.parent)
             with suppress(FileNotFoundError):
                 return open_plain(path)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place))
+
+    def _refuse_links(self, folder: Path) -> None:
+        is_folder(self._layout.objects)
+        is_folder(folder)
 
     def _noted(self, address: str, size: int, error: OSError) -> CorruptCheckpointError:
         what = _DAMAGE.get(error.errno or 0, "") if not isinstance(error, _DamagedError) else str(error)
@@ -299,12 +308,6 @@ def _require_size(descriptor: int, size: int) -> None:
     found = os.fstat(descriptor)
     if found.st_size != size:
         raise _DamagedError(f"it has {found.st_size} bytes instead of {size}")
-
-
-def _refuse_links(*folders: Path) -> None:
-    for folder in folders:
-        if folder.is_symlink():
-            raise OSError(errno.EPERM, f"{folder} is a symbolic link, which a store never holds")
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

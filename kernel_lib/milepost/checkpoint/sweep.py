@@ -10,12 +10,11 @@ find an object looks in `trash/` too.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +84,6 @@ class Sweeper:
         return sum(_remove(path) for path in old)
 
     def _to_trash(self, address: str) -> None:
-        if self._layout.trash.is_symlink():
-            raise OSError(errno.ELOOP, "it is a symbolic link, which a store never holds", str(self._layout.trash))
         make_folder(self._layout.trash)
         with contextlib.suppress(FileNotFoundError):  # another clean-up was faster
             os.replace(self._layout.object(address), self._layout.trash / address)
@@ -123,6 +120,14 @@ def take_back(layout: Layout, address: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def remove_logs(layout: Layout, tasks: Iterable[str]) -> None:
+    """Remove what tasks printed in the background; what cannot be removed is let be, as nothing needs it."""
+    if not layout.logs.is_symlink():
+        for task in tasks:
+            with contextlib.suppress(OSError):
+                layout.log(task).unlink()
 
 
 def clock_of(folder: Path) -> float:
