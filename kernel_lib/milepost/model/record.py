@@ -22,7 +22,7 @@ class Input:
     """One thing a task depends on.
 
     `kind` is one of "task" (an output of another task), "value", "function", "class", "module", "package",
-    "file", "random", "builtin", "missing" or "lineage"; `digest` is what counts; `text` is for people (a
+    "file", "random", "builtin", "missing", "lineage" or "state"; `digest` is what counts; `text` is for people (a
     source, a version, a short form), `source` names the producing task where there is one.
     """
 
@@ -77,10 +77,11 @@ class BlobRef:
 class Record:
     """One saved result, without its values.
 
-    `key` is the fingerprint under which it is valid; `seconds` what computing took; `saved_at` an ISO 8601 time
-    in UTC; `blobs` where the parts lie ("values", "display", "random", …); `keep` how many versions of the task to keep
-    from then on (0: as many as the store does by itself). `trusted` and `durable` (it
-    was synced, and survives power loss) are set by the store that read the record and are no part of what is written.
+    `key` is the fingerprint under which it is valid; `observed` are inputs that only its run has shown, as they were
+    before it: a record with the right key is valid while these are the same, too. `seconds` is what computing took;
+    `saved_at` an ISO 8601 time in UTC; `blobs` where the parts lie ("values", "display", "random", …); `keep` how many
+    versions of the task to keep from then on (0: as many as the store does by itself). `trusted` and `durable` (it was
+    synced, and survives power loss) are set by the store that read the record and are no part of what is written.
     """
 
     task: str
@@ -88,6 +89,7 @@ class Record:
     code: str = ""
     cell_id: str = ""
     inputs: tuple[Input, ...] = ()
+    observed: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()
     deleted: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -116,6 +118,7 @@ class Record:
         """The record as plain JSON data, what is not written left out."""
         data = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _UNWRITTEN}
         data["inputs"] = [asdict(item) for item in self.inputs]
+        data["observed"] = [asdict(item) for item in self.observed]
         data["outputs"] = [asdict(item) for item in self.outputs]
         data["blobs"] = {name: blob.to_json() for name, blob in self.blobs.items()}
         data["why"] = self.why.to_json() if self.why else None
@@ -130,6 +133,7 @@ class Record:
         known = {f.name for f in fields(cls)} - _UNWRITTEN
         facts = {name: value for name, value in data.items() if name in known}
         facts["inputs"] = tuple(Input(**item) for item in data.get("inputs", ()))
+        facts["observed"] = tuple(Input(**item) for item in data.get("observed", ()))
         facts["outputs"] = tuple(Output(**item) for item in data.get("outputs", ()))
         facts["blobs"] = {name: _blob_ref(item) for name, item in data.get("blobs", {}).items()}
         facts["why"] = Reason.from_json(data["why"]) if data.get("why") else None

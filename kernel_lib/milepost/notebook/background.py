@@ -15,6 +15,7 @@ from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
 from milepost.notebook.activity import Activities, Activity
+from milepost.notebook.ambient.ambient import Ambient, Snapshot, with_state
 from milepost.notebook.body import cell_trace, show_figures
 from milepost.notebook.capture import recording, show_value
 from milepost.notebook.checkpoints import Checkpoints, Saved
@@ -43,6 +44,7 @@ class Desk(Protocol):
     ledger: Ledger
     activities: Activities
     seeded: bool
+    ambient: Ambient
 
     @property
     def store(self) -> Store: ...
@@ -84,6 +86,7 @@ class Background:
         self._activity: Activity | None = None
         self._before: dict[str, str] = {}
         self._digests: dict[str, str] = {}
+        self._found: Snapshot | None = None
         self._private: Private | None = None
         self.facts = facts
         self.log = log
@@ -150,6 +153,9 @@ class Background:
         self.log.note(f"{symbol} {text}")
         self.notes.append(Note(text, symbol, warning))
 
+    def enter(self, restored: Restored) -> None:
+        """Later, when the names are bound."""
+
     def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
         """Leave what was saved, to be published."""
         self.log.absorb(restored.shown)
@@ -162,11 +168,12 @@ class Background:
             deleted=record.deleted,
             states=restored.states,
             found=record.extra.get("random", {}),
+            state=restored.state,
         )
 
     def run(self, inner: ExecutionStrategy, call: TaskCall, plan: Plan) -> tuple[TaskResult, Left | None]:
         """The body, in a namespace of its own for each attempt."""
-        self._digests = state_digests(read_states())
+        self._digests, self._found = state_digests(read_states()), self._desk.ambient.read()
         result = self._executed(inner, call)
         if result.exception is not None:
             result.exception.__traceback__ = cell_trace(self._desk.shell, result.exception.__traceback__)
@@ -215,7 +222,7 @@ class Background:
         mutated, obstacle = self._mutations(name for name in private.kept() if name not in bound)
         values = {**private.homeward(bound), **{name: self.inputs[name] for name in mutated}}
         before, after = self._drawn(plan)
-        return Left(
+        left = Left(
             values=values,
             mutated=mutated,
             deleted=private.deleted(),
@@ -224,6 +231,17 @@ class Background:
             random_before=before,
             random_after=after,
         )
+        return self._with_state(plan, left)
+
+    def _with_state(self, plan: Plan, left: Left) -> Left:
+        """With what it changed of the state of the process, which may have been the doing of others."""
+        assert self._found is not None
+        ambient = self._desk.ambient
+        left = with_state(ambient, self._found, plan, left)
+        if not left.state or self._activity is None or not self._activity.met:
+            return left
+        words = f"{ambient.words(left.state)} changed while it ran, and another cell, which ran at the same time, "
+        return replace(left, state={}, obstacle=left.obstacle or f"{words}may have done that")
 
     def _mutations(self, names: Iterable[str]) -> tuple[tuple[str, ...], str]:
         """Inputs that the body changed in place; and why nothing must be saved, if others could have done it."""

@@ -10,7 +10,7 @@ from milepost.analysis.digest import ATOMS, digest
 from milepost.analysis.validity import PYTHON
 from milepost.model.errors import SerializationError, StoreError
 from milepost.model.reasons import Reason
-from milepost.model.record import Output, Record
+from milepost.model.record import Input, Output, Record
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.ledger import lineage
 from milepost.notebook.namespace import Namespace
@@ -18,7 +18,7 @@ from milepost.notebook.resolution import Resolution
 from milepost.ports import Blob, Serializer, Store
 from milepost.widget.words import duration, size
 
-VALUES, DISPLAY, RANDOM, SHARED = "values", "display", "random", "shared"
+VALUES, DISPLAY, RANDOM, SHARED, STATE = "values", "display", "random", "shared", "state"
 """The parts of a checkpoint."""
 
 SMALL = 16 << 20
@@ -47,6 +47,8 @@ class Outcome:
     random_before: Mapping[str, str]
     random_after: Mapping[str, Any]
     lost: Mapping[str, str]
+    state: Mapping[str, Any]
+    observed: tuple[Input, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,11 @@ class Checkpoints:
         blobs = {VALUES: dump.blob, DISPLAY: Blob(outcome.display)}
         if outcome.random_after:
             blobs[RANDOM] = self._serializer.dump(outcome.random_after).blob
+        if outcome.state:
+            state = self._serializer.dump(outcome.state)
+            if reason := "; ".join(f"it changed {name}: {why}" for name, why in state.unsaved.items()):
+                return Saved(outputs, unsaved=reason)
+            blobs[STATE] = state.blob
         if dump.shared:
             blobs[SHARED] = self._serializer.dump(dump.spare).blob
         nbytes = sum(len(b.stream) + sum(memoryview(part).nbytes for part in b.buffers) for b in blobs.values())
@@ -146,6 +153,10 @@ class Checkpoints:
         """The states in which the task left the random generators it drew from."""
         return self._load(record, RANDOM, None) if RANDOM in record.blobs else {}
 
+    def state(self, record: Record) -> dict[str, Any]:
+        """What the task changed of the state of the process."""
+        return self._load(record, STATE, None) if STATE in record.blobs else {}
+
 
 def _lost(outcome: Outcome) -> list[Output]:
     """Outputs that are not there; they count by where they came from."""
@@ -185,6 +196,7 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
         cell_id=outcome.definition.cell_id,
         inputs=tuple(outcome.resolution.inputs.values()),
         outputs=outputs,
+        observed=outcome.observed,
         deleted=outcome.deleted,
         after=outcome.after,
         seconds=outcome.seconds,

@@ -9,6 +9,7 @@ from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.notebook import away
 from milepost.notebook.activity import Activities, Activity
+from milepost.notebook.ambient.ambient import Ambient, with_state
 from milepost.notebook.away import Away, runs_away
 from milepost.notebook.capture import recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
@@ -29,6 +30,7 @@ class Desk(away.Desk, Protocol):
 
     ledger: Ledger
     resolver: InputResolver
+    ambient: Ambient
     activities: Activities
 
     @property
@@ -60,6 +62,10 @@ class Foreground:
         """A stamp in the cell."""
         stamp(self._desk.shell, text, symbol=symbol, warning=warning)
 
+    def enter(self, restored: Restored) -> None:
+        """At once."""
+        self._desk.ambient.restore(restored.state)
+
     def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
         """Bind what was saved, put generators where they were left, and show the outputs again."""
         data, ledger = self._desk.namespace.data, self._desk.ledger
@@ -79,13 +85,15 @@ class Foreground:
         """Every variable is compared before and after: real mutations hit names that no code shows."""
         desk = self._desk
         with desk.activities.running(self._roots(plan)) as activity:
-            before, digests = desk.namespace.fix(), state_digests(read_states())
+            before, digests, found = desk.namespace.fix(), state_digests(read_states()), desk.ambient.read()
             call.signal.raise_if_cancelled()  # looking things up may have taken long
             elsewhere = Away(desk, plan.facts) if runs_away(plan.facts) else None
             with recording(desk.shell) as recorder:
                 result = elsewhere.execute(inner, call) if elsewhere else inner.execute(call)
             if result.ok:
                 left = self._left(plan, result, before, recorder, activity)
+                if elsewhere is None:
+                    left = with_state(desk.ambient, found, plan, left)
                 random_before, random_after = elsewhere.random if elsewhere else drawn(digests, seeded=desk.seeded)
                 return result, replace(left, random_before=random_before, random_after=random_after)
         names = desk.namespace.changes(before).bound

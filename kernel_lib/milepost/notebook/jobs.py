@@ -12,7 +12,7 @@ from typing import Protocol
 
 from milepost.analysis.names import cell_names
 from milepost.engine.runner import TaskRunner
-from milepost.model.errors import UsageError
+from milepost.model.errors import StoreError, UsageError
 from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
@@ -26,8 +26,10 @@ from milepost.notebook.inputs import InputResolver
 from milepost.notebook.job import Job, Upstream, needs
 from milepost.notebook.log import Log
 from milepost.notebook.provider import Provider
+from milepost.notebook.publication import Publication
 from milepost.notebook.registration import Registration
 from milepost.notebook.stage import Stage
+from milepost.notebook.stamp import stamp
 from milepost.notebook.strategy import CheckpointStrategy
 from milepost.widget.words import duration
 
@@ -243,12 +245,20 @@ class Jobs:
         for job in sorted(finished, key=lambda job: job.stage.moment):
             left = job.stage.left
             assert left is not None, job.name
+            self._enter(left)
             clashes = left.clashes()
             late = left.publish(self._desk.namespace.data, self._desk.ledger)
             if late or clashes:
                 job.say_ended(late, clashes)
         if finished:
             self._desk.changed()
+
+    def _enter(self, left: Publication) -> None:
+        """Put the state of the process where a restored task left it."""
+        try:
+            self._desk.ambient.restore(left.state)
+        except StoreError as error:
+            stamp(self._desk.shell, f"{left.task!r} is restored, but {error}", symbol="⚠", warning=True)
 
     # steering; from any thread
 

@@ -18,6 +18,7 @@ from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.sizes import count
 from milepost.notebook import common
+from milepost.notebook.ambient.ambient import Ambient, Snapshot, with_state
 from milepost.notebook.capture import play, recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
 from milepost.notebook.common import Common
@@ -41,6 +42,7 @@ class Desk(common.Desk, Protocol):
 
     shell: Any
     seeded: bool
+    ambient: Ambient
 
     @property
     def checkpoints(self) -> Checkpoints: ...
@@ -130,6 +132,10 @@ class Part:
         if warning:
             self._shared.warnings.append(f"{self._part.name}: {text}")
 
+    def enter(self, restored: Restored) -> None:
+        """At once."""
+        self._desk.ambient.restore(restored.state)
+
     def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
         """Show what the part showed, and put generators where it left them."""
         self._shared.saved.append(record.seconds)
@@ -146,13 +152,15 @@ class Part:
         shell, value = self._desk.shell, self._value()
         call.signal.raise_if_cancelled()
         away = self._sender(value) if self._part.options.on == "processes" else None
-        digests, before = state_digests(read_states()), self._state(value)
+        digests, before, found = state_digests(read_states()), self._state(value), self._desk.ambient.read()
         with recording(shell) as recorder:
             result = self._away(inner, call, away) if away else self._here(inner, call, value)
         if not result.ok:
             return result, None
         left = Left(values={RETURN: result.data}, display=recorder.to_bytes())
-        return result, self._of_away(left, away) if away else self._of_here(left, plan, digests, before, value)
+        if away:
+            return result, self._of_away(left, away)
+        return result, self._with_state(self._of_here(left, plan, digests, before, value), plan, found)
 
     def _here(self, inner: ExecutionStrategy, call: TaskCall, value: Any) -> TaskResult:
         part, given = self._part, self._shared.given
@@ -173,6 +181,14 @@ class Part:
             if self._desk.seeded:
                 plan.resolution.blockers[RANDOM] = "other parts of the map, which ran meanwhile, may have drawn too"
         return replace(left, obstacle=obstacle, random_before=found, random_after=states)
+
+    def _with_state(self, left: Left, plan: Plan, found: Snapshot) -> Left:
+        """With what it changed of the state of the process; of parts that run side by side, nobody knows which did."""
+        left = with_state(self._desk.ambient, found, plan, left)
+        if self._alone or not left.state:
+            return left
+        words = f"{self._desk.ambient.words(left.state)} changed while parts of the map ran side by side"
+        return replace(left, state={}, obstacle=left.obstacle or words)
 
     def _state(self, value: Any) -> str:
         return state_of(value, self._desk.namespace.home) if mutable(value) else ""

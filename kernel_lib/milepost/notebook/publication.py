@@ -17,7 +17,8 @@ class Publication:
     """The values by name, as of the moment at which the task's cell was run: a cell that was run later wins.
 
     `shared` are the task's inputs as objects: what it changed in place is known by them. `states` are states of random
-    generators, which count while those are where the task found them: `found` has the digests.
+    generators, which count while those are where the task found them: `found` has the digests. `state` is what the
+    task changed of the state of the process, where that is to be put back.
     """
 
     task: str
@@ -29,6 +30,7 @@ class Publication:
     shared: Mapping[str, Any] = field(default_factory=dict)
     states: Mapping[str, Any] = field(default_factory=dict)
     found: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
 
     def publish(self, data: dict[str, Any], ledger: Ledger) -> list[str]:
         """Bind the names in the user's namespace; those that a later cell has bound meanwhile are left, and named."""

@@ -26,6 +26,7 @@ from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.notebook import capture
 from milepost.notebook.activity import Activities, Activity
+from milepost.notebook.ambient.ambient import Ambient
 from milepost.notebook.arguments import Arguments
 from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
@@ -60,9 +61,11 @@ class Session:
         self.namespace = Namespace(shell)
         self.ledger = Ledger()
         self.seeded = False
+        self.ambient = Ambient(shell, lambda: self._home)
         self.can_resume = False
         """Whether a Resume could arrive while the main thread waits: a front end answered on the control channel."""
         self.told_path: str | None = None
+        self._home = Path.cwd()
         self.badges_comm_id = ""
         self._facts: dict[str, Facts] = {}
         self.ran = RanTasks(self._facts)
@@ -145,7 +148,9 @@ class Session:
     def store(self) -> LocalStore:
         """The checkpoints beside the notebook; where that is, is settled the first time it is needed."""
         if self._store is None:
-            self._store = LocalStore(store_path(self.notebook()))
+            notebook = self.notebook()
+            self._home = (notebook.parent if notebook is not None else self._home).absolute()
+            self._store = LocalStore(store_path(notebook))
             self._store.on_trouble(self.troubles.come)
         return self._store
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from milepost.model.reasons import Reason
-from milepost.model.record import Record
+from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.notebook.checkpoints import Checkpoints, Saved
 from milepost.notebook.definition import Definition
@@ -39,7 +39,8 @@ class Left:
 
     `obstacle` says why that must not be saved, if it must not; `random_before` and `random_after` are the digests
     before and the states after of the random generators that it drew from; `lost` says why a name that it bound is not
-    there, although the body succeeded.
+    there, although the body succeeded; `state` is what it changed of the state of the process, by aspect; `observed`
+    are inputs that only its run has shown.
     """
 
     values: Mapping[str, Any]
@@ -51,15 +52,18 @@ class Left:
     random_after: Mapping[str, Any] = field(default_factory=dict)
     peak_bytes: int = 0
     lost: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    observed: tuple[Input, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a record gave back: values, what the task showed, and the states of random generators."""
+    """What a record gave back: values, what the task showed, states of random generators, the state of the process."""
 
     values: dict[str, Any]
     shown: list[Output]
     states: dict[str, Any]
+    state: dict[str, Any] = field(default_factory=dict)
 
 
 class Stage(Protocol):
@@ -80,6 +84,9 @@ class Stage(Protocol):
 
     def note(self, text: str, *, symbol: str = "↺", warning: bool = False) -> None:
         """Say something of the task that is not its own output."""
+
+    def enter(self, restored: Restored) -> None:
+        """Put the state of the process where the task left it; `StoreError`, and nothing changed, where that fails."""
 
     def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
         """Put what a record holds in place, and show what the task showed."""

@@ -16,6 +16,7 @@ from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
+from milepost.notebook.ambient.ambient import Ambient
 from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
@@ -37,6 +38,7 @@ class Desk(Protocol):
     arguments: Arguments
     troubles: Troubles
     seeded: bool
+    ambient: Ambient
 
     @property
     def ran(self) -> Container[str]: ...
@@ -113,13 +115,14 @@ class CheckpointStrategy:
         self, definition: Definition, key: str, resolution: Resolution, history: Iterable[Record]
     ) -> tuple[Reason, Record | None]:
         newest, untrusted, drawn = None, False, ""
+        found = self._desk.ambient.read()
         digests = state_digests(read_states())
         for record in history:
             newest = newest or record
             if record.key != key or record.extra.get("blocked"):
                 continue
             untrusted = untrusted or not record.trusted
-            mismatch = random_mismatch(record, digests, self._desk.seeded)
+            mismatch = random_mismatch(record, digests, self._desk.seeded) or self._desk.ambient.mismatch(record, found)
             drawn = drawn or mismatch
             if record.trusted and not mismatch:
                 return _restored(record), record
@@ -157,7 +160,8 @@ class CheckpointStrategy:
         checkpoints, facts = stage.checkpoints, plan.facts
         values = checkpoints.values(record, stage.live)
         shown = outputs_from_bytes(checkpoints.display(record))
-        restored = Restored(values, shown, checkpoints.random(record))
+        restored = Restored(values, shown, checkpoints.random(record), checkpoints.state(record))
+        stage.enter(restored)
         facts.record, facts.outputs, facts.seconds = record, record.outputs, record.seconds
         self._say_restored(stage, record, plan.resolution)
         stage.give_back(plan, record, restored)
@@ -225,6 +229,8 @@ def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:
         random_before=left.random_before,
         random_after=left.random_after,
         lost=left.lost,
+        state=left.state,
+        observed=left.observed,
     )
 
 

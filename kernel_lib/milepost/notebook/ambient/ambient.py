@@ -1,0 +1,207 @@
+"""All aspects together: what a body found, what it changed, and putting that back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+from milepost.analysis.code import digest_text
+from milepost.analysis.describe import short
+from milepost.analysis.digest import ATOMS, digest
+from milepost.model.errors import StoreError
+from milepost.model.record import Input, Record
+from milepost.notebook.ambient.aspect import Aspect, Change, State, Unsaveable
+from milepost.notebook.ambient.libraries import library_aspects
+from milepost.notebook.ambient.python import python_aspects
+from milepost.notebook.stage import Left, Plan
+
+STATE = "state"
+"""The kind of an input that stands for the state of the process."""
+
+QUIET = "what is shown apart"
+"""Stands in the name of such an input where the task showed nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of each aspect at one moment; `failed` says which could not be read."""
+
+    states: Mapping[str, State]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+class Ambient:
+    """The state of this process, as far as it is known how to put it back.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    home : callable
+        Gives the folder of the notebook.
+    """
+
+    def __init__(self, shell: Any, home: Callable[[], Path]) -> None:
+        made = (*python_aspects(home), *library_aspects(shell))
+        self._aspects: dict[str, Aspect] = {aspect.name: aspect for aspect in made}
+        self._namespace: Mapping[str, Any] = shell.user_ns
+
+    def read(self) -> Snapshot:
+        """All aspects now. One that cannot be read costs only itself."""
+        states, failed = {}, {}
+        for name, aspect in self._aspects.items():
+            if aspect.loaded:
+                try:
+                    states[name] = aspect.read()
+                except Exception as error:
+                    failed[name] = f"{name} cannot be read ({type(error).__name__}: {error})"
+        return Snapshot(states, failed)
+
+    # what a body changed
+
+    def changes(self, before: Snapshot, code: str) -> tuple[dict[str, Change], str]:
+        """What changed since then, by aspect, and why that must not be saved, if it must not."""
+        after, found = self.read(), {}
+        for name, state in after.states.items():
+            try:
+                change = self._aspects[name].change(before.states.get(name, {}), state, code)
+            except Unsaveable as reason:
+                return {}, str(reason)
+            if change is not None:
+                found[name] = change
+        return found, ""
+
+    def words(self, changes: Mapping[str, Change]) -> str:
+        """What changed, for people."""
+        return ", ".join(label for name, change in changes.items() for label in self._labels(name, change))
+
+    def _labels(self, name: str, change: Change) -> Iterator[str]:
+        aspect = self._aspects[name]
+        entries = [] if "front" in change["values"] else [*change["values"], *change["unset"]]
+        yield from (aspect.label(entry) for entry in entries) if entries else (name,)
+
+    def restore(self, changes: Mapping[str, Change]) -> None:
+        """Put back what a task changed: all of it, or nothing.
+
+        Raises
+        ------
+        StoreError
+            Where something cannot be put back.
+        """
+        before = self.read() if changes else Snapshot({})
+        for name, change in changes.items():
+            try:
+                self._aspects[name].restore(change)
+            except Exception as error:
+                self._undo(before)
+                raise StoreError(f"{name} cannot be put back ({type(error).__name__}: {error})") from error
+
+    def _undo(self, before: Snapshot) -> None:
+        now = self.read()
+        for name, state in now.states.items():
+            change = self._aspects[name].change(state, before.states.get(name, {}), "")
+            if change is not None:
+                self._aspects[name].restore(change)
+
+    # as an input
+
+    def input(self, snapshot: Snapshot, *, quiet: bool) -> Input:
+        """What a body found, as an input of the task: that of libraries which are loaded by its end.
+
+        A `quiet` one showed nothing: how things look does not count.
+        """
+        libraries = sorted(aspect.module for aspect in self._aspects.values() if aspect.module and aspect.loaded)
+        return self._input(" ".join(dict.fromkeys((*libraries, *([QUIET] if quiet else [])))), snapshot)
+
+    def _input(self, scope: str, snapshot: Snapshot) -> Input:
+        counted = sorted(self._counted(scope, snapshot), key=lambda item: item[:2])
+        parts = [part for name, entry, value in counted for part in (name, entry, self._content(value))]
+        words: dict[str, dict[str, str]] = {}
+        for name, entry, value in counted:
+            words.setdefault(name, {})[entry] = _shown(value)
+        text = json.dumps(words) if words else ""
+        return Input(name=scope, kind=STATE, digest=digest_text(*parts) if parts else "", text=text)
+
+    def _counted(self, scope: str, snapshot: Snapshot) -> Iterator[tuple[str, str, Any]]:
+        """What counts: the aspect, the entry, the value."""
+        quiet = scope.endswith(QUIET)
+        libraries = scope.removesuffix(QUIET).split()
+        for name, state in snapshot.states.items():
+            aspect = self._aspects[name]
+            if state and (not aspect.module or aspect.module in libraries):
+                for entry, value in aspect.counted(state).items():
+                    if not quiet or aspect.quiet(entry):
+                        yield name, entry, value
+
+    def _content(self, value: Any) -> str:
+        found = digest(value, self._namespace)
+        return found.hex or f"{type(value).__qualname__} {id(value)}"
+
+    def difference(self, then: Input, now: Input) -> list[str]:
+        """What differs between two such inputs, a line each."""
+        old, new = _words(then), _words(now)
+        changed = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
+        lines = [f"{self._label(*key)}: {self._word(key, old)} → {self._word(key, new)}" for key in changed]
+        return lines or ["the state of the process is another one"]
+
+    def _label(self, name: str, entry: str) -> str:
+        aspect = self._aspects.get(name)
+        return aspect.label(entry) if aspect else name
+
+    def _word(self, key: tuple[str, str], words: Mapping[tuple[str, str], str]) -> str:
+        aspect = self._aspects.get(key[0])
+        return words[key] if key in words else _shown(aspect.default(key[1])) if aspect else "its default"
+
+    def mismatch(self, record: Record, snapshot: Snapshot) -> str:
+        """What is not as the task found it when it was saved, in words; "" when all is."""
+        for then in record.observed:
+            if then.kind == STATE and (now := self._input(then.name, snapshot)).digest != then.digest:
+                return "; ".join(self.difference(then, now)) + " since it was saved"
+        return ""
+
+
+def _words(known: Input) -> dict[tuple[str, str], str]:
+    """The texts of such an input, by aspect and entry."""
+    found = json.loads(known.text) if known.text else {}
+    return {(name, entry): word for name, entries in found.items() for entry, word in entries.items()}
+
+
+def _shown(value: Any) -> str:
+    """An option in a few words; unlike data, these texts are shown."""
+    if type(value) in ATOMS:
+        return repr(value)[:80]
+    if isinstance(value, list | tuple | set | frozenset) and all(type(item) in ATOMS for item in value):
+        return repr(sorted(value, key=repr) if isinstance(value, set | frozenset) else value)[:80]
+    return short(value)
+
+
+QUIET_TYPES = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "torch"})
+"""Libraries whose values hold no text that tells how something looks, unless the user takes pains."""
+
+
+def shows_nothing(display: bytes, values: Iterable[Any]) -> bool:
+    """Whether what a body left cannot tell how things looked: no output, and numbers, data and models only."""
+    return display == b"[]" and all(_textless(value) for value in values)
+
+
+def _textless(value: Any) -> bool:
+    kind = type(value)
+    if kind.__module__ == "builtins":
+        return kind in _PLAIN
+    if kind.__module__.partition(".")[0] not in QUIET_TYPES:
+        return False
+    return not (kind.__name__ == "ndarray" and value.dtype.kind in "OUS")
+
+
+_PLAIN = frozenset({bool, int, float, complex, type(None), type, ModuleType, FunctionType, BuiltinFunctionType})
+
+
+def with_state(ambient: Ambient, found: Snapshot, plan: Plan, left: Left) -> Left:
+    """What a body left, with what it changed of the state that it found, and that state as an input."""
+    changes, obstacle = ambient.changes(found, plan.definition.code)
+    seen = ambient.input(found, quiet=shows_nothing(left.display, left.values.values()))
+    plan.resolution.notes.extend(found.failed.values())
+    return replace(left, state=changes, obstacle=left.obstacle or obstacle, observed=(*left.observed, seen))
