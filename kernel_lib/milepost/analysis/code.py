@@ -137,6 +137,24 @@ def _imported_names(code: CodeType) -> Iterator[str]:
             yield from module_names("." * level + str(instruction.argval), names or ())
 
 
+@functools.lru_cache(maxsize=2_000)
+def parts_imported(source: str) -> tuple[str, ...]:
+    """The modules that `import a.b` loads at the top level of some code: what it binds, `a`, does not show `a.b`."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ()
+    names = (alias for node in _at_top(tree) if isinstance(node, ast.Import) for alias in node.names)
+    return tuple(dict.fromkeys(alias.name for alias in names if "." in alias.name and alias.asname is None))
+
+
+def _at_top(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            yield child
+            yield from _at_top(child)
+
+
 def module_names(module: str, names: Iterable[str]) -> Iterator[str]:
     """What `from module import names` may import."""
     if module.strip("."):

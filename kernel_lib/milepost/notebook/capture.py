@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -109,6 +110,7 @@ class _Tees:
                 if not isinstance(getattr(sys, name), _Tee):  # else another task has put it there
                     self._tees.append(_Tee(name, getattr(sys, name)))
                     setattr(sys, name, self._tees[-1])
+                    _hand_over(self._tees[-1].milepost_stream, self._tees[-1])
 
     def __exit__(self, *exc: object) -> None:
         with self._lock:
@@ -117,7 +119,17 @@ class _Tees:
                 for tee in self._tees:
                     if getattr(sys, tee.milepost_name) is tee:
                         setattr(sys, tee.milepost_name, tee.milepost_stream)
+                    _hand_over(tee, tee.milepost_stream)
                 self._tees.clear()
+
+
+def _hand_over(old: Any, new: Any) -> None:
+    """Have loggers write to another stream: a handler keeps the one that was there when it was made."""
+    named = list(logging.root.manager.loggerDict.values())
+    for logger in (logging.root, *(item for item in named if isinstance(item, logging.Logger))):
+        for handler in logger.handlers:
+            if getattr(handler, "stream", None) is old:
+                handler.stream = new  # type: ignore[attr-defined]
 
 
 _tees = _Tees()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
+from milepost.analysis.code import parts_imported
 from milepost.analysis.digest import ATOMS, digest
 from milepost.analysis.validity import PYTHON
 from milepost.model.errors import SerializationError, StoreError
@@ -129,7 +133,12 @@ class Checkpoints:
         StoreError
             Where the record is untrusted or damaged, or a value cannot be built again.
         """
-        return self._load(record, VALUES, live)
+        values = self._load(record, VALUES, live)
+        for name in parts_imported(record.code):
+            if isinstance(values.get(name.partition(".")[0]), ModuleType):
+                with contextlib.suppress(Exception):  # the code may have gone on without it
+                    importlib.import_module(name)
+        return values
 
     def _load(self, record: Record, part: str, live: Callable[[str], Any] | None) -> dict[str, Any]:
         spare: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from milepost.analysis.describe import short
 from milepost.analysis.digest import ATOMS, digest
 from milepost.model.errors import StoreError
 from milepost.model.record import Input, Record
-from milepost.notebook.ambient.aspect import Aspect, Change, State, Unsaveable
+from milepost.notebook.ambient.aspect import Aspect, Change, State
 from milepost.notebook.ambient.libraries import library_aspects
 from milepost.notebook.ambient.python import python_aspects
 from milepost.notebook.stage import Left, Plan
@@ -64,15 +64,19 @@ class Ambient:
 
     def changes(self, before: Snapshot, code: str) -> tuple[dict[str, Change], str]:
         """What changed since then, by aspect, and why that must not be saved, if it must not."""
-        after, found = self.read(), {}
-        for name, state in after.states.items():
-            try:
-                change = self._aspects[name].change(before.states.get(name, {}), state, code)
-            except Unsaveable as reason:
-                return {}, str(reason)
+        found = self._between(before, self.read())
+        obstacles = (self._aspects[name].obstacle(change, code) for name, change in found.items())
+        reason = next((reason for reason in obstacles if reason), "")
+        return ({} if reason else found), reason
+
+    def _between(self, before: Snapshot, after: Snapshot) -> dict[str, Change]:
+        """What happened between two moments, as far as both could be read."""
+        found = {}
+        for name in {**before.states, **after.states}.keys() - before.failed.keys() - after.failed.keys():
+            change = self._aspects[name].change(before.states.get(name, {}), after.states.get(name, {}))
             if change is not None:
                 found[name] = change
-        return found, ""
+        return found
 
     def words(self, changes: Mapping[str, Change]) -> str:
         """What changed, for people."""
@@ -100,11 +104,8 @@ class Ambient:
                 raise StoreError(f"{name} cannot be put back ({type(error).__name__}: {error})") from error
 
     def _undo(self, before: Snapshot) -> None:
-        now = self.read()
-        for name, state in now.states.items():
-            change = self._aspects[name].change(state, before.states.get(name, {}), "")
-            if change is not None:
-                self._aspects[name].restore(change)
+        for name, change in self._between(self.read(), before).items():
+            self._aspects[name].restore(change)
 
     # as an input
 

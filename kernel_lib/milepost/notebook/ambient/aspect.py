@@ -13,10 +13,6 @@ Change = dict[str, Any]
 """What a body changed of an aspect: `values` by entry, and `unset`, the entries that are at their defaults again."""
 
 
-class Unsaveable(Exception):
-    """A change that must not be, or cannot be, written to the store; the message says what and why."""
-
-
 class Aspect:
     """The base of all aspects.
 
@@ -63,16 +59,15 @@ class Aspect:
         """Whether an entry counts for a task that shows nothing."""
         return not self.shows
 
-    def change(self, before: State, after: State, code: str) -> Change | None:
-        """What to save of what happened between two states; `code` is that of the body.
-
-        Raises
-        ------
-        Unsaveable
-        """
+    def change(self, before: State, after: State) -> Change | None:
+        """What happened between two states."""
         values = {name: value for name, value in after.items() if name not in before or not same(before[name], value)}
         unset = [name for name in before if name not in after]
         return {"values": values, "unset": unset} if values or unset else None
+
+    def obstacle(self, change: Change, code: str) -> str:
+        """Why a change by a body with this code must not be written to the store, "" if it may."""
+        return ""
 
     def restore(self, change: Change) -> None:
         """Put back what a body changed."""
@@ -100,7 +95,7 @@ class ListAspect(Aspect):
         """Nothing by itself."""
         return {}
 
-    def change(self, before: State, after: State, code: str) -> Change | None:
+    def change(self, before: State, after: State) -> Change | None:
         """What came in front, what came behind, and what went."""
         old, new = list(before.get("", ())), list(after.get("", ()))
         if old == new:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from milepost.notebook.ambient.aspect import Aspect, Change, ListAspect, State, Unsaveable
+from milepost.notebook.ambient.aspect import Aspect, Change, ListAspect, State
 
 Home = Callable[[], Path]
 """The folder of the notebook."""
@@ -52,7 +52,7 @@ class WorkingFolder(Aspect):
         """Nothing by itself."""
         return {}
 
-    def change(self, before: State, after: State, code: str) -> Change | None:
+    def change(self, before: State, after: State) -> Change | None:
         """Where the body went."""
         if before == after or not after:
             return None
@@ -79,7 +79,7 @@ class Environment(Aspect):
         """Nothing by itself."""
         return {}
 
-    def change(self, before: State, after: State, code: str) -> Change | None:
+    def change(self, before: State, after: State) -> Change | None:
         """What was set or deleted."""
         if before == after:
             return None
@@ -87,10 +87,13 @@ class Environment(Aspect):
         new = {name: value for name, value in after.items() if before.get(name) != value}
         values = {environ.decodekey(name): environ.decodevalue(value) for name, value in new.items()}
         unset = [environ.decodekey(name) for name in before if name not in after]
-        for name, value in values.items():
-            if _secret(name, value) and value not in code:
-                raise Unsaveable(f"it set the environment variable {name!r} to what may be a secret")
         return {"values": values, "unset": unset}
+
+    def obstacle(self, change: Change, code: str) -> str:
+        """A value that may be a secret."""
+        secret = (name for name, value in change["values"].items() if _secret(name, value) and value not in code)
+        name = next(secret, "")
+        return f"it set the environment variable {name!r} to what may be a secret" if name else ""
 
     def write(self, values: State, unset: Sequence[str]) -> None:
         """Set and delete."""
@@ -126,9 +129,9 @@ class ModulePath(ListAspect):
         """The folders now."""
         return sys.path
 
-    def change(self, before: State, after: State, code: str) -> Change | None:
+    def change(self, before: State, after: State) -> Change | None:
         """The folders that came and went."""
-        found = super().change(before, after, code)
+        found = super().change(before, after)
         return found and self._each(found, packed_path)
 
     def write(self, values: State, unset: Sequence[str]) -> None:
@@ -237,25 +240,26 @@ class DecimalContext(Aspect):
 
     def read(self) -> State:
         """The fields that are not Python's."""
-        now, plain = decimal.getcontext(), decimal.DefaultContext
-        found = {name: getattr(now, name) for name in _FIELDS if getattr(now, name) != getattr(plain, name)}
-        if now.traps != plain.traps:
-            found["traps"] = tuple(sorted(trap.__name__ for trap, on in now.traps.items() if on))
-        return found
+        now, plain = _fields(decimal.getcontext()), _fields(decimal.DefaultContext)
+        return {name: value for name, value in now.items() if value != plain[name]}
 
     def default(self, entry: str) -> Any:
         """Python's."""
-        return getattr(decimal.DefaultContext, entry, None)
+        return _fields(decimal.DefaultContext).get(entry)
 
     def write(self, values: State, unset: Sequence[str]) -> None:
         """Set the fields."""
-        context, plain = decimal.getcontext(), decimal.DefaultContext
-        for name in (*values, *unset):
+        context, plain = decimal.getcontext(), _fields(decimal.DefaultContext)
+        for name, value in {**{name: plain[name] for name in unset}, **values}.items():
             if name == "traps":
-                on = {trap for trap in plain.traps if trap.__name__ in values[name]} if name in values else plain.traps
-                context.traps = {trap: bool(on[trap]) if isinstance(on, dict) else trap in on for trap in plain.traps}
+                context.traps = {trap: trap.__name__ in value for trap in context.traps}
             else:
-                setattr(context, name, values.get(name, getattr(plain, name)))
+                setattr(context, name, value)
+
+
+def _fields(context: decimal.Context) -> dict[str, Any]:
+    traps = tuple(sorted(trap.__name__ for trap, on in context.traps.items() if on))
+    return {"traps": traps, **{name: getattr(context, name) for name in _FIELDS}}
 
 
 _FIELDS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
