@@ -15,6 +15,8 @@ from milepost.analysis.validity import PYTHON
 from milepost.model.errors import SerializationError, StoreError
 from milepost.model.reasons import Reason
 from milepost.model.record import Input, Output, Record
+from milepost.notebook.ambient.modules import SHARED as OF_MODULE
+from milepost.notebook.ambient.modules import find_shared
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.ledger import lineage
 from milepost.notebook.namespace import Namespace
@@ -53,6 +55,7 @@ class Outcome:
     lost: Mapping[str, str]
     state: Mapping[str, Any]
     observed: tuple[Input, ...]
+    shared: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,8 @@ class Checkpoints:
             blobs[RANDOM] = self._serializer.dump(outcome.random_after).blob
         if outcome.state:
             state = self._serializer.dump(outcome.state)
-            if reason := "; ".join(f"it changed {name}: {why}" for name, why in state.unsaved.items()):
-                return Saved(outputs, unsaved=reason)
+            if state.unsaved:
+                return Saved(outputs, unsaved=_unsaved_state(outcome.state, state.unsaved))
             blobs[STATE] = state.blob
         if dump.shared:
             blobs[SHARED] = self._serializer.dump(dump.spare).blob
@@ -121,7 +124,7 @@ class Checkpoints:
         """Inputs that the body left as they were: an output may hold the very same object."""
         data = self._namespace.data
         names = [name for name in outcome.resolution.inputs if name in data and name not in outcome.values]
-        return {name: data[name] for name in names if type(data[name]) not in ATOMS}
+        return {**outcome.shared, **{name: data[name] for name in names if type(data[name]) not in ATOMS}}
 
     # restoring
 
@@ -144,7 +147,7 @@ class Checkpoints:
         spare: dict[str, Any] = {}
 
         def shared(name: str) -> Any:
-            value = live(name) if live else None
+            value = find_shared(name) if name.startswith(OF_MODULE) else live(name) if live else None
             if value is None and SHARED in record.blobs:
                 spare.update({} if spare else self._serializer.load(self._store.open(record, SHARED)))
                 value = spare.get(name)
@@ -176,6 +179,13 @@ def _lost(outcome: Outcome) -> list[Output]:
 def unsaved_names(outputs: Iterable[Output]) -> dict[str, str]:
     """Outputs that are not in the store, with the reason."""
     return {item.name: item.unsaved for item in outputs if item.unsaved}
+
+
+def _unsaved_state(state: Mapping[str, Any], unsaved: Mapping[str, str]) -> str:
+    """Why a result is none without what it changed of the state of the process."""
+    name, reason = next(iter(unsaved.items()))
+    entries = " ".join(entry.replace(":", ".") for entry in state[name]["values"])
+    return f"it changed {name} {entries}, which cannot be saved ({reason})"
 
 
 def _half_saved(outputs: Iterable[Output]) -> str:

@@ -78,6 +78,7 @@ class Extension:
             self._running.append(None)
             return
         self._provide(reads)
+        session.ambient.watch([self.shell.transform_cell(info.raw_cell)])
         self._running.append(session.begin_cell(names))
 
     def _provide(self, reads: Iterable[str]) -> None:
@@ -109,6 +110,7 @@ class Extension:
         activity = self._running.pop() if names is not None and self._running else None
         if activity is not None:
             session.activities.end(activity)
+            session.ambient.watch([self.shell.transform_cell(info.raw_cell)], ran=True)
         if names is not None and names.binds and activity is not None:
             bound = tuple(name for name in names.binds if name in session.namespace.data)
             session.ledger.bound(bound, self._code(info), names.reads)

@@ -16,7 +16,7 @@ from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
-from milepost.notebook.ambient.ambient import Ambient
+from milepost.notebook.ambient.ambient import Ambient, sources
 from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
@@ -115,7 +115,8 @@ class CheckpointStrategy:
         self, definition: Definition, key: str, resolution: Resolution, history: Iterable[Record]
     ) -> tuple[Reason, Record | None]:
         newest, untrusted, drawn = None, False, ""
-        found = self._desk.ambient.read()
+        self._desk.ambient.watch(sources(definition, resolution))
+        found = self._desk.ambient.read(counted=True)
         digests = state_digests(read_states())
         for record in history:
             newest = newest or record
@@ -231,6 +232,7 @@ def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:
         lost=left.lost,
         state=left.state,
         observed=left.observed,
+        shared=left.shared,
     )
 
 

@@ -11,12 +11,15 @@ from typing import Any
 
 from milepost.analysis.code import digest_text
 from milepost.analysis.describe import short
-from milepost.analysis.digest import ATOMS, digest
+from milepost.analysis.digest import ATOMS, digest, outline
 from milepost.model.errors import StoreError
 from milepost.model.record import Input, Record
 from milepost.notebook.ambient.aspect import Aspect, Change, State
 from milepost.notebook.ambient.libraries import library_aspects
+from milepost.notebook.ambient.modules import ProjectModules, SetAttributes, stored_attributes
 from milepost.notebook.ambient.python import python_aspects
+from milepost.notebook.definition import Definition
+from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan
 
 STATE = "state"
@@ -45,26 +48,33 @@ class Ambient:
     """
 
     def __init__(self, shell: Any, home: Callable[[], Path]) -> None:
-        made = (*python_aspects(home), *library_aspects(shell))
-        self._aspects: dict[str, Aspect] = {aspect.name: aspect for aspect in made}
         self._namespace: Mapping[str, Any] = shell.user_ns
+        self._set, self._projects = SetAttributes(shell.user_ns), ProjectModules(shell.user_ns)
+        made = (*python_aspects(home), *library_aspects(shell), self._set, self._projects)
+        self._aspects: dict[str, Aspect] = {aspect.name: aspect for aspect in made}
 
-    def read(self) -> Snapshot:
-        """All aspects now. One that cannot be read costs only itself."""
+    def read(self, *, counted: bool = False) -> Snapshot:
+        """All aspects now, or those that count as inputs. One that cannot be read costs only itself."""
         states, failed = {}, {}
         for name, aspect in self._aspects.items():
-            if aspect.loaded:
+            if aspect.loaded and (aspect.counts or not counted):
                 try:
                     states[name] = aspect.read()
                 except Exception as error:
                     failed[name] = f"{name} cannot be read ({type(error).__name__}: {error})"
         return Snapshot(states, failed)
 
+    def watch(self, sources: Iterable[str], *, ran: bool = False) -> None:
+        """Look from now on at the attributes of modules that code sets; before it runs, and once it `ran`."""
+        chains = [chain for source in sources for chain in stored_attributes(source)]
+        self._projects.stored.update(chain[-1] for chain in chains)
+        self._set.watch(chains, known=not ran)
+
     # what a body changed
 
-    def changes(self, before: Snapshot, code: str) -> tuple[dict[str, Change], str]:
+    def changes(self, before: Snapshot, code: str, after: Snapshot | None = None) -> tuple[dict[str, Change], str]:
         """What changed since then, by aspect, and why that must not be saved, if it must not."""
-        found = self._between(before, self.read())
+        found = self._between(before, after or self.read())
         obstacles = (self._aspects[name].obstacle(change, code) for name, change in found.items())
         reason = next((reason for reason in obstacles if reason), "")
         return ({} if reason else found), reason
@@ -72,11 +82,18 @@ class Ambient:
     def _between(self, before: Snapshot, after: Snapshot) -> dict[str, Change]:
         """What happened between two moments, as far as both could be read."""
         found = {}
-        for name in {**before.states, **after.states}.keys() - before.failed.keys() - after.failed.keys():
+        for name in self._aspects:
+            if name in before.failed or name in after.failed:
+                continue
             change = self._aspects[name].change(before.states.get(name, {}), after.states.get(name, {}))
             if change is not None:
                 found[name] = change
         return found
+
+    def shared(self, before: Snapshot, after: Snapshot) -> dict[str, Any]:
+        """Objects that modules hold, and what a body made may hold too, by a name for `find_shared`."""
+        name = self._projects.name
+        return self._projects.shared(before.states.get(name, {}), after.states.get(name, {}))
 
     def words(self, changes: Mapping[str, Change]) -> str:
         """What changed, for people."""
@@ -132,14 +149,14 @@ class Ambient:
         libraries = scope.removesuffix(QUIET).split()
         for name, state in snapshot.states.items():
             aspect = self._aspects[name]
-            if state and (not aspect.module or aspect.module in libraries):
+            if state and aspect.counts and (not aspect.module or aspect.module in libraries):
                 for entry, value in aspect.counted(state).items():
                     if not quiet or aspect.quiet(entry):
                         yield name, entry, value
 
     def _content(self, value: Any) -> str:
         found = digest(value, self._namespace)
-        return found.hex or f"{type(value).__qualname__} {id(value)}"
+        return found.hex or outline(value, self._namespace) or f"{type(value).__qualname__} {id(value)}"
 
     def difference(self, then: Input, now: Input) -> list[str]:
         """What differs between two such inputs, a line each."""
@@ -202,7 +219,20 @@ _PLAIN = frozenset({bool, int, float, complex, type(None), type, ModuleType, Fun
 
 def with_state(ambient: Ambient, found: Snapshot, plan: Plan, left: Left) -> Left:
     """What a body left, with what it changed of the state that it found, and that state as an input."""
-    changes, obstacle = ambient.changes(found, plan.definition.code)
+    ambient.watch(sources(plan.definition, plan.resolution), ran=True)
+    after = ambient.read()
+    changes, obstacle = ambient.changes(found, plan.definition.code, after)
     seen = ambient.input(found, quiet=shows_nothing(left.display, left.values.values()))
     plan.resolution.notes.extend(found.failed.values())
-    return replace(left, state=changes, obstacle=left.obstacle or obstacle, observed=(*left.observed, seen))
+    return replace(
+        left,
+        state=changes,
+        obstacle=left.obstacle or obstacle,
+        observed=(*left.observed, seen),
+        shared=ambient.shared(found, after),
+    )
+
+
+def sources(definition: Definition, resolution: Resolution) -> list[str]:
+    """The code of a task, and of the notebook's functions that it reads."""
+    return [definition.code, *(item.text for item in resolution.inputs.values() if item.kind == "function")]

@@ -24,11 +24,14 @@ class Aspect:
         The library that has it, "" for Python itself. Nothing is read before it is loaded.
     shows : bool
         Whether it only decides how things look: what shows nothing does not depend on it.
+    counts : bool
+        Whether it is an input of tasks; what else a task depends on is known in other ways.
     """
 
     name = ""
     module = ""
     shows = False
+    counts = True
 
     @property
     def loaded(self) -> bool:
@@ -79,6 +82,8 @@ class Aspect:
 class ListAspect(Aspect):
     """A list that bodies add to: what they added and removed is put back, whatever else is in it by then."""
 
+    counts = False
+
     def items(self) -> Sequence[Any]:
         """The entries now."""
         raise NotImplementedError
@@ -90,10 +95,6 @@ class ListAspect(Aspect):
     def read(self) -> State:
         """All entries, in order."""
         return {"": tuple(self.items())}
-
-    def counted(self, state: State) -> State:
-        """Nothing by itself."""
-        return {}
 
     def change(self, before: State, after: State) -> Change | None:
         """What came in front, what came behind, and what went."""

@@ -167,6 +167,7 @@ class MatplotlibBackend(Aspect):
     """Which backend draws, once a cell has chosen one; the one that is found by itself says nothing."""
 
     name = "the matplotlib backend"
+    counts = False
     module = "matplotlib"
 
     def read(self) -> State:
@@ -179,10 +180,6 @@ class MatplotlibBackend(Aspect):
     def _by_itself() -> str:
         environ = sys.modules["os"].environ
         return str(environ.get("MPLBACKEND", "")).lower()
-
-    def counted(self, state: State) -> State:
-        """Nothing by itself."""
-        return {}
 
     def write(self, values: State, unset: Sequence[str]) -> None:
         """Have it draw."""

@@ -37,6 +37,7 @@ class WorkingFolder(Aspect):
     """The working folder. That relative paths depend on it is known by what files a task read."""
 
     name = "the working folder"
+    counts = False
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -47,10 +48,6 @@ class WorkingFolder(Aspect):
             return {"": os.getcwd()}
         except OSError:
             return {}
-
-    def counted(self, state: State) -> State:
-        """Nothing by itself."""
-        return {}
 
     def change(self, before: State, after: State) -> Change | None:
         """Where the body went."""
@@ -70,14 +67,11 @@ class Environment(Aspect):
     """
 
     name = "environment variable"
+    counts = False
 
     def read(self) -> State:
         """All of it, undecoded: that takes a tenth of the time."""
         return dict(_environ()._data)
-
-    def counted(self, state: State) -> State:
-        """Nothing by itself."""
-        return {}
 
     def change(self, before: State, after: State) -> Change | None:
         """What was set or deleted."""
@@ -182,6 +176,7 @@ class WarningFilters(ListAspect):
 
     name = "warnings"
     shows = True
+    counts = True
 
     def items(self) -> Sequence[Any]:
         """The filters now."""
