@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from milepost.notebook.ambient.aspect import Aspect, State, same
+from milepost.notebook.ambient.aspect import Aspect, Change, State, same
 
 
 class NumpyPrinting(Aspect):
@@ -164,30 +164,74 @@ _BACKEND = frozenset({"backend", "backend_fallback", "interactive"})
 
 
 class MatplotlibBackend(Aspect):
-    """Which backend draws, once a cell has chosen one; the one that is found by itself says nothing."""
+    """Which backend draws, once something has asked for one: with it comes how figures are shown in a notebook."""
 
     name = "the matplotlib backend"
     counts = False
     module = "matplotlib"
 
     def read(self) -> State:
-        """The chosen one."""
-        chosen = dict.get(sys.modules["matplotlib"].rcParams, "backend")
-        found = str(chosen).lower() if isinstance(chosen, str) else ""
-        return {"": found} if found and found != self._by_itself() else {}
+        """The one that draws."""
+        found = dict.get(sys.modules["matplotlib"].rcParams, "backend")
+        drawing = getattr(sys.modules.get("matplotlib.pyplot"), "_backend_mod", None) is not None
+        return {"": found} if isinstance(found, str) and drawing else {}
+
+    def restore(self, change: Change) -> None:
+        """Have it draw; where nothing has loaded matplotlib, it finds a backend by itself once something does."""
+        if self.loaded and change["values"] and self.read() != change["values"]:
+            import matplotlib.pyplot
+
+            matplotlib.pyplot.switch_backend(change["values"][""])
+
+
+class OpenFigures(Aspect):
+    """Figures that stay open between cells, as they do where the inline backend does not close them.
+
+    No restore could give back what pyplot holds, so a task that opens, closes or asks for one runs each time.
+    """
+
+    name = "open figures"
+    counts = False
+    module = "matplotlib.pyplot"
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def read(self) -> State:
+        """The figures, and how often the current one was asked for."""
+        if self._closing():
+            return {}
+        keeper = sys.modules["matplotlib._pylab_helpers"].Gcf
+        self._listen(keeper)
+        figures = {str(number): manager.canvas.figure for number, manager in keeper.figs.items()}
+        return {**figures, "": self._asked} if figures else {}
 
     @staticmethod
-    def _by_itself() -> str:
-        environ = sys.modules["os"].environ
-        return str(environ.get("MPLBACKEND", "")).lower()
+    def _closing() -> bool:
+        """Whether no figure outlives its cell."""
+        backend = dict.get(sys.modules["matplotlib"].rcParams, "backend")
+        config = sys.modules.get("matplotlib_inline.config")
+        inline = isinstance(backend, str) and "inline" in backend and config is not None
+        return inline and bool(config.InlineBackend.instance().close_figures)  # type: ignore[union-attr]
+
+    def _listen(self, keeper: Any) -> None:
+        """Whatever uses the current figure asks here for it."""
+        ask = keeper.get_active
+        if getattr(ask, "milepost_aspect", None) is not self:
+
+            def counted() -> Any:
+                self._asked += 1
+                return ask()
+
+            counted.milepost_aspect = self  # type: ignore[attr-defined]
+            keeper.get_active = staticmethod(counted)
+
+    def obstacle(self, change: Change, code: str) -> str:
+        """Always one."""
+        return "it used figures that stay open between cells, and no restore could give back those"
 
     def write(self, values: State, unset: Sequence[str]) -> None:
-        """Have it draw."""
-        import matplotlib.pyplot
-
-        name = values[""] if values else self._by_itself()
-        if name:
-            matplotlib.pyplot.switch_backend(name)
+        """They stay as they are."""
 
 
 class PolarsOptions(Aspect):
@@ -327,6 +371,7 @@ def library_aspects(shell: Any) -> Iterator[Aspect]:
     yield PandasOptions()
     yield MatplotlibOptions()
     yield MatplotlibBackend()
+    yield OpenFigures()
     yield PolarsOptions()
     yield TorchState()
     yield ShellOptions(shell)
