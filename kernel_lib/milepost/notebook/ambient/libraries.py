@@ -330,9 +330,14 @@ class ShellOptions(Aspect):
         if config is not None and config.InlineBackend.initialized():
             return {}
         options = dict(self._shell.config.get("InlineBackend", {}))
+        if not options:
+            return {}
+        from matplotlib_inline.config import InlineBackend
+
         if "figure_format" in options:
             options.setdefault("figure_formats", {options["figure_format"]})
-        return {f"InlineBackend.{name}": options[name] for name in _TRAITS["InlineBackend"] if name in options}
+        plain = {name: InlineBackend.class_traits()[name].default() for name in _TRAITS["InlineBackend"]}
+        return {f"InlineBackend.{n}": options[n] for n in plain if n in options and not same(options[n], plain[n])}
 
     def _parts(self) -> dict[str, Any]:
         parts = {"InteractiveShell": self._shell}

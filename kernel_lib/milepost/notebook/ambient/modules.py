@@ -13,6 +13,7 @@ import importlib
 import inspect
 import marshal
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
@@ -318,7 +319,7 @@ def stored_attributes(source: str) -> tuple[tuple[str, ...], ...]:
     if "." not in source and "setattr" not in source:
         return ()
     try:
-        tree = ast.parse(inspect.cleandoc(source))
+        tree = ast.parse(textwrap.dedent(source))
     except SyntaxError:
         return ()
     found = (_chain(node) for node in ast.walk(tree))
