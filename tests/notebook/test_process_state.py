@@ -280,3 +280,23 @@ def test_a_folder_that_is_gone_has_the_task_run_again(start: Start, project: Pat
     reply = kernel.run_ok(task)
     assert any("the working folder cannot be put back" in text for text in reply.stamps)
     assert kernel.value("os.path.basename(os.getcwd())") == "new"
+
+
+def test_a_figure_that_a_plain_cell_gets_back_is_shown_as_one(start: Start) -> None:
+    with start() as kernel:
+        kernel.run_ok("%%task t\nimport matplotlib.pyplot as plt\nfig = plt.figure()\nfig.add_subplot()")
+        kernel.kill()
+    with start() as kernel:
+        reply = kernel.run_ok("fig")
+        assert "image/png" in reply.shown[-1]["data"]
+
+
+def test_tasks_beside_the_notebook_put_back_what_they_set(start: Start) -> None:
+    task = "%%task t --bg\nimport pandas as pd\npd.set_option('display.max_rows', 5)\nt = 1"
+    for restored in (False, True):
+        with start() as kernel:
+            kernel.run_ok(task)
+            kernel.run_ok("print(t)")
+            assert kernel.value("pd.get_option('display.max_rows')") == 5
+            assert kernel.status()["t"]["restored"] is restored
+            kernel.kill()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from milepost.model.errors import StoreError
 from milepost.model.record import Record
+from milepost.notebook.ambient.ambient import Ambient
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import RETURN
 from milepost.notebook.facts import Facts
@@ -25,6 +26,7 @@ class Desk(Protocol):
     shell: Any
     namespace: Namespace
     ledger: Ledger
+    ambient: Ambient
 
     @property
     def checkpoints(self) -> Checkpoints: ...
@@ -119,6 +121,7 @@ class Provider:
             stamp(self._desk.shell, f"{record.task!r} cannot be restored: {error}", symbol="⚠", warning=True)
             return False
         self._bind(record, values, overwrite)
+        self._desk.ambient.show(values.values())
         names = ", ".join(name for name in values if name != RETURN) or "its result"
         words = f"restored {names} of {record.task!r}: saved {duration(record.seconds)} of work, {age(record.saved_at)}"
         stamp(self._desk.shell, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,6 +120,15 @@ class Ambient:
             except Exception as error:
                 self._undo(before)
                 raise StoreError(f"{name} cannot be put back ({type(error).__name__}: {error})") from error
+
+    def show(self, values: Iterable[Any]) -> None:
+        """Have restored figures shown as figures: matplotlib has a notebook show them once a backend draws."""
+        figure = getattr(sys.modules.get("matplotlib.figure"), "FigureBase", None)
+        if figure is not None and any(isinstance(value, figure) for value in values):
+            import matplotlib.pyplot as plt
+
+            if getattr(plt, "_backend_mod", None) is None:
+                plt.switch_backend(plt.get_backend())
 
     def _undo(self, before: Snapshot) -> None:
         for name, change in self._between(self.read(), before).items():

@@ -129,16 +129,14 @@ class MatplotlibOptions(Aspect):
     def read(self) -> State:
         """Those that are not as they were when matplotlib was loaded."""
         matplotlib = sys.modules["matplotlib"]
-        now, plain = matplotlib.rcParams, matplotlib.rcParamsOrig
-        if dict.__eq__(now, plain):
-            return {}
-        inline = self._inline()
+        plain = dict(dict.items(matplotlib.rcParamsOrig))
+        plain.update(self._inline())
+        get = plain.get
+        others = {name: value for name, value in dict.items(matplotlib.rcParams) if value is not get(name)}
         return {
             name: list(value) if isinstance(value, list) else value
-            for name, value in dict.items(now)
-            if name not in _BACKEND
-            and not same(value, dict.get(plain, name))
-            and not (name in inline and same(value, inline[name]))
+            for name, value in others.items()
+            if name not in _BACKEND and not same(value, get(name))
         }
 
     def _inline(self) -> Mapping[str, Any]:

@@ -130,15 +130,19 @@ class ProjectModules(_Attributes):
     def __init__(self, home: Mapping[str, Any]) -> None:
         self._home = home
         self._known: set[str] = set()
+        self._last = (0, "")
         self._projects: list[str] = []
         self._layouts: dict[str, _Layout] = {}
         self.stored: set[str] = set()
         """Names of attributes that cells are seen to set, on whatever."""
 
     def _modules(self) -> Iterator[tuple[str, ModuleType]]:
-        new = sys.modules.keys() - self._known
-        self._known |= new
-        self._projects += sorted(name for name in new if is_project(sys.modules.get(name)))
+        last = (len(sys.modules), next(reversed(sys.modules), ""))
+        if last != self._last:  # to compare all names takes longer than all the rest
+            new = sys.modules.keys() - self._known
+            self._known |= new
+            self._projects += sorted(name for name in new if is_project(sys.modules.get(name)))
+            self._last = last
         for name in self._projects:
             if isinstance(module := sys.modules.get(name), ModuleType):
                 yield name, module

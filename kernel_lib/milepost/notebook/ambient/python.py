@@ -185,7 +185,7 @@ class WarningFilters(ListAspect):
     def replace(self, items: list[Any]) -> None:
         """Have these filters."""
         warnings.filters[:] = items  # type: ignore[index]
-        getattr(warnings, "_filters_mutated_lock_held", getattr(warnings, "_filters_mutated", _nothing))()
+        _forget_verdicts()
 
     def counted(self, state: State) -> State:
         """What becomes of each kind of warning, where that is not what it was at the start."""
@@ -224,7 +224,13 @@ def _verdict(kind: type[Warning], filters: Sequence[Any]) -> str:
     return "default"
 
 
-def _nothing() -> None: ...
+def _forget_verdicts() -> None:
+    """Python remembers what became of each warning until the filters change."""
+    if hasattr(warnings, "_filters_mutated_lock_held"):  # Python 3.14
+        with warnings._lock:  # type: ignore[attr-defined]
+            warnings._filters_mutated_lock_held()
+    elif hasattr(warnings, "_filters_mutated"):
+        warnings._filters_mutated()
 
 
 class DecimalContext(Aspect):
