@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -259,7 +260,9 @@ class PolarsOptions(Aspect):
         """Set them."""
         options = {**values, **{name: self._plain.get(name) for name in unset}}
         direct = {name: value for name, value in options.items() if not name.startswith("POLARS_")}
-        others = {name: value for name, value in options.items() if name not in direct}
+        others = {name: value for name, value in options.items() if name not in direct and value is not None}
+        for name in options.keys() - direct.keys() - others.keys():
+            os.environ.pop(name, None)
         sys.modules["polars"].Config.load(json.dumps({"environment": others, "direct": direct}))
 
 
