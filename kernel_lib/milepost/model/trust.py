@@ -32,6 +32,8 @@ class Signer:
         if len(key) < KEY_BYTES:
             raise KeyFileError(f"a signing key has at least {KEY_BYTES} bytes, not {len(key)}")
         self._key = key
+        self._macs: dict[str, hmac.HMAC] = {}
+        """By purpose, begun: what is signed is often short."""
 
     def __repr__(self) -> str:
         return "Signer(<secret>)"
@@ -70,9 +72,8 @@ class Signer:
 
     def sign(self, data: bytes | bytearray | memoryview, purpose: str) -> str:
         """The signature of `data` for one purpose, in hex; another purpose has another signature."""
-        label = purpose.encode("utf-8", "surrogatepass")
-        # The length keeps (purpose "a", data "bc") apart from (purpose "ab", data "c").
-        mac = hmac.new(self._key, len(label).to_bytes(8, "big") + label, "sha256")
+        begun = self._macs.get(purpose) or self._begin(purpose)
+        mac = begun.copy()
         mac.update(data)
         return mac.hexdigest()
 
@@ -80,6 +81,13 @@ class Signer:
         """Whether `signature` is the one that `sign` gives; takes equally long for each wrong one."""
         given = signature.encode("utf-8", "surrogatepass")
         return hmac.compare_digest(self.sign(data, purpose).encode(), given)
+
+    def _begin(self, purpose: str) -> hmac.HMAC:
+        label = purpose.encode("utf-8", "surrogatepass")
+        # The length keeps (purpose "a", data "bc") apart from (purpose "ab", data "c").
+        begun = hmac.new(self._key, len(label).to_bytes(8, "big") + label, "sha256")
+        self._macs[purpose] = begun
+        return begun
 
 
 class UserSigner:
