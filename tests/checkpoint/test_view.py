@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,16 +34,35 @@ def durable(entries: Iterable[Entry]) -> list[tuple[str, bool]]:
 
 def test_a_record_may_be_marked_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     (version,) = View([saved()]).of("a")
+    read = Unread.read
 
-    def hasty(entry: Any, **facts: Any) -> Any:
-        made = replace(entry, **facts)
-        if "unread" in facts:
-            version.mark_durable()  # as another thread does, at this moment
-        return made
+    def hasty(unread: Unread) -> Record:
+        version.mark_durable()  # as another thread does, at this moment
+        return read(unread)
 
-    monkeypatch.setattr("milepost.checkpoint.view.replace", hasty)
+    monkeypatch.setattr(Unread, "read", hasty)
     assert version.record.key == "k"
     assert version.record.durable
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"record": Record(task='"a\\" \u00e9\n', key="k", notes=("}]}",), extra={"durable": ["b" * 32]})},
+        {"durable": ("a" * 32,)},
+        {"durable": ("a" * 32, "b" * 32), "files": ("c" * 64 + ":1:2", "d" * 64 + ":3:4")},
+        {"durable": ('","]',), "files": ("]",)},
+        {"durable": ("a",), "dropped": ("b",), "evicted": ("c",)},
+        {"forgotten": ("a", "b")},
+        {"settings": {"size_limit": 1}},
+    ],
+)
+def test_what_is_read_is_what_was_written(facts: dict[str, Any]) -> None:
+    entry = Entry("2026-01-01", 7, **facts)
+    read = line(at="2026-01-01", **facts)
+    assert read.unread is None or read.unread.read() == entry.record
+    assert read.task == entry.task
+    assert read._replace(sequence=7, sum="", unread=None) == entry._replace(record=None)
 
 
 def test_an_entry_knows_the_sum_of_its_line() -> None:
@@ -71,7 +89,7 @@ def test_a_mark_may_come_before_its_line() -> None:
 def test_a_mark_may_come_alone_later() -> None:
     first = saved()
     view = View([first])
-    view.extend([line(durable=(first.sum,))])
+    view.add(line(durable=(first.sum,)))
     assert [record.durable for record in view.newest()] == [True]
 
 

@@ -16,7 +16,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class _Strangers:
         self._left -= reader.cost(line)
         self._sums.add(entry.sum)
         # The line has all that the record says; only its task is needed besides.
-        slim = replace(entry, unread=Unread(entry.task, b"", trusted=False) if entry.task is not None else None)
+        slim = entry._replace(unread=Unread(entry.task, b"", trusted=False) if entry.task is not None else None)
         heapq.heappush(self._heap, (entry.order, slim, line, journal))
         while self._left < 0:
             _, oldest, line, _ = heapq.heappop(self._heap)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from blake3 import blake3
 
@@ -28,12 +27,14 @@ LONGEST_OF_OTHERS = 1 << 20
 _SIGNATURE_DIGITS = 64
 _MARK = b"mp1"
 _SUM_DIGITS = 32
-_SUM = slice(len(_MARK) + 1, len(_MARK) + 1 + _SUM_DIGITS)
+_START = _MARK + b" "
+_SUM = slice(len(_START), len(_START) + _SUM_DIGITS)
+_SIGNATURE = slice(_SUM.stop + 1, _SUM.stop + 1 + _SIGNATURE_DIGITS)
 _LISTS = ("forgotten", "durable", "files", "dropped", "evicted")
-_OWN_RECORD = re.compile(
-    rb'\{"at":"([^"\\]{1,40})","sequence":(\d{1,18}),"record":(\{"task":("(?:[^"\\]|\\.)*"),"key":.*\})\}', re.DOTALL
-)
-"""A line of ours with a record, in the form in which `encode` writes it."""
+_RECORD = rb'"record":(\{"task":"([^"\\]*(?:\\.[^"\\]*)*)","key":.*\})'
+_DURABLE = rb'"durable":\["([0-9a-f",]+)"\](?:,"files":\["([0-9a-f:",]+)"\])?'
+_OWN = re.compile(rb'\{"at":"([^"\\]{1,40})","sequence":(\d{1,18}),(?:%s|%s)\}' % (_RECORD, _DURABLE), re.DOTALL)
+"""A line of ours with a record, or with a mark, in the form in which `encode` writes it: nearly all lines."""
 
 
 class Authenticator(Protocol):
@@ -63,8 +64,7 @@ class Unread(NamedTuple):
             return Record(task=self.task, key="", notes=(f"its record cannot be read: {error}",), trusted=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a journal: a record, or the names of tasks that were forgotten, or what became of earlier lines.
 
     `durable` and `dropped` are sums of lines with records: those that had been synced, objects and all, before this
@@ -134,25 +134,26 @@ def sum_of(line: bytes) -> str:
 
 def decode(line: bytes, signer: Callable[[], Authenticator]) -> Entry:
     """The entry of a line; `signer()` is asked for only once the line is whole."""
-    _require_mark(line.partition(b" ")[0] if line[: _SUM.start] != _MARK + b" " else _MARK)
+    if not line.startswith(_START):
+        _refuse_mark(line.partition(b" ")[0])
+    end = len(line) - line.endswith(b"\n")
     # No copies: a stranger's line may be long.
-    signed = memoryview(line.rstrip(b"\n"))[_SUM.stop + 1 :]
-    if line[_SUM.stop : _SUM.stop + 1] != b" " or line[_SUM] != _sum(signed):
+    view, total = memoryview(line)[:end], line[_SUM]
+    if line[_SUM.stop : _SIGNATURE.start] != b" " or total != _sum(view[_SIGNATURE.start :]):
         raise LineError("does not hold the bytes that were written")
-    signature, body = bytes(signed[:_SIGNATURE_DIGITS]), signed[_SIGNATURE_DIGITS + 1 :]
-    trusted = signer().verify(body, PURPOSE, signature.decode("latin-1"))
+    begin = _SIGNATURE.stop + 1
+    trusted = signer().verify(view[begin:], PURPOSE, line[_SIGNATURE].decode("latin-1"))
     if not trusted and len(line) > LONGEST_OF_OTHERS:
         raise UnknownLineError(
             f"is not yours and has {len(line):,} bytes: more than {LONGEST_OF_OTHERS:,} are not looked at"
         )
-    return _entry(bytes(body), trusted, line[_SUM].decode())
+    return _entry(line[begin:end], trusted, total.decode())
 
 
-def _require_mark(mark: bytes) -> None:
-    if mark != _MARK:
-        if mark.startswith(b"mp") and mark[2:].isdigit():
-            raise NewerLineError("was written by a newer Milepost (upgrade this one)")
-        raise LineError("is no line of a journal")
+def _refuse_mark(mark: bytes) -> NoReturn:
+    if mark.startswith(b"mp") and mark[2:].isdigit() and mark != _MARK:
+        raise NewerLineError("was written by a newer Milepost (upgrade this one)")
+    raise LineError("is no line of a journal")
 
 
 def _sum(data: bytes | memoryview) -> bytes:
@@ -160,19 +161,25 @@ def _sum(data: bytes | memoryview) -> bytes:
 
 
 def _entry(body: bytes, trusted: bool, total: str) -> Entry:
-    own = _OWN_RECORD.fullmatch(body) if trusted else None
-    if own:
-        at, sequence, record, task = own.groups()
-        name = json.loads(task) if b"\\" in task else task[1:-1].decode()
+    if trusted and (own := _OWN.fullmatch(body)):
+        at, sequence, record, task, lines, files = own.groups()
+        if record is None:
+            return Entry(at.decode(), int(sequence), sum=total, durable=_names(lines), files=_names(files))
+        name = json.loads(b'"%s"' % task) if b"\\" in task else task.decode()
         return Entry(at.decode(), int(sequence), sum=total, unread=Unread(name, record))
     # A stranger's entry has a right checksum and any content, so no shape is taken for granted.
     try:
         facts = json.loads(body)
-        entry = Entry(facts["at"], facts["sequence"], trusted=trusted, sum=total, unread=_unread(facts, trusted))
+        unread, words = _unread(facts, trusted), _words(facts) if trusted else {}
+        entry = Entry(facts["at"], facts["sequence"], trusted=trusted, sum=total, unread=unread, **words)
         _require_order(entry)
-        return _with_words(entry, facts) if trusted else entry
+        return entry
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UnknownLineError(f"holds no record that this Milepost knows ({error})") from error
+
+
+def _names(found: bytes | None) -> tuple[str, ...]:
+    return tuple(found.decode().split('","')) if found else ()
 
 
 def _unread(facts: dict[str, Any], trusted: bool) -> Unread | None:
@@ -182,21 +189,16 @@ def _unread(facts: dict[str, Any], trusted: bool) -> Unread | None:
     return Unread(record.task, json.dumps(facts["record"], separators=(",", ":")).encode(), trusted)
 
 
-def _with_words(entry: Entry, facts: dict[str, Any]) -> Entry:
+def _words(facts: dict[str, Any]) -> dict[str, Any]:
     """What an entry of this user's says besides its record."""
-    lists: dict[str, Any] = {name: tuple(facts.get(name, ())) for name in _LISTS}
-    settings = dict(facts["settings"]) if "settings" in facts else None
-    entry = replace(entry, settings=settings, **lists)
-    _require_names(entry)
-    return entry
+    found: dict[str, Any] = {name: tuple(facts[name]) for name in _LISTS if name in facts}
+    if not all(isinstance(name, str) for names in found.values() for name in names):
+        raise ValueError("a name is no text")
+    if "settings" in facts:
+        found["settings"] = dict(facts["settings"])
+    return found
 
 
 def _require_order(entry: Entry) -> None:
     if type(entry.at) is not str or len(entry.at) > 40 or type(entry.sequence) is not int or entry.sequence < 0:
         raise ValueError("it has no time and number")
-
-
-def _require_names(entry: Entry) -> None:
-    names = [name for names in _LISTS for name in getattr(entry, names)]
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError("a name is no text")

@@ -216,7 +216,7 @@ class LocalStore:
         """
         self._layout.require_readable()
         reader = JournalReader(self._layout.journal, self.authenticator)
-        view = View(reader.read_all())
+        view = reader.read_all()
         if closed := [*self._gone(), *reader.closed()]:
             raise StoreError(f"{'; '.join(closed)}: what that needs is not known, so nothing is removed")
         return view
@@ -244,11 +244,8 @@ class LocalStore:
     def _fresh(self) -> View:
         try:
             self._layout.require_readable()
-            came = self._reader.refresh()
-            if came is None:
-                self._view = View(self._reader.read_all())
-            else:
-                self._view.extend(came)
+            if not self._reader.refresh(self._view):
+                self._view = self._reader.read_all()
         except BaseException as error:
             # Interrupted, or there is no key: what was read in part must not count as read.
             self._reader, self._view = JournalReader(self._layout.journal, self.authenticator), View()

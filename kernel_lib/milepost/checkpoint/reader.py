@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from milepost.checkpoint.journal import LONGEST, Authenticator, Entry, LineError, UnknownLineError, decode
+from milepost.checkpoint.journal import LONGEST, Authenticator, LineError, UnknownLineError, decode
 from milepost.checkpoint.plain import open_plain
+from milepost.checkpoint.view import View
 from milepost.model.errors import CorruptCheckpointError, StoreError
 from milepost.model.sizes import count
 
@@ -43,7 +44,7 @@ def cost(line: bytes) -> int:
 
 
 class JournalReader:
-    """The entries in a folder of journals; they are given on, not kept.
+    """The entries in a folder of journals; they are added to a view, not kept.
 
     Parameters
     ----------
@@ -60,29 +61,28 @@ class JournalReader:
         self._of_others = 0
         self._unlisted = ""
 
-    def refresh(self) -> list[Entry] | None:
-        """The entries that came since the last time; None where all must be read, as earlier ones count no more."""
+    def refresh(self, view: View) -> bool:
+        """Add what came since the last time; False where all must be read anew, as earlier entries count no more."""
         found = self._scan()
         if not self._files.keys() <= found.keys():
-            return None
-        came: list[Entry] = []
+            return False
         for name, state in found.items():
             file = self._files.setdefault(name, _File())
             if state == file.state:
                 continue
-            if state[0] <= file.state[0] or not self._read(file, name, state, came):
+            if state[0] <= file.state[0] or not self._read(file, name, state, view):
                 # Not grown, but changed: not our append, so nothing that was read of it stands.
-                return None
-        return came
+                return False
+        return True
 
-    def read_all(self) -> list[Entry]:
-        """All entries, in no order, read anew."""
+    def read_all(self) -> View:
+        """What all entries say, read anew."""
         for _ in range(_ATTEMPTS):
             self._files.clear()
             self._of_others = 0
-            came = self.refresh()
-            if came is not None:
-                return came
+            view = View()
+            if self.refresh(view):
+                return view
         raise CorruptCheckpointError(f"the journals in {self._folder} change all the time, and cannot be read")
 
     def problems(self) -> list[str]:
@@ -129,13 +129,13 @@ class JournalReader:
                 found[name] = state
         return found
 
-    def _read(self, file: _File, name: str, state: tuple[int, int], came: list[Entry]) -> bool:
+    def _read(self, file: _File, name: str, state: tuple[int, int], view: View) -> bool:
         """Read what came; False where the file is gone, under another name perhaps."""
         file.state, file.tail = state, ""
         try:
             with open(open_plain(self._folder / name), "rb") as stream:
                 stream.seek(file.parsed)
-                self._parse(stream, file, name, came)
+                self._parse(stream, file, name, view)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -143,7 +143,7 @@ class JournalReader:
             file.state = _File().state  # it may be readable the next time, unchanged
         return True
 
-    def _parse(self, stream: BinaryIO, file: _File, name: str, came: list[Entry]) -> None:
+    def _parse(self, stream: BinaryIO, file: _File, name: str, view: View) -> None:
         while line := stream.readline(LONGEST):
             if not line.endswith(b"\n"):
                 # Torn, or another process is writing it at this moment: looked at again when the file grows.
@@ -155,9 +155,9 @@ class JournalReader:
                 return
             file.parsed += len(line)
             file.lines += 1
-            self._take(line, file, name, came)
+            self._take(line, file, name, view)
 
-    def _take(self, line: bytes, file: _File, name: str, came: list[Entry]) -> None:
+    def _take(self, line: bytes, file: _File, name: str, view: View) -> None:
         try:
             entry = decode(line, self._signer)
         except LineError as error:
@@ -170,7 +170,7 @@ class JournalReader:
             if self._of_others > OF_OTHERS:
                 self._unlisted = file.closed = f"there is more of others than is listed ({OF_OTHERS >> 20} MiB)"
                 return
-        came.append(entry)
+        view.add(entry)
 
     def _note(self, file: _File, problem: str) -> None:
         if len(file.problems) < _MOST_PROBLEMS:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, overload
 
-from milepost.checkpoint.journal import Entry
+from milepost.checkpoint.journal import Entry, Unread
 from milepost.model.record import Record
 
 KEPT_VERSIONS = 5
@@ -20,57 +20,35 @@ _OUTLINE = ("task", "key", "seconds", "blobs", "keep")
 class Version:
     """One standing record; it is built when first asked for, since of thousands few are looked at."""
 
-    __slots__ = ("_durable", "_entry", "_record")
+    __slots__ = ("_durable", "_saved", "order", "sum", "task", "trusted")
 
     def __init__(self, entry: Entry, *, durable: bool = False) -> None:
-        self._entry = entry
+        # Of the entry no more is kept than what is asked for: there may be thousands.
+        self.sum, self.order, self.trusted, self.task = entry.sum, entry.order, entry.trusted, entry.task or ""
+        self._saved = entry.record or entry.unread
         self._durable = durable
-        self._record: Record | None = None
-
-    @property
-    def sum(self) -> str:
-        """The sum of its line."""
-        return self._entry.sum
-
-    @property
-    def task(self) -> str:
-        """The task whose record it is."""
-        return self._entry.task or ""
-
-    @property
-    def trusted(self) -> bool:
-        """Whether it is this user's."""
-        return self._entry.trusted
 
     @property
     def rank(self) -> tuple[bool, tuple[str, int, str]]:
         """Which of a task's versions counts: the highest. A stranger's is below all of this user's."""
-        return self._entry.trusted, self._entry.order
-
-    @property
-    def order(self) -> tuple[str, int, str]:
-        """Its place among all entries."""
-        return self._entry.order
+        return self.trusted, self.order
 
     @property
     def record(self) -> Record:
         """What the line says."""
         # Another thread may mark it meanwhile.
-        record, durable = self._record, self._durable
-        if record is None or record.durable != durable:
-            entry = self._entry
-            found = entry.record or (entry.unread.read() if entry.unread else None)
-            assert found is not None, "a version is of an entry with a record"
-            record = self._record = found if found.durable == durable else replace(found, durable=durable)
-            # The text is not kept beside the record.
-            self._entry = replace(entry, record=record, unread=None)
+        saved, durable = self._saved, self._durable
+        assert saved is not None, "a version is of an entry with a record"
+        record = saved.read() if isinstance(saved, Unread) else saved
+        if record.durable != durable:
+            record = replace(record, durable=durable)
+        self._saved = record
         return record
 
     @property
     def outline(self) -> Record:
         """The record with no more than what decides how long it is kept: for who looks at all of them."""
-        unread = self._entry.unread
-        return unread.read(_OUTLINE) if unread else self.record
+        return self._saved.read(_OUTLINE) if isinstance(self._saved, Unread) else self.record
 
     def mark_durable(self) -> None:
         """It survives power loss."""
@@ -128,17 +106,14 @@ class View:
         self._newest: Records | None = None
         self.files: set[str] = set()
         """The files that held large objects when they became durable."""
-        self.extend(entries)
-
-    def extend(self, entries: Iterable[Entry]) -> None:
-        """Take in more entries."""
         for entry in entries:
             self.add(entry)
 
     def add(self, entry: Entry) -> None:
         """Take in one more entry."""
-        if entry.task is not None:
-            self._put(entry, entry.task)
+        task = entry.task
+        if task is not None:
+            self._put(entry, task)
         if entry.trusted:
             self.last = max(self.last, entry.at)
             for task in entry.forgotten:
@@ -146,7 +121,8 @@ class View:
             self._mark(entry.durable)
             self.files.update(entry.files)
             self._drop(entry.dropped)
-            self._evicted |= {task: max(entry.at, self._evicted.get(task, "")) for task in entry.evicted}
+            for task in entry.evicted:
+                self._evicted[task] = max(entry.at, self._evicted.get(task, ""))
             if entry.settings is not None and entry.order > self._settings_order:
                 self.settings, self._settings_order = entry.settings, entry.order
 
@@ -184,7 +160,7 @@ class View:
     def newest(self) -> Records:
         """The record that counts of each task, oldest first; the same object while these are the same records."""
         if self._newest is None:
-            best = [max(versions.values(), key=lambda version: version.rank) for versions in self._standing.values()]
+            best = [_best(list(versions.values())) for versions in self._standing.values()]
             self._newest = Records(sorted(best, key=lambda version: version.order))
         return self._newest
 
@@ -230,6 +206,10 @@ class View:
         del self._standing[task][line]
         if not self._standing[task]:
             del self._standing[task]
+
+
+def _best(versions: Sequence[Version]) -> Version:
+    return versions[0] if len(versions) == 1 else max(versions, key=lambda version: version.rank)
 
 
 def _keep(newest: Record) -> int:
