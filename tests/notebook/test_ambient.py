@@ -43,9 +43,11 @@ class Items(ListAspect):
 
 
 @pytest.fixture
-def ambient(tmp_path: Path) -> Iterator[Ambient]:
+def ambient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ambient]:
     """The aspects of this process, which is put back as it was afterwards."""
     shell = types.SimpleNamespace(user_ns={}, config={}, display_formatter=None)
+    # Each folder once: one that stands there again changes nothing, and is not put back.
+    monkeypatch.setattr(sys, "path", list(dict.fromkeys(sys.path)))
     made = Ambient(shell, lambda: tmp_path)
     before, argv = made.read(), list(sys.argv)
     yield made

@@ -84,9 +84,10 @@ def test_what_is_computed_from_it_meanwhile_is_not_saved(hurt: Kernel) -> None:
 
 def test_what_was_planned_before_the_damage_was_known_is_not_saved(hurt: Kernel) -> None:
     hurt.run_ok("from milepost.checkpoint.objects import Objects; import threading; gate = threading.Event()")
-    hurt.run_ok("real = Objects.check; Objects.check = lambda *args: (gate.wait(60), real(*args))[1]")
+    hurt.run_ok("real = Objects.check; check = lambda *args: (gate.wait(60), real(*args))[1]")
     hurt.run_ok("from milepost.checkpoint.local import LocalStore; settle = LocalStore.settle")
-    hurt.run_ok("LocalStore.settle = lambda self: (gate.set(), settle(self))")
+    # By way of a text: what cells are seen to set on a class would count as an input of the tasks.
+    hurt.run_ok("exec('Objects.check = check; LocalStore.settle = lambda self: (gate.set(), settle(self))')")
     hurt.run_ok(LOAD)
     reply = hurt.run_ok(TOTAL)
     assert any("not saved: it was computed from what 'load' had saved, and that is damaged" in s for s in reply.stamps)
