@@ -12,6 +12,7 @@ from typing import Any
 
 import milepost
 import pytest
+from tests.keys import signing_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ class Server:
             **{name: text for name, text in os.environ.items() if not name.startswith(("MILEPOST_", "JPY_"))},
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONHASHSEED": str(seed),
-            "MILEPOST_KEY_FILE": str(home / "key"),
+            "MILEPOST_KEY_FILE": signing_key(home / "key"),
             "IPYTHONDIR": str(home / "ipython"),
             "MPLBACKEND": "agg",
             "PYTHONDONTWRITEBYTECODE": "1",
