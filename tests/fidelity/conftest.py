@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import milepost
 import pytest
 from tests.keys import signing_key
+
+import milepost
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,7 +1,7 @@
-"""Values as lines of text that two processes can compare, written without Milepost: which objects are the same one shows too.
+"""Values as lines of text that two processes can compare, written without Milepost.
 
-Whatever can change is numbered where it is first met and named by its number from then on, so that two names for one
-list look different from two equal lists.
+Which objects are one and the same shows too: whatever can change is numbered where it is first met and named by its
+number from then on, so that two names for one list look different from two equal lists.
 """
 
 from __future__ import annotations
@@ -126,8 +126,7 @@ class _Walk:
             self.inside([(str(column.dtype), repr(column.tolist()))])
 
     def _object(self, label: str, value: Any) -> None:
-        text = repr(value) if type(value).__repr__ is not object.__repr__ else ""
-        self.say(f"{label} {type(value).__module__}.{type(value).__qualname__} {text if ' at 0x' not in text else ''}")
+        self.say(f"{label} {type(value).__module__}.{type(value).__qualname__} {_shown(value)}")
         self.inside([("class", type(value))] if type(value).__module__ == "__main__" else [])
         if isinstance(value, list | dict | set):
             self.inside(_content(value))
@@ -142,11 +141,14 @@ class _Walk:
 
 def _content(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, dict):
-        return (
-            (f"{type(key).__name__} {key!r}" if type(key).__repr__ is not object.__repr__ else "key", item)
-            for key, item in value.items()
-        )
+        return ((f"{type(key).__name__} {_shown(key)}", item) for key, item in value.items())
     return _sorted(value) if isinstance(value, set) else enumerate(value)
+
+
+def _shown(value: Any) -> str:
+    """What a value says of itself, unless that tells where it lies."""
+    text = repr(value) if type(value).__repr__ is not object.__repr__ else ""
+    return "" if " at 0x" in text else text
 
 
 def _sorted(items: Iterable[Any]) -> list[tuple[str, Any]]:

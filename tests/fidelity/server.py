@@ -1,8 +1,8 @@
 """Forks a process for each kernel of a row, and kills it: `python -m tests.fidelity.server`.
 
-One server has one PYTHONHASHSEED, and everything loaded that all rows need, so that a kernel starts in milliseconds. Orders
-come as lines of JSON on stdin; the answer, one line for each, has what the kernel told until it was killed. It is killed
-when it has told the values of its variables, and has not cleaned up anything.
+One server has one PYTHONHASHSEED, and everything loaded that all rows need, so that a kernel starts in milliseconds.
+Orders come as lines of JSON; the answer, one line for each, has what the kernel told until it was killed. That is when
+it has told the values of its variables: it cleans up nothing.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy  # noqa: F401
 import pandas  # noqa: F401
-
-import milepost.notebook.extension  # noqa: F401
 from tests.fidelity.session import report_to, run_session
 from tests.fidelity.shell import Shell, make_shell
+
+import milepost.notebook.extension  # noqa: F401
 
 SECONDS = 60.0
 """After which a kernel counts as hanging."""

@@ -23,6 +23,7 @@ def run_session(shell: Shell, order: dict[str, Any], report: Report) -> None:
     os.environ.update(order["env"])
     _unseed()
     session = _load(shell) if order["store"] else None
+    _hide_tests()
     exec(order["sabotage"], {"__name__": "sabotage"})
     for cell in order["cells"]:
         if isinstance(cell, list):
@@ -33,6 +34,12 @@ def run_session(shell: Shell, order: dict[str, Any], report: Report) -> None:
         report({"cell": cell, "shown": shown, "tasks": _settled(session, before)})
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     report({"values": described(_variables(shell, order))})
+
+
+def _hide_tests() -> None:
+    """What the table is made of is no module of the notebook's project."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]
 
 
 def _unseed() -> None:
@@ -50,17 +57,14 @@ def _load(shell: Shell) -> Any:
 
 def write(path: Path, text: str | None) -> None:
     """Write a file, or remove it. Its time moves on, as if a person had taken some seconds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.stat().st_mtime if path.exists() else None
     if text is None:
         path.unlink()
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    write.later += 10  # type: ignore[attr-defined]
-    stamp = path.stat().st_mtime + write.later  # type: ignore[attr-defined]
-    os.utime(path, (stamp, stamp))
-
-
-write.later = 0  # type: ignore[attr-defined]
+    if before is not None:
+        os.utime(path, (before + 10, before + 10))
 
 
 def _results(session: Any) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.fidelity import rows
 from tests.fidelity.conftest import Server
 from tests.fidelity.session import write
@@ -34,6 +35,7 @@ def _cases() -> list[Any]:
 
 def _marks(trap: Trap) -> list[pytest.MarkDecorator]:
     missing = [name for name in trap.needs if importlib.util.find_spec(name) is None]
+    missing += [f"Python {trap.python[0]}.{trap.python[1]}"] if sys.version_info < trap.python else []
     marks = [pytest.mark.skip(reason=f"needs {', '.join(missing)}")] if missing else []
     return [*marks, *([pytest.mark.xfail(strict=True, reason=trap.xfail)] if trap.xfail else [])]
 
@@ -74,25 +76,29 @@ class Story:
         self._write(self._folder, trap.files)
 
     @staticmethod
-    def _write(folder: Path, files: Any, before: Any = ()) -> None:
+    def _write(folder: Path, files: Mapping[str, str | None]) -> None:
+        """Make these files what they shall be, as far as they are not."""
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in files.items():
-            if path not in before or before[path] != text:
-                write(folder / path, text)
+        for path in (folder / name for name in files):
+            text = files[str(path.relative_to(folder))]
+            if (path.read_text() if path.exists() else None) != text:
+                write(path, text)
 
     def killed(self, cells: tuple[Cell, ...]) -> None:
         """A kernel that runs some cells and is killed."""
+        self._write(self._folder, self._trap.files)
         self.first = self._run(cells, self._folder, self._trap.env, sabotage=self._trap.sabotage, store=True)
         assert self._trap.sabotage or self._trap.raises or "values" in self.first[-1], self.first[-1]
+        assert self._trap.raises or not errors(self.first), errors(self.first)
 
     def resumed(self) -> list[dict[str, Any]]:
         """The kernel that goes on."""
-        self._write(self._folder, self._trap.files_now, self._trap.files)
+        self._write(self._folder, self._trap.files_now)
         return self._run(self._trap.resumed, self._folder, self._trap.env_now, store=True)
 
     def plain(self) -> list[dict[str, Any]]:
         """The notebook as it is now, without a store."""
-        self._write(self._bare, {path: text for path, text in self._trap.files_now.items() if text is not None})
+        self._write(self._bare, self._trap.files_now)
         return self._run(self._trap.plain, self._bare, self._trap.env_now, store=False)
 
     def _run(

@@ -1,7 +1,7 @@
 """A row of the table: a small notebook, what happens to it between two kernels, and what has to be the same.
 
-`Trap.sessions` are the kernels that are killed, `Trap.resumed` the one that goes on, and `Trap.plain` the notebook as it
-is now, run whole without any store: what the resumed one computes and shows has to be what that one does.
+`Trap.sessions` are the kernels that are killed, `Trap.resumed` the one that goes on, and `Trap.plain` the notebook as
+it is now, run whole without any store: what the resumed one computes and shows has to be what that one does.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Trap:
     env: Mapping[str, str]
     env_now: Mapping[str, str]
     needs: tuple[str, ...]
+    python: tuple[int, int]
     raises: bool
     xfail: str
     sessions: tuple[tuple[Cell, ...], ...] = field(init=False)
@@ -54,7 +55,7 @@ class Trap:
 
     @property
     def plain(self) -> tuple[Cell, ...]:
-        """The notebook as it is now, without marks: each `%%task` line is a blank one."""
+        """The notebook as it is now, without marks: each `%%task` line is a comment."""
         return tuple(_unmarked(cell) for cell in self.now)
 
 
@@ -75,6 +76,7 @@ def trap(
     env: Mapping[str, str] | None = None,
     env_now: Mapping[str, str] | None = None,
     needs: Sequence[str] = (),
+    python: tuple[int, int] = (3, 11),
     raises: bool = False,
     xfail: str = "",
 ) -> Trap:
@@ -104,8 +106,8 @@ def trap(
         Python run in the first kernels before the notebook, outside of its namespace.
     env, env_now
         Environment variables, at first and now.
-    needs
-        Modules without which the row is skipped.
+    needs, python
+        Modules, and the oldest Python, without which the row is skipped.
     raises
         Whether a cell raises: else that is a mistake in the row.
     xfail
@@ -131,13 +133,14 @@ def trap(
         env=dict(env or {}),
         env_now=dict(env_now if env_now is not None else env or {}),
         needs=tuple(needs),
+        python=python,
         raises=raises,
         xfail=xfail,
     )
 
 
 def _unmarked(cell: Cell) -> Cell:
-    return "\n" + cell.partition("\n")[2] if isinstance(cell, str) and cell.startswith("%%task") else cell
+    return "#\n" + cell.partition("\n")[2] if isinstance(cell, str) and cell.startswith("%%task") else cell
 
 
 def as_order(cells: Sequence[Cell]) -> list[Any]:

@@ -79,8 +79,21 @@ def _constant(item: object) -> object:
 
 @functools.lru_cache(maxsize=20_000)
 def global_names(code: CodeType) -> tuple[str, ...]:
-    """The global names that a code object and those nested in it read or store, sorted."""
-    return tuple(sorted(set(_global_names(code))))
+    """The global names that a code object and those nested in it read or store, sorted.
+
+    `__main__` is among them where the code asks for that module: then it may read any.
+    """
+    main = [MAIN] if any(map(_asks_for_main, nested(code))) else []
+    return tuple(sorted({*_global_names(code), *main}))
+
+
+MAIN = "__main__"
+"""The name of the module whose variables are the notebook's."""
+
+
+def _asks_for_main(code: CodeType) -> bool:
+    """Whether code imports that module or names it; to compare its name with `__name__` is no such thing."""
+    return MAIN in code.co_names or (MAIN in code.co_consts and "__name__" not in code.co_names)
 
 
 def _global_names(code: CodeType) -> Iterator[str]:

@@ -21,7 +21,15 @@ def short(value: Any, depth: int = 0) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
         return f"{type(value).__name__} of shape {shape}"
-    return f"{type(value).__name__} of length {len(value)}" if hasattr(type(value), "__len__") else type(value).__name__
+    return type(value).__name__ + _length(value)
+
+
+def _length(value: Any) -> str:
+    """How long a value says it is; what has no length, or fails to tell it, is described all the same."""
+    try:
+        return f" of length {len(value)}"
+    except Exception:
+        return ""
 
 
 def _small_container(value: Any) -> str:

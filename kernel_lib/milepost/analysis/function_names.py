@@ -6,6 +6,8 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from milepost.analysis.code import MAIN
+
 OPAQUE_CALLS = frozenset({"eval", "exec", "globals", "locals", "vars", "compile", "__import__"})
 """Built-in functions through which code reaches names that no reading of the source shows."""
 
@@ -103,6 +105,8 @@ class _FunctionBody(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
+            if MAIN in (alias.name, getattr(node, "module", "")):
+                self.opaque.add(f"import {MAIN}")
             self._assign(alias.asname or alias.name.partition(".")[0])
 
     visit_ImportFrom = visit_Import

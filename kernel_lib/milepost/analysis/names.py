@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from milepost.analysis.code import MAIN
 from milepost.analysis.function_names import (
     OPAQUE_CALLS,
     annotation_expressions,
@@ -190,6 +191,8 @@ class _Walk(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
+            if alias.name == MAIN:
+                self.opaque.setdefault(f"import {MAIN}")
             self.bind(alias.asname or alias.name.partition(".")[0])
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
@@ -197,6 +200,8 @@ class _Walk(ast.NodeVisitor):
             if alias.name == "*":
                 self.opaque.setdefault(f"from {node.module} import *")
             else:
+                if node.module == MAIN:
+                    self.load(alias.name)
                 self.bind(alias.asname or alias.name)
 
     def visit_MatchAs(self, node: ast.MatchAs) -> None:
@@ -289,6 +294,16 @@ class _Walk(ast.NodeVisitor):
             self.opaque.setdefault(f"{node.func.id}()")
         elif isinstance(node.func, ast.Attribute) and _is_get_ipython(node.func.value):
             self._magic(node.func.attr, [a.value for a in node.args if isinstance(a, ast.Constant)])
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if node.value == MAIN:
+            self.opaque.setdefault(repr(MAIN))
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        if isinstance(node.left, ast.Name) and node.left.id == "__name__":
+            self.load("__name__")  # `if __name__ == "__main__"` asks for no variable
+        else:
+            self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr == "user_ns" and _is_get_ipython(node.value):

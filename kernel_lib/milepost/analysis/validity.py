@@ -21,8 +21,7 @@ def task_key(name: str, code_digest: str, inputs: Mapping[str, Input]) -> str:
     parts = [KEY_FORMAT, PYTHON, name, code_digest]
     for label in sorted(inputs):
         item = inputs[label]
-        if item.kind != "package":
-            parts += [label, "" if item.kind in {"task", "value"} else item.kind, item.digest]
+        parts += [label, "" if item.kind in {"task", "value"} else item.kind, item.digest]
     return digest_text(*parts)
 
 

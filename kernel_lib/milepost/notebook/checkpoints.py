@@ -128,6 +128,11 @@ class Checkpoints:
 
     # restoring
 
+    def values_beside(self, record: Record, live: Callable[[str], Any]) -> dict[str, Any]:
+        """The values of a record where its task may have run already: a name that it bound is its input no more."""
+        own = {output.name for output in record.outputs}
+        return self.values(record, lambda name: None if name in own else live(name))
+
     def values(self, record: Record, live: Callable[[str], Any] | None = None) -> dict[str, Any]:
         """The values of a record; `live(name)` gives an input that they share, else it is built from the record too.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from milepost.notebook.definition import RETURN
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.ledger import Known, Ledger
-from milepost.notebook.namespace import Before
+from milepost.notebook.namespace import Before, state_of
 from milepost.notebook.random_state import drawn, read_states, restore_states, state_digests
 from milepost.notebook.recorder import Recorder
 from milepost.notebook.stage import Left, Plan, Restored
@@ -128,7 +129,14 @@ class Foreground:
             deleted=changes.deleted,
             display=recorder.to_bytes(),
             obstacle=_argument(plan) or unsure,
+            shared=self._rebound(plan, before, changes.bound),
         )
+
+    def _rebound(self, plan: Plan, before: Before, bound: Iterable[str]) -> dict[str, Any]:
+        """Inputs that the body left as they were and whose names it bound anew: `x, y = y, x` keeps both objects."""
+        home, values = self._desk.namespace.home, before.values
+        names = [name for name in bound if name in plan.resolution.inputs and name in before.digests]
+        return {name: values[name] for name in names if state_of(values[name], home) == before.digests[name]}
 
     def keep(self, plan: Plan, left: Left, saved: Saved) -> None:
         """The values are in place; remember where they came from."""

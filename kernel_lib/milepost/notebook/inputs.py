@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from milepost.analysis.code import digest_text, imported_names, quoted_names
+from milepost.analysis.code import MAIN, digest_text, imported_names, quoted_names
 from milepost.analysis.describe import kind_of, short, source_of
 from milepost.analysis.digest import Digest, digest, outline
 from milepost.analysis.modules import package_of, source_digest
@@ -24,8 +24,8 @@ from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import SHELL_NAMES, Namespace
 from milepost.notebook.resolution import Resolution
 
-REACH_ALL = frozenset({"eval", "exec", "globals"})
-"""Built-in functions through which a helper reads names that its code does not show."""
+REACH_ALL = frozenset({"eval", "exec", "globals", MAIN})
+"""Built-in functions, and the module, through which a helper reads names that its code does not show."""
 
 
 class Stands:
@@ -108,7 +108,8 @@ class InputResolver:
         if isinstance(value, MapPart | TaskMap):
             return self._mapped(name, value, found)
         if (package := package_of(value)) is not None:
-            found.inputs[name] = Input(name=name, kind="package", digest="", text=package)
+            which = self._namespace.digest(name).hex  # which module, function or class; not its version
+            found.inputs[name] = Input(name=name, kind="package", digest=which, text=package)
             return ()
         result = self._namespace.digest(name)
         self._imports(result.imports, found)

@@ -116,7 +116,7 @@ class Provider:
             stamp(self._desk.shell, text, symbol="⚠", warning=True)
             return False
         try:
-            values = self._desk.checkpoints.values(record, self._live)
+            values = self._desk.checkpoints.values_beside(record, self._live)
         except StoreError as error:
             stamp(self._desk.shell, f"{record.task!r} cannot be restored: {error}", symbol="⚠", warning=True)
             return False

@@ -182,7 +182,7 @@ class Session:
     def reload(self, known: Known, name: str) -> Any:
         """One output built again from its record, None where that fails."""
         try:
-            return self.checkpoints.values(known.record, self.namespace.data.get)[name] if known.record else None
+            return self.checkpoints.values_beside(known.record, self.namespace.data.get)[name] if known.record else None
         except (StoreError, KeyError):
             return None
 

@@ -40,7 +40,8 @@ class Left:
     `obstacle` says why that must not be saved, if it must not; `random_before` and `random_after` are the digests
     before and the states after of the random generators that it drew from; `lost` says why a name that it bound is not
     there, although the body succeeded; `state` is what it changed of the state of the process, by aspect; `observed`
-    are inputs that only its run has shown; `shared` are objects of modules that its values may hold.
+    are inputs that only its run has shown; `shared` are objects that its values may hold: those of modules, and inputs
+    whose names it bound anew.
     """
 
     values: Mapping[str, Any]

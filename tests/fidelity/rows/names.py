@@ -70,8 +70,16 @@ ROWS = [
     trap(
         "a type alias",
         "n = int",
-        "%%task t\ntype A = list[n]\nt = str(A.__value__)",
+        "%%task t\nimport typing\nA: typing.TypeAlias = list[n]\nt = str(A)",
         edit=("int", "str"),
         reruns=CHANGED,
+    ),
+    trap(
+        "a type statement",
+        "n = int",
+        "%%task t\ntype A = list[n]\nt = str(A.__value__)",
+        edit=("= int", "= str"),
+        reruns=CHANGED,
+        python=(3, 12),
     ),
 ]

@@ -239,7 +239,7 @@ def with_state(ambient: Ambient, found: Snapshot, plan: Plan, left: Left) -> Lef
         state=changes,
         obstacle=left.obstacle or obstacle,
         observed=(*left.observed, seen),
-        shared=ambient.shared(found, after),
+        shared={**left.shared, **ambient.shared(found, after)},
     )
 
 
