@@ -102,6 +102,12 @@ class TestSharedMemory:
         with pytest.raises(SerializationError, match="laid out"):
             new.load(dump.blob)
 
+    def test_with_an_input_of_one_element(self) -> None:
+        old, new = Kernel("x = np.arange(3)[::3]", "y = x[:]"), Kernel("x = np.zeros(1, int)")
+        new.load(old.dump("y", shared=("x",)).blob)
+        new.ns["y"][0] = 7
+        assert new.ns["x"][0] == 7
+
     def test_read_only_views_stay_so(self) -> None:
         ns = restored("x = np.arange(1000); y = x[:]; y.flags.writeable = False", "x", "y")
         assert (ns["x"].flags.writeable, ns["y"].flags.writeable) == (True, False)

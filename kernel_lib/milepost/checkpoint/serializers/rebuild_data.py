@@ -16,7 +16,9 @@ _MAPPED_FROM = 64 * 1024
 def layout(value: Any) -> tuple[Any, ...]:
     """How an array, or a tensor's storage, lies in memory."""
     if hasattr(value, "__array_interface__"):
-        return value.shape, value.strides, value.dtype.str
+        # The stride along a dimension of one says nothing, and is another one after pickling.
+        strides = (stride if many > 1 else 0 for many, stride in zip(value.shape, value.strides, strict=True))
+        return value.shape, tuple(strides), value.dtype.str
     return (value.nbytes(),)
 
 
