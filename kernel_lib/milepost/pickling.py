@@ -44,7 +44,7 @@ def _reduce_file(file: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Functions and classes that no module has are pickled by value."""
 
-    dispatch_table: ClassVar[Any] = ChainMap({CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
+    dispatch_table: ClassVar[Any] = ChainMap({CodeType: _reduce_code}, *cloudpickle.Pickler.dispatch_table.maps)
 
     def reducer_override(self, value: Any) -> Any:
         """How a value that is no plain number, text or container is pickled."""

@@ -45,7 +45,7 @@ class Background(Generic[Item]):
         self._delay = delay
         self.patience = patience
         self.begin()
-        _all.add(self)
+        _all[self] = None
 
     def begin(self) -> None:
         """Forget everything: in a new object, and in a forked child, where no other thread lives."""
@@ -63,7 +63,8 @@ class Background(Generic[Item]):
             self._waiting.append(item)
             self._added += 1
             self._start()
-            self._changed.notify_all()
+            if len(self._waiting) == 1:  # else the thread knows already that there is something to do
+                self._changed.notify_all()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all that was added so far has been worked on; whether it has, which the thread itself cannot."""
@@ -106,8 +107,8 @@ class Background(Generic[Item]):
 
     def _take(self) -> list[Item]:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self.stopping, LINGER)
-            self._changed.wait_for(lambda: self._awaited > self._done or self.stopping, self._delay)
+            if self._changed.wait_for(lambda: self._waiting or self.stopping, LINGER):
+                self._changed.wait_for(lambda: self._awaited > self._done or self.stopping, self._delay)
             items, self._waiting = ([] if self.stopping else self._waiting), []
             if not items:
                 self._thread = None
@@ -125,7 +126,8 @@ class Background(Generic[Item]):
         self._done += len(items)
 
 
-_all: weakref.WeakSet[Background[Any]] = weakref.WeakSet()
+_all: weakref.WeakKeyDictionary[Background[Any], None] = weakref.WeakKeyDictionary()
+"""In the order in which they were made: what one of them adds to a later one is still worked on at the end."""
 
 
 @atexit.register

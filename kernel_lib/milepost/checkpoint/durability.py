@@ -1,8 +1,9 @@
 """Saved, then durable: what was written is synced in the background, and marked once it is.
 
 A save returns when its bytes are with the operating system: they survive the death of the process. Then, for all
-that came meanwhile at once: the objects are synced, then the folders that name them, then the journals, and a mark is
-appended that names the lines. It is not synced itself: without it, a record is only hashed before it is given back.
+that came meanwhile at once: the objects are synced, then the folders that name them, then the journals. A mark is
+appended that names the lines, for what came within a moment at once, as each is a line that every reader reads. It is
+not synced itself, and nobody waits for it: without it, a record is only hashed before it is given back.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from milepost.model.errors import CorruptCheckpointError
 from milepost.model.record import Record
 
 _ATTEMPTS, _MOMENT = 20, 0.05
+
+_MARK_AFTER = 0.1
+"""Seconds for which a mark waits for more that it can name."""
 
 PATIENCE = 10.0
 """Seconds for which the end of the interpreter waits for the disk."""
@@ -78,18 +82,21 @@ class Durability:
         self._named: set[tuple[Path, int]] = set()
         """Journals, with their numbers, whose names are durable."""
         self._background = Background("milepost-durability", self._round, PATIENCE)
+        self._marks = Background("milepost-marks", self._mark_all, PATIENCE, delay=_MARK_AFTER)
 
     def add(self, written: Written) -> None:
         """Have a line synced, with all that it names."""
         self._background.add(written)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all that was written is durable; False after `timeout`, or when something could not be synced."""
-        return self._background.wait(timeout) and not self._failed
+        """Wait until all that was written is durable, and marked; False after `timeout`, or when that cannot be."""
+        return self._background.wait(timeout) and self._marks.wait(timeout) and not self._failed
 
     def wait(self, written: Written) -> bool:
-        """Wait until one line is durable; False when it could not be synced."""
-        return self._background.wait() and written.line not in self._failed
+        """Wait until one line is durable, and marked where it matters; False when it could not be synced."""
+        # What is large is given back at once only when it is marked.
+        done = self._background.wait() and (not written.objects(self._layout) or self._marks.wait())
+        return done and written.line not in self._failed
 
     def _round(self, batch: Sequence[Written]) -> None:
         once = _Once(self._broken)
@@ -99,9 +106,15 @@ class Durability:
         good = self._each(good, lambda written: once.sync(written.objects(self._layout)))
         good = self._each(good, lambda written: once.sync(self._folders(written)))
         good = self._each(good, lambda written: self._sync_journal(written, once))
-        lines = tuple(written.line for written in good if written.record)
-        if lines:
-            self._mark(lines, tuple(dict.fromkeys(file for line in lines for file in files[line])))
+        for written in good:
+            if written.record:
+                self._marks.add((written.line, files[written.line]))
+        if self._background.stopping:  # the interpreter ends, and what was added is not worked on by itself any more
+            self._marks.wait()
+
+    def _mark_all(self, batch: Sequence[tuple[str, list[str]]]) -> None:
+        files = dict.fromkeys(file for _, held in batch for file in held)
+        self._mark(tuple(line for line, _ in batch), tuple(files))
 
     def _files(self, written: Written) -> list[str]:
         """The files with the large objects of a line; they are given back at once for as long as they are the same."""
@@ -159,9 +172,11 @@ class Durability:
             self._named.add(name)
 
     def _places(self, journal: Path) -> list[Path]:
-        """Where the lines of a session are. A clean-up may have put some aside; those that it has merged are synced."""
-        aside = journal.parent.glob(f"{journal.stem}-*{OLD}")
-        return [*([journal] if journal.exists() else []), *aside]
+        """Where the lines of a session are: a clean-up may have put them aside, and has synced those that it merged."""
+        if journal.exists():
+            return [journal]
+        names = [name for name in os.listdir(journal.parent) if name.startswith(f"{journal.stem}-")]
+        return [journal.parent / name for name in names if name.endswith(OLD)]
 
 
 class _Once:

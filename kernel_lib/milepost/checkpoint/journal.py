@@ -30,6 +30,7 @@ _SUM_DIGITS = 32
 _START = _MARK + b" "
 _SUM = slice(len(_START), len(_START) + _SUM_DIGITS)
 _SIGNATURE = slice(_SUM.stop + 1, _SUM.stop + 1 + _SIGNATURE_DIGITS)
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _LISTS = ("forgotten", "durable", "files", "dropped", "evicted")
 _RECORD = rb'"record":(\{"task":"([^"\\]*(?:\\.[^"\\]*)*)","key":.*\})'
 _DURABLE = rb'"durable":\["([0-9a-f",]+)"\](?:,"files":\["([0-9a-f:",]+)"\])?'
@@ -118,7 +119,7 @@ def encode(entry: Entry, signer: Authenticator) -> bytes:
     if entry.record:
         facts["record"] = entry.record.to_json()
     facts |= {name: names for name in (*_LISTS, "settings") if (names := getattr(entry, name))}
-    body = json.dumps(facts, separators=(",", ":")).encode()
+    body = _compact(facts).encode()
     signed = signer.sign(body, PURPOSE).encode() + b" " + body
     line = b"%s %s %s\n" % (_MARK, _sum(signed), signed)
     if len(line) > LONGEST:
@@ -186,7 +187,7 @@ def _unread(facts: dict[str, Any], trusted: bool) -> Unread | None:
     if "record" not in facts:
         return None
     record = Record.from_json(facts["record"], trusted=trusted)
-    return Unread(record.task, json.dumps(facts["record"], separators=(",", ":")).encode(), trusted)
+    return Unread(record.task, _compact(facts["record"]).encode(), trusted)
 
 
 def _words(facts: dict[str, Any]) -> dict[str, Any]:

@@ -50,9 +50,9 @@ def _absolute(folder: str) -> Path:
     return Path(folder).expanduser().absolute()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
-    """The names of everything in the store's folder `root`.
+    """The names of everything in the store's folder `root`, each made once: a save asks for most of them.
 
     ========================  ==============================================================
     ``format``                ``milepost 1 <sum>`` and a newline: 16 hex digits of the BLAKE3 hash of what is before
@@ -70,45 +70,50 @@ class Layout:
 
     root: Path
 
-    @property
+    @functools.cached_property
     def format(self) -> Path:
         """The file that holds the format's version."""
         return self.root / "format"
 
-    @property
+    @functools.cached_property
     def cleaned(self) -> Path:
         """The file whose time is that of the last clean-up."""
         return self.root / "cleaned"
 
-    @property
+    @functools.cached_property
     def objects(self) -> Path:
         """The folder of objects."""
         return self.root / "objects"
 
-    @property
+    @functools.cached_property
     def journal(self) -> Path:
         """The folder of journals."""
         return self.root / "journal"
 
-    @property
+    @functools.cached_property
     def sessions(self) -> Path:
         """The folder of names of journals."""
         return self.root / "sessions"
 
-    @property
+    @functools.cached_property
     def quarantine(self) -> Path:
         """The folder of damaged objects."""
         return self.root / "quarantine"
 
-    @property
+    @functools.cached_property
     def trash(self) -> Path:
         """The folder of objects that are about to be deleted."""
         return self.root / "trash"
 
-    @property
+    @functools.cached_property
     def logs(self) -> Path:
         """The folder of what tasks print in the background."""
         return self.root / "logs"
+
+    @functools.cached_property
+    def _labels(self) -> dict[Path, bytes]:
+        """What tells other programs to leave the folder alone."""
+        return {self.root / ".gitignore": b"*\n", self.root / "CACHEDIR.TAG": _CACHEDIR_TAG}
 
     def log(self, task: str) -> Path:
         """The file for what a task prints: its name as far as every file system can bear it, made unique by a hash."""
@@ -152,9 +157,9 @@ class Layout:
             make_folder(self.root)
         for folder in (self.objects, self.journal, self.sessions, self.trash):
             make_folder(folder)
-        for name, data in ((".gitignore", b"*\n"), ("CACHEDIR.TAG", _CACHEDIR_TAG)):
-            if not (self.root / name).exists():
-                write_file(self.root / name, data)
+        for path, data in self._labels.items():
+            if not path.exists():
+                write_file(path, data)
         if self._version() is None:
             write_file(self.format, marker(FORMAT_VERSION))
 

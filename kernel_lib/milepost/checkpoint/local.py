@@ -99,7 +99,8 @@ class LocalStore:
             self.space.admit(record.task, _bytes(blobs), self._view)
         with self._refusals():
             refs = {part: self._put(blob) for part, blob in blobs.items()}
-        with self._writing():
+        with self._lock, self._refusals():
+            self._layout.create()  # somebody may have taken folders away meanwhile
             at = next_time(self._view.last)
             stored = replace(record, blobs=refs, saved_at=at, trusted=True, durable=False)
             written = replace(self._append(Entry(at, next(self._sequence), stored)), record=stored)
@@ -320,6 +321,7 @@ class LocalStore:
             if length is not None:
                 if new:
                     roster.enter(self._layout, journal)
+                self._reader.appended(journal.name, line, self._view)
                 return Written(sum_of(line), journal)
 
     def _write(self, journal: Path, line: bytes, after: int) -> int | None:

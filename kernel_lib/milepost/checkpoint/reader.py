@@ -75,6 +75,13 @@ class JournalReader:
                 return False
         return True
 
+    def appended(self, name: str, line: bytes, view: View) -> None:
+        """This process has appended a line to a journal: it need not be read, unless there is more that must be."""
+        file, state = self._files.setdefault(name, _File()), self._state(name)
+        if state is not None and state[0] == file.parsed + len(line):
+            file.state, file.parsed, file.lines = state, state[0], file.lines + 1
+            self._take(line, file, name, view)
+
     def read_all(self) -> View:
         """What all entries say, read anew."""
         for _ in range(_ATTEMPTS):
@@ -125,9 +132,17 @@ class JournalReader:
         except OSError as error:
             raise StoreError(f"the journals in {self._folder} cannot be listed: {error.strerror or error}") from error
         for name in names:
-            if name.endswith(".jsonl") and (state := _state(self._folder / name)):
+            if name.endswith(".jsonl") and (state := self._state(name)):
                 found[name] = state
         return found
+
+    def _state(self, name: str) -> tuple[int, int] | None:
+        """Size and time of a regular file. A link or a device was put there by someone else: it is never opened."""
+        try:
+            found = os.lstat(os.path.join(self._folder, name))
+        except FileNotFoundError:
+            return None
+        return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
     def _read(self, file: _File, name: str, state: tuple[int, int], view: View) -> bool:
         """Read what came; False where the file is gone, under another name perhaps."""
@@ -177,12 +192,3 @@ class JournalReader:
             file.problems.append(problem)
         else:
             file.more += 1
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    """Size and time of a regular file. A link or a device was put there by someone else: it is never opened."""
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return None
-    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None

@@ -116,7 +116,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON data, what is not written left out."""
-        data = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _UNWRITTEN}
+        data = {name: getattr(self, name) for name in _WRITTEN}
         data["inputs"] = [asdict(item) for item in self.inputs]
         data["observed"] = [asdict(item) for item in self.observed]
         data["outputs"] = [asdict(item) for item in self.outputs]
@@ -130,8 +130,7 @@ class Record:
 
         Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` when the data is of another shape.
         """
-        known = {f.name for f in fields(cls)} - _UNWRITTEN
-        facts = {name: value for name, value in data.items() if name in known}
+        facts = {name: data[name] for name in _WRITTEN if name in data}
         facts["inputs"] = tuple(Input(**item) for item in data.get("inputs", ()))
         facts["observed"] = tuple(Input(**item) for item in data.get("observed", ()))
         facts["outputs"] = tuple(Output(**item) for item in data.get("outputs", ()))
@@ -145,6 +144,9 @@ class Record:
             if len(blob.buffers) != len(blob.buffer_bytes):
                 raise ValueError("not every buffer has a size")
         return record
+
+
+_WRITTEN = tuple(f.name for f in fields(Record) if f.name not in _UNWRITTEN)
 
 
 def _blob_ref(item: dict[str, Any]) -> BlobRef:

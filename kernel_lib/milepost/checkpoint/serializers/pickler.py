@@ -71,7 +71,9 @@ class NotebookPickler(Pickler):
         buffer_callback: Callable[[Any], Any] | None = None,
     ) -> None:
         # One dict: cloudpickle's chain of them is asked in Python for each object.
-        self.dispatch_table = dict(Pickler.dispatch_table)  # type: ignore[misc]
+        self.dispatch_table = {}  # type: ignore[misc]
+        for table in reversed(Pickler.dispatch_table.maps):
+            self.dispatch_table.update(table)
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self.met: list[Any] = []
         """Arrays and storages so far, whose memory may be shared."""
