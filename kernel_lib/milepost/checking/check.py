@@ -18,7 +18,7 @@ from milepost.checking.source import Cell, Source
 from milepost.checking.tasks import resumed
 from milepost.checking.verdict import Finding, Verdict
 
-LOAD, AUTO = "%load_ext milepost", "%tasks auto on"
+LOAD = "%load_ext milepost"
 
 Tell = Callable[[str], None]
 
@@ -30,7 +30,6 @@ class Check:
     source: Source
     conductor: Conductor
     kills: Sequence[int]
-    auto: bool
     tell: Tell
     cells: tuple[Cell, ...] = ()
     verdict: Verdict = field(default_factory=Verdict)
@@ -64,7 +63,7 @@ class Check:
         return run
 
     def _prelude(self) -> tuple[str, ...]:
-        return (LOAD, AUTO) if self.auto else (LOAD,)
+        return (LOAD,)
 
     def _looks(self) -> set[int]:
         return {*self.kills, len(self.cells)}

@@ -19,7 +19,6 @@ EACH = "each"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("--auto", action="store_true", help="every cell a task, as after `%%tasks auto on`")
     parser.add_argument(
         "--kill-after", metavar="K", default=EACH, type=_kills, help="kill after cell K (or K,L,…), or after each cell"
     )
@@ -46,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     name = kernel_name(options.kernel, source.kernel)
     with Workplace(source.path, options.root, options.copy_limit) as place:
         conductor = Conductor(place, name, options.timeout, options.allow_errors)
-        verdict = Check(source, conductor, kills, options.auto, _tell)()
+        verdict = Check(source, conductor, kills, _tell)()
     if options.json:
         print(json.dumps(verdict.to_json(), indent=1))
     else:
