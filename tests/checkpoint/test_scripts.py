@@ -714,6 +714,8 @@ class TestDamage:
     def test_a_damaged_object_is_computed_again(self, project: Project) -> None:
         project.write("study", body_script("def body():\n    note('a')\n    return list(range(5000))"))
         project.run()
+        for background in list(_all):
+            assert background.wait(60)  # else the damage would be found when it is made durable
         record = LocalStore(project.store).history("a")[0]
         path = LocalStore(project.store).object_file(record.blobs["values"].stream)
         path.chmod(0o644)

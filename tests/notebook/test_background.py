@@ -33,11 +33,11 @@ def until(name: str) -> str:
 
 
 def ran(name: str) -> str:
-    return f"open('ran.txt', 'a').write('{name} ');\n"
+    return f"open('ran.milepost', 'a').write('{name} ');\n"
 
 
 def runs(folder: Path) -> list[str]:
-    path = folder / "ran.txt"
+    path = folder / "ran.milepost"
     return path.read_text().split() if path.exists() else []
 
 

@@ -18,11 +18,11 @@ LIMIT = 2.0
 
 
 def log(name: str) -> str:
-    return f"open('ran.txt', 'a').write('{name} ');\n"
+    return f"open('ran.milepost', 'a').write('{name} ');\n"
 
 
 def ran(folder: Path) -> list[str]:
-    path = folder / "ran.txt"
+    path = folder / "ran.milepost"
     return path.read_text().split() if path.exists() else []
 
 

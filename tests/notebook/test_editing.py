@@ -10,7 +10,7 @@ from tests.notebook.kernel import Reply
 
 pytestmark = pytest.mark.slow
 
-LOG = "open('ran.txt', 'a').write({!r})\n"
+LOG = "open('ran.milepost', 'a').write({!r})\n"
 
 
 def task(name: str, body: str, options: str = "") -> str:
@@ -34,7 +34,7 @@ class Notebook:
         return [self.kernel.run_ok(cell) for cell in cells]
 
     def ran(self) -> list[str]:
-        log = self._folder / "ran.txt"
+        log = self._folder / "ran.milepost"
         names = log.read_text().split() if log.exists() else []
         log.write_text("")
         return names

@@ -21,7 +21,7 @@ from pathlib import Path
 from milepost import task
 
 def note(name):
-    with open("ran.txt", "a") as log:
+    with open("ran.milepost", "a") as log:
         log.write(name + "\\n")
     if Path("stop-at").exists() and Path("stop-at").read_text() == name:
         print("at", name, flush=True)
@@ -97,7 +97,7 @@ def shown(replies: list[Reply]) -> list[list[dict[str, Any]]]:
 
 
 def read_log(folder: Path) -> list[str]:
-    return (folder / "ran.txt").read_text().split()
+    return (folder / "ran.milepost").read_text().split()
 
 
 @pytest.fixture(scope="module")

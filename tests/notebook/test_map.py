@@ -19,7 +19,7 @@ from pathlib import Path
 from milepost import task
 
 def note(word):
-    with open("ran.txt", "a") as log:
+    with open("ran.milepost", "a") as log:
         log.write(str(word) + " ")
 """
 
@@ -35,7 +35,7 @@ def fetch(url):
 
 
 def ran(folder: Path) -> list[str]:
-    path = folder / "ran.txt"
+    path = folder / "ran.milepost"
     return sorted(path.read_text().split()) if path.exists() else []
 
 
@@ -179,7 +179,7 @@ def test_partial_failure_and_reductions(start: Start, tmp_path: Path) -> None:
     kernel.run_ok("@task\ndef report(kept):\n    return f'<{kept}>'")
     assert kernel.value("report.result()") == "<020>"
     assert kernel.status()["report"]["after"] == ["kept"]
-    (tmp_path / "ran.txt").unlink()
+    (tmp_path / "ran.milepost").unlink()
 
     (tmp_path / "mended").touch()
     assert kernel.value("all_of.result()") == ["0", "10", "20", "30"]

@@ -37,7 +37,7 @@ class Spy:
 
 
 def note(name: str) -> str:
-    return f"open('ran.txt', 'a').write('{name} ')\n"
+    return f"open('ran.milepost', 'a').write('{name} ')\n"
 
 
 BASE = "%%task base --save always\n" + note("base") + "spy = Spy(); spy.n = 3; base = [spy.n, 2]"
@@ -46,7 +46,7 @@ LAST = "%%task last\n" + note("last") + "last = sum(double)\nextra = 'e'"
 
 
 def ran(folder: Path) -> list[str]:
-    return (folder / "ran.txt").read_text().split()
+    return (folder / "ran.milepost").read_text().split()
 
 
 @pytest.fixture

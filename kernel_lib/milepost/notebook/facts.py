@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 from milepost.model.reasons import Reason, ReasonKind
-from milepost.model.record import Identity, Output, Record
+from milepost.model.record import Identity, Input, Output, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.view import TaskView
@@ -25,6 +25,8 @@ class Facts:
     after: tuple[str, ...] = ()
     key: str = ""
     outputs: tuple[Output, ...] = ()
+    observed: tuple[Input, ...] = ()
+    """What its body was seen to read, write and start, besides names."""
     record: Record | None = None
     result: TaskResult | None = None
     why: Reason | None = None
@@ -96,10 +98,11 @@ def as_kept(view: TaskView, facts: Facts, kept: Mapping[Identity, Record] | None
 
 
 def _why(facts: Facts) -> Reason | None:
-    if facts.why is None or not facts.unsaved:
-        return facts.why
-    text = f"{facts.why.text}; not saved: {facts.unsaved}"
-    return Reason(facts.why.kind, text, facts.why.details)
+    if facts.why is None:
+        return None
+    text = f"{facts.why.text}; not saved: {facts.unsaved}" if facts.unsaved else facts.why.text
+    untracked = [item.text for item in facts.observed if item.kind == "untracked"]
+    return Reason(facts.why.kind, text, (*facts.why.details, *untracked))
 
 
 def _error(result: TaskResult | None) -> str | None:

@@ -15,6 +15,7 @@ from milepost.notebook.definition import RETURN
 from milepost.notebook.facts import Facts
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Namespace
+from milepost.notebook.observed.observer import Observer
 from milepost.notebook.stamp import stamp
 from milepost.widget.ages import age
 from milepost.widget.words import duration
@@ -27,6 +28,7 @@ class Desk(Protocol):
     namespace: Namespace
     ledger: Ledger
     ambient: Ambient
+    observer: Observer
 
     @property
     def checkpoints(self) -> Checkpoints: ...
@@ -157,7 +159,7 @@ class Provider:
                 found = namespace.digest(item.name).hex
                 if found and found != item.digest:
                     return f"its input {item.name!r} is another one now"
-        return self._upstream_contradiction(record)
+        return self._upstream_contradiction(record) or self._desk.observer.contradiction(record.observed)
 
     def _upstream_contradiction(self, record: Record) -> str:
         for item in record.inputs:

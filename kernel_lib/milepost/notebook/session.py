@@ -42,6 +42,7 @@ from milepost.notebook.location import notebook_path, store_path
 from milepost.notebook.log import Log
 from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
+from milepost.notebook.observed.observer import Observer
 from milepost.notebook.provider import Provider
 from milepost.notebook.registration import Registration
 from milepost.notebook.remote import Results
@@ -62,6 +63,11 @@ class Session:
         self.ledger = Ledger()
         self.seeded = False
         self.ambient = Ambient(shell, lambda: self._home)
+        self.observer = Observer(
+            self.namespace.data,
+            lambda: self._home,
+            lambda data, purpose: self.store.authenticator().sign(data, purpose),
+        )
         self.can_resume = False
         """Whether a Resume could arrive while the main thread waits: a front end answered on the control channel."""
         self.told_path: str | None = None

@@ -22,6 +22,7 @@ from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
+from milepost.notebook.observed.observer import Observer, told
 from milepost.notebook.random_state import random_mismatch, read_states, state_digests
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
@@ -39,6 +40,7 @@ class Desk(Protocol):
     troubles: Troubles
     seeded: bool
     ambient: Ambient
+    observer: Observer
 
     @property
     def ran(self) -> Container[str]: ...
@@ -117,13 +119,15 @@ class CheckpointStrategy:
         newest, untrusted, drawn = None, False, ""
         self._desk.ambient.watch(sources(definition, resolution))
         found = self._desk.ambient.read(counted=True)
-        digests = state_digests(read_states())
+        digests, now = state_digests(read_states()), self._desk.observer.now()
+        again = definition.name in self._desk.ran
         for record in history:
             newest = newest or record
             if record.key != key or record.extra.get("blocked"):
                 continue
             untrusted = untrusted or not record.trusted
             mismatch = random_mismatch(record, digests, self._desk.seeded) or self._desk.ambient.mismatch(record, found)
+            mismatch = mismatch or told(self._desk.observer.differences(record.observed, again=again, now=now))
             drawn = drawn or mismatch
             if record.trusted and not mismatch:
                 return _restored(record), record
@@ -164,6 +168,8 @@ class CheckpointStrategy:
         restored = Restored(values, shown, checkpoints.random(record), checkpoints.state(record))
         stage.enter(restored)
         facts.record, facts.outputs, facts.seconds = record, record.outputs, record.seconds
+        facts.observed = record.observed
+        self._desk.observer.given_back(record.observed)
         self._say_restored(stage, record, plan.resolution)
         stage.give_back(plan, record, restored)
         return TaskResult(TaskStatus.SUCCESS, data=task_data(plan.definition, values), restored=True)
@@ -181,11 +187,12 @@ class CheckpointStrategy:
 
     def _run(self, stage: Stage, call: TaskCall, plan: Plan) -> TaskResult:
         begin = time.perf_counter()
-        result, left = stage.run(self._inner, call, plan)
+        with self._desk.observer.watching(plan) as watch:
+            result, left = stage.run(self._inner, call, plan)
         plan.facts.seconds = seconds = time.perf_counter() - begin
         if left is None:
             return result
-        plan, left = self._without_damage(plan, left)
+        plan, left = self._without_damage(plan, self._desk.observer.complete(watch, plan, left))
         saved = stage.checkpoints.save(_outcome(plan, left, seconds))
         self._note_saved(stage, plan, saved)
         stage.keep(plan, left, saved)

@@ -48,18 +48,18 @@ ROWS = [
     edited(
         "importlib in the body",
         "%%task t\nimport importlib\nt = importlib.import_module('too' + 'ls').grow(3)",
-        xfail="reads: a module imported by a computed name is seen only while the body runs",
+        xfail="a module imported by a computed name is seen only while the body runs",
     ),
     edited(
         "__import__ in the body",
         "%%task t\nt = __import__('tools').grow(3)",
-        xfail="reads: a module imported by a computed name is seen only while the body runs",
+        xfail="a module imported by a computed name is seen only while the body runs",
     ),
     edited(
         "sys.modules of a module",
         "import tools, sys",
         "%%task t\nt = sys.modules['tools'].grow(3)",
-        xfail="reads: a module looked up by name is seen only while the body runs",
+        xfail="a module looked up by name is seen only while the body runs",
     ),
     trap(
         "a module's variable set by a cell",
@@ -93,7 +93,6 @@ ROWS = [
         files={"tools.py": "def read():\n    return open('data.txt').read()\n", "data.txt": "1"},
         files_now={"data.txt": "2"},
         reruns={"t": "data.txt"},
-        xfail="reads: files that a body opens",
     ),
     trap(
         "a module's comment and docstring",
