@@ -92,7 +92,7 @@ def test_options_that_make_no_sense(line: str, words: str) -> None:
 def test_cells_return_at_once_and_feed_each_other(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("base = 5\ndef helper(v): return v + base")
-    one = kernel.run_ok("%%task one --bg\n" + until("go") + "x = helper(1)")
+    one = kernel.run_ok("%%task one --bg\n" + until("go.milepost") + "x = helper(1)")
     two = kernel.run_ok("%%task two --bg\ny = x + 1\ndef later(): return y * base")
     assert one.stamps == ["▶ 'one' runs in the background"]
     assert two.stamps == ["○ 'two' waits for 'one', then runs in the background"]
@@ -102,7 +102,7 @@ def test_cells_return_at_once_and_feed_each_other(start: Start, tmp_path: Path) 
     assert (rows["one"]["state"], rows["two"]["state"]) == ("running", "pending")
     assert rows["two"]["after"] == ["one"]
     assert rows["one"]["started"] is not None
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     assert settled(kernel, "two", "success")["saved"] is True
     assert kernel.value("[x, y, later()]") == [6, 7, 700], (
         "its reads were not fixed, or its function sees old variables"
@@ -112,7 +112,7 @@ def test_cells_return_at_once_and_feed_each_other(start: Start, tmp_path: Path) 
     kernel.kill()
     kernel = start()
     kernel.run_ok("base = 5\ndef helper(v): return v + base")
-    again = kernel.run_ok("%%task one --bg\n" + until("go") + "x = helper(1)")
+    again = kernel.run_ok("%%task one --bg\n" + until("go.milepost") + "x = helper(1)")
     assert any("restored: saved" in stamp for stamp in again.stamps)
     assert kernel.value("later()") == 35, "a plain cell was not given what a task in the background had left"
 
@@ -120,13 +120,13 @@ def test_cells_return_at_once_and_feed_each_other(start: Start, tmp_path: Path) 
 def test_a_plain_cell_waits_and_says_so(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("def use(): return x + 1")
-    kernel.run_ok("%%task one --bg\n" + until("go") + "x = 1")
+    kernel.run_ok("%%task one --bg\n" + until("go.milepost") + "x = 1")
     assert kernel.run_ok("print('other')").stdout == "other\n"
     sent = kernel.send("print(use())")
     kernel.finish(sent, until="waiting for 'one'")
     assert kernel.request("pause")["paused"] is True
     assert kernel.request("resume")["paused"] is False
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     assert kernel.finish(sent).stdout == "2\n"
 
 
@@ -138,11 +138,11 @@ def test_task_cells_wait_for_what_they_read_and_come_after(start: Start, tmp_pat
         ("%%task three --after one\nprint('three')", "three"),
         ("print('four', total.result())", "four 11"),
     ):
-        (tmp_path / "go").unlink(missing_ok=True)
-        kernel.run_ok("%%task one --bg --force\n" + until("go") + "x = 1\n" + ran("one"))
+        (tmp_path / "go.milepost").unlink(missing_ok=True)
+        kernel.run_ok("%%task one --bg --force\n" + until("go.milepost") + "x = 1\n" + ran("one"))
         sent = kernel.send(cell)
         kernel.finish(sent, until="waiting for 'one'")
-        (tmp_path / "go").touch()
+        (tmp_path / "go.milepost").touch()
         assert text in kernel.finish(sent).ok().stdout
     assert runs(tmp_path) == ["one"] * 3
 
@@ -151,7 +151,7 @@ def test_a_cell_that_reads_what_a_task_before_failed_to_bind_is_told(start: Star
     kernel = start()
     kernel.run_ok("%%task bad --bg\nx = 1 / 0")
     settled(kernel, "bad", "failure")
-    kernel.run_ok("%%task slow --bg\n" + until("never") + "y = 1")
+    kernel.run_ok("%%task slow --bg\n" + until("never.milepost") + "y = 1")
     settled(kernel, "slow", "running")
     kernel.run_ok("%tasks cancel slow")
     settled(kernel, "slow", "cancelled")
@@ -166,7 +166,7 @@ def test_a_cell_that_reads_what_a_task_before_failed_to_bind_is_told(start: Star
 
 def test_what_waits_can_be_stopped_and_the_task_goes_on(start: Start, tmp_path: Path) -> None:
     kernel = start()
-    kernel.run_ok("%%task one --bg\n" + until("go") + "x = 1")
+    kernel.run_ok("%%task one --bg\n" + until("go.milepost") + "x = 1")
     for cell in ("print(x)", "%%task two\ny = x"):
         sent = kernel.send(cell + "\n" + ran("never"))
         kernel.finish(sent, until="waiting for 'one'")
@@ -175,25 +175,25 @@ def test_what_waits_can_be_stopped_and_the_task_goes_on(start: Start, tmp_path: 
         assert (reply.status, reply.ename) == ("error", "KeyboardInterrupt")
     assert kernel.status()["one"]["state"] == "running"
     assert runs(tmp_path) == []
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     assert kernel.run_ok("print(x)").stdout.endswith("1\n")
 
 
 def test_what_waits_for_a_task_that_fails_or_is_cancelled_says_so(start: Start, tmp_path: Path) -> None:
     kernel = start()
     for cell in ("print(x)", "%%task two\ny = x", "%%task three --after one\nz = 1"):
-        kernel.run_ok("%%task one --bg --force\n" + until("go") + "x = 1 / 0")
+        kernel.run_ok("%%task one --bg --force\n" + until("go.milepost") + "x = 1 / 0")
         sent = kernel.send(cell + "\n" + ran("never"))
         kernel.finish(sent, until="waiting for 'one'")
-        (tmp_path / "go").touch()
+        (tmp_path / "go.milepost").touch()
         reply = kernel.finish(sent)
         assert reply.ename == "TaskFailed", reply.evalue
         assert "'one'" in reply.evalue
         assert "division by zero" in reply.evalue
         assert "in <module>" in reply.traceback, "where it failed is not shown"
         assert kernel.status()["one"]["state"] == "failure"
-        (tmp_path / "go").unlink()
-    kernel.run_ok("%%task four --bg\n" + until("go") + "w = 1")
+        (tmp_path / "go.milepost").unlink()
+    kernel.run_ok("%%task four --bg\n" + until("go.milepost") + "w = 1")
     sent = kernel.send("print(w)")
     kernel.finish(sent, until="waiting for 'four'")
     kernel.request("cancel", task="four")
@@ -206,10 +206,10 @@ def test_what_waits_for_a_task_that_fails_or_is_cancelled_says_so(start: Start, 
 def test_what_depends_on_a_failure_is_skipped(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("x = 7")
-    kernel.run_ok("%%task one --bg\n" + until("go") + "x = 1 / 0")
+    kernel.run_ok("%%task one --bg\n" + until("go.milepost") + "x = 1 / 0")
     kernel.run_ok("%%task two --bg\ny = x")
     kernel.run_ok("%%task three --bg\nz = y")
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     assert "skipped, since 'two' was skipped" in settled(kernel, "three", "skipped")["error"]
     assert settled(kernel, "one", "failure")["error"] == "ZeroDivisionError: division by zero"
     kernel.run_ok("%%task one --bg --continue-on-error\nx = 1 / 0")
@@ -235,9 +235,9 @@ def test_several_at_once(start: Start, tmp_path: Path) -> None:
 def test_output_stays_apart(start: Start, tmp_path: Path) -> None:
     kernel = start()
     noise = "import sys\nfrom IPython.display import display\nprint('noise')\nprint('noise', file=sys.stderr)\n"
-    rest = noise + "display('noise too')\nopen('over', 'w').close()\n'the end'"
-    kernel.run_ok("%%task one --bg\n" + noise + until("go") + rest)
-    cell = "%%task two\nprint('mine')\nopen('go', 'w').close()\n" + until("over") + "print('mine')\n3"
+    rest = noise + "display('noise too')\nopen('over.milepost', 'w').close()\n'the end'"
+    kernel.run_ok("%%task one --bg\n" + noise + until("go.milepost") + rest)
+    cell = "%%task two\nprint('mine')\nopen('go.milepost', 'w').close()\n" + until("over.milepost") + "print('mine')\n3"
     shown = [output.get("text") or output["data"]["text/plain"] for output in kernel.run_ok(cell).shown]
     assert shown == ["mine\nmine\n", "3"]
     settled(kernel, "one", "success")
@@ -245,7 +245,7 @@ def test_output_stays_apart(start: Start, tmp_path: Path) -> None:
     kernel = start()
     again = kernel.run_ok(cell)
     assert [output.get("text") or output["data"]["text/plain"] for output in again.shown] == shown
-    one = kernel.run_ok("%%task one --bg\n" + noise + until("go") + rest)
+    one = kernel.run_ok("%%task one --bg\n" + noise + until("go.milepost") + rest)
     kinds = [(output["type"], output.get("text") or output["data"]["text/plain"]) for output in one.shown]
     streams = sorted({kind: text for kind, text in kinds if kind == "stream"}.values())
     assert streams == ["noise\n"]
@@ -254,19 +254,19 @@ def test_output_stays_apart(start: Start, tmp_path: Path) -> None:
 
 def test_the_cell_that_was_run_later_wins(start: Start, tmp_path: Path) -> None:
     kernel = start()
-    kernel.run_ok("%%task one --bg\n" + until("go") + "x = 'task'\nonly = 'task'")
+    kernel.run_ok("%%task one --bg\n" + until("go.milepost") + "x = 'task'\nonly = 'task'")
     kernel.run_ok("x = 'cell'")
     assert waits_for(kernel.run_ok("print(x)")) == [], "what it reads is there"
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     settled(kernel, "one", "success")
     assert kernel.value("[x, only]") == ["cell", "task"]
     kernel.run_ok("%tasks restore one")
     assert kernel.value("x") == "task"
-    (tmp_path / "go").unlink()
-    kernel.run_ok("%%task two --bg\n" + until("go") + "y = 'first'")
+    (tmp_path / "go.milepost").unlink()
+    kernel.run_ok("%%task two --bg\n" + until("go.milepost") + "y = 'first'")
     kernel.run_ok("%%task three --bg\ny = 'second'")
     settled(kernel, "three", "success")
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     settled(kernel, "two", "success")
     assert kernel.value("y") == "second"
 
@@ -274,24 +274,30 @@ def test_the_cell_that_was_run_later_wins(start: Start, tmp_path: Path) -> None:
 def test_changes_in_place_are_put_down_to_who_made_them(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("own, other, shared = [1], [1], [1]\nunlinked = {'list': shared}")
-    kernel.run_ok("%%task one --bg\nown.append(2)\n" + until("go") + "size = len(own) + len(shared)")
+    kernel.run_ok("%%task one --bg\nown.append(2)\n" + until("go.milepost") + "size = len(own) + len(shared)")
     kernel.run_ok("other.append(2)")
     task = kernel.run_ok("%%task two\nother.append(3)\ntotal = len(other)")
     assert not any("not saved" in stamp for stamp in task.stamps)
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     row = settled(kernel, "one", "success")
     assert (row["saved"], row["outputs"]) == (True, ["os", "time", "size", "own"])
     assert kernel.status()["two"]["outputs"] == ["total", "other"]
     assert kernel.value("[own, other]") == [[1, 2], [1, 2, 3]]
-    (tmp_path / "go").unlink()
-    kernel.run_ok("%%task three --bg\n" + until("go") + "seen = len(shared)")
+    (tmp_path / "go.milepost").unlink()
+    kernel.run_ok("%%task three --bg\n" + until("go.milepost") + "seen = len(shared)")
     kernel.run_ok("unlinked['list'].append(2)")
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     row = settled(kernel, "three", "success")
     assert row["saved"] is False, "another cell's change was saved as the task's"
     assert "'shared' changed while it ran" in row["why"]["text"]
-    kernel.run_ok("%%task four --bg\n" + until("there") + "shared.append(4)\nopen('done', 'w').close()\nfour = 1")
-    reply = kernel.run_ok("%%task five\nopen('there', 'w').close()\n" + until("done") + "five = len(shared)")
+    kernel.run_ok(
+        "%%task four --bg\n"
+        + until("there.milepost")
+        + "shared.append(4)\nopen('done.milepost', 'w').close()\nfour = 1"
+    )
+    reply = kernel.run_ok(
+        "%%task five\nopen('there.milepost', 'w').close()\n" + until("done.milepost") + "five = len(shared)"
+    )
     words = "not saved: 'shared', 'unlinked' changed while it ran"
     assert any(words in stamp for stamp in reply.stamps), "the stamp of 'four' may come before that of 'five'"
     assert settled(kernel, "four", "success")["saved"] is False
@@ -303,16 +309,16 @@ def test_random_generators(start: Start, tmp_path: Path) -> None:
     alone = "%%task alone --bg\na = random.random()"
     kernel.run_ok(alone)
     settled(kernel, "alone", "success")
-    kernel.run_ok("%%task mixed --bg\n" + until("go") + "b = random.random()")
+    kernel.run_ok("%%task mixed --bg\n" + until("go.milepost") + "b = random.random()")
     kernel.run_ok("c = [random.random()]")
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     assert settled(kernel, "mixed", "success")["saved"] is True
     values = kernel.value("[a, b, random.random()]")
     kernel.kill()
     kernel = start()
     kernel.run_ok("import random\nrandom.seed(1)")
     assert any("restored" in stamp for stamp in kernel.run_ok(alone).stamps)
-    kernel.run_ok("%%task mixed --bg\n" + until("go") + "b = random.random()")
+    kernel.run_ok("%%task mixed --bg\n" + until("go.milepost") + "b = random.random()")
     assert settled(kernel, "mixed", "success")["restored"] is False, "a result that came of shared generators counts"
     assert kernel.value("a") == values[0]
 
@@ -323,7 +329,7 @@ def test_random_generators(start: Start, tmp_path: Path) -> None:
 def test_its_cell_run_again_while_it_runs(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("n = 1")
-    cell = "%%task one --bg\n" + until("go") + "x = n\n" + ran("one")
+    cell = "%%task one --bg\n" + until("go.milepost") + "x = n\n" + ran("one")
     kernel.run_ok(cell)
     settled(kernel, "one", "running")
     assert "runs in the background already" in kernel.run_ok(cell).stamps[0]
@@ -332,7 +338,7 @@ def test_its_cell_run_again_while_it_runs(start: Start, tmp_path: Path) -> None:
         reply = kernel.run(change)
         assert (reply.ename, words in reply.evalue, "%tasks cancel one" in reply.evalue) == ("UsageError", True, True)
     assert kernel.run("%tasks forget one").ename == "UsageError"
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     settled(kernel, "one", "success")
     assert runs(tmp_path) == ["one"]
     assert kernel.value("x") == 1
@@ -355,8 +361,8 @@ def test_cancel_stops_python_and_leaves_behind_what_is_deaf(start: Start, tmp_pa
     deaf += "        ctypes.CDLL(None).read(pipe, bytes(1), 1)\n        time.sleep(0)\n"
     deaf += "    except KeyboardInterrupt: pass\n    open('late', 'w').close()\n"
     kernel.run_ok("import ctypes, os, time\n" + deaf)
-    kernel.run_ok("%%task two --bg\nopen('there', 'w').close()\ndeaf()\nx = 1")
-    there(tmp_path / "there")
+    kernel.run_ok("%%task two --bg\nopen('there.milepost', 'w').close()\ndeaf()\nx = 1")
+    there(tmp_path / "there.milepost")
     kernel.request("cancel", task="two")
     settled(kernel, "two", "cancelled")
     assert not (tmp_path / "late").exists(), "a cancel waits for a body that does not heed it"
@@ -374,14 +380,14 @@ def test_cancel_stops_python_and_leaves_behind_what_is_deaf(start: Start, tmp_pa
 
 def test_pause_holds_back_and_cancel_reaches_what_is_held(start: Start, tmp_path: Path) -> None:
     kernel = start()
-    kernel.run_ok("%%task zero --bg\n" + until("go") + "z = 1")
+    kernel.run_ok("%%task zero --bg\n" + until("go.milepost") + "z = 1")
     settled(kernel, "zero", "running")
     kernel.run_ok("%tasks pause")
     one = kernel.run_ok("%%task one --bg\nx = 1\n" + ran("one"))
     assert one.stamps == ["Ⅱ paused: 'one' starts in the background once you press Resume"]
     kernel.run_ok("%%task two --bg --after zero\ny = 1\n" + ran("two"))
     assert kernel.request("state")["run"]["pausing"] is True
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     settled(kernel, "zero", "success")
     state = kernel.request("state")
     assert (state["run"]["pausing"], state["run"]["paused"]) == (False, True)
@@ -421,9 +427,9 @@ def test_options_in_the_background(start: Start, tmp_path: Path) -> None:
     for _ in range(2):
         kernel.run_ok("%%task four --bg --force\nw = 1\n" + ran("four"))
         settled(kernel, "four", "success")
-    kernel.run_ok("%%task six --bg\n" + until("go") + "flag = False")
+    kernel.run_ok("%%task six --bg\n" + until("go.milepost") + "flag = False")
     kernel.run_ok("%%task seven --bg --if flag\nv = 1\n" + ran("seven"))
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     settled(kernel, "seven", "skipped")
     assert runs(tmp_path) == ["three", "four", "four"]
 
@@ -431,10 +437,10 @@ def test_options_in_the_background(start: Start, tmp_path: Path) -> None:
 def test_on_threads_is_like_a_cell(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("base = 1")
-    cell = "%%task one --on threads\nprint('live', flush=True)\n" + until("go") + "x = base + 1\nx"
+    cell = "%%task one --on threads\nprint('live', flush=True)\n" + until("go.milepost") + "x = base + 1\nx"
     sent = kernel.send(cell)
     kernel.finish(sent, until="live")
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     reply = kernel.finish(sent)
     assert reply.shown[-1]["data"]["text/plain"] == "2"
     assert kernel.value("x") == 2
@@ -463,14 +469,18 @@ def test_killed_while_one_runs_and_another_is_saved(start: Start, tmp_path: Path
     kernel = start()
     kernel.run_ok("%%task one --bg\nx = 1\n" + ran("one"))
     settled(kernel, "one", "success")
-    kernel.run_ok("%%task two --bg\nopen('there', 'w').close()\n" + until("go") + "y = x + 1\n" + ran("two"))
-    there(tmp_path / "there")
+    kernel.run_ok(
+        "%%task two --bg\nopen('there.milepost', 'w').close()\n" + until("go.milepost") + "y = x + 1\n" + ran("two")
+    )
+    there(tmp_path / "there.milepost")
     kernel.kill()
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     kernel = start()
     assert set(kernel.status()) == {"one"}
     kernel.run_ok("%%task one --bg\nx = 1\n" + ran("one"))
-    kernel.run_ok("%%task two --bg\nopen('there', 'w').close()\n" + until("go") + "y = x + 1\n" + ran("two"))
+    kernel.run_ok(
+        "%%task two --bg\nopen('there.milepost', 'w').close()\n" + until("go.milepost") + "y = x + 1\n" + ran("two")
+    )
     assert kernel.value("y") == 2
     assert runs(tmp_path) == ["one", "two"]
 
@@ -490,11 +500,11 @@ def test_a_kernel_shuts_down_although_tasks_run(start: Start, tmp_path: Path) ->
 
 def test_the_log_is_kept_in_bounds_and_in_the_store(start: Start, tmp_path: Path) -> None:
     kernel = start()
-    kernel.run_ok("%%task one --bg\nfor i in range(20_000): print('line', i)\n" + until("go") + "print('end')")
+    kernel.run_ok("%%task one --bg\nfor i in range(20_000): print('line', i)\n" + until("go.milepost") + "print('end')")
     first = within(lambda: kernel.request("log", task="one")["log"], lambda log: "line 19999\n" in log["text"])
     assert (len(first["text"]), first["start"] > 0) == (TAIL, True)
     assert kernel.request("state")["tasks"][0]["log"] is True
-    (tmp_path / "go").touch()
+    (tmp_path / "go.milepost").touch()
     settled(kernel, "one", "success")
     rest = kernel.request("log", task="one", **{"from": first["start"] + TAIL})["log"]
     assert (rest["text"], rest["run"]) == ("end\n", first["run"])
@@ -545,9 +555,9 @@ def test_without_a_front_end_the_cell_that_needs_it_prints_it(tmp_path: Path, on
     start = f"%%task {{}} --bg --on {on}\n"
     cells = [
         "%load_ext milepost",
-        start.format("one") + until("go") + "print('from one')\ndisplay('shown')\nx = 1",
+        start.format("one") + until("go.milepost") + "print('from one')\ndisplay('shown')\nx = 1",
         start.format("two") + "print('from two')\ny = 2",
-        "open('go', 'w').close()",
+        "open('go.milepost', 'w').close()",
         "print('x is', x)",
         "print(x)",
         "import time\nwhile not list(__import__('pathlib').Path().rglob('two.log')): time.sleep(0.01)",

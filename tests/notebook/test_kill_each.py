@@ -23,7 +23,7 @@ from milepost import task
 def note(name):
     with open("ran.milepost", "a") as log:
         log.write(name + "\\n")
-    if Path("stop-at").exists() and Path("stop-at").read_text() == name:
+    if Path("stop-at.milepost").exists() and Path("stop-at.milepost").read_text() == name:
         print("at", name, flush=True)
         time.sleep(600)
 """
@@ -114,7 +114,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], li
 def test_killed_in_a_task(
     victim: str, bare: Start, tmp_path: Path, undisturbed: tuple[list[str], list[list[dict[str, Any]]]]
 ) -> None:
-    (tmp_path / "stop-at").write_text(victim)
+    (tmp_path / "stop-at.milepost").write_text(victim)
     first = bare(PYTHONHASHSEED="1")
     for number, (name, code) in enumerate(CELLS):
         if name == victim:
@@ -122,7 +122,7 @@ def test_killed_in_a_task(
             break
         first.run_ok(code, f"cell-{number}")
     first.kill()
-    (tmp_path / "stop-at").unlink()
+    (tmp_path / "stop-at.milepost").unlink()
     done = TASKS[: TASKS.index(victim)]
     assert read_log(tmp_path) == [*done, victim]
 
