@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-from milepost.analysis.code import normalise
 from milepost.analysis.describe import source_of
 from milepost.analysis.modules import is_project
-from milepost.analysis.names import CellNames, cell_names
 from milepost.functions import use_registry
 from milepost.model.errors import MilepostError
 from milepost.notebook import capture, control
@@ -19,6 +16,7 @@ from milepost.notebook.badges import open_badges
 from milepost.notebook.body import with_message_only
 from milepost.notebook.display import Display
 from milepost.notebook.magics import TaskMagics
+from milepost.notebook.plain import PlainCell, read_plain
 from milepost.notebook.random_state import mentions_seed
 from milepost.notebook.reject import Rejection
 from milepost.notebook.session import Session
@@ -37,6 +35,8 @@ class Extension:
         self._rejection = Rejection(shell)
         self._running: list[Activity | None] = []
         """The plain cell that runs, and those that it runs; None for one that was kept from running."""
+        self._read: tuple[str, PlainCell | None] = ("", None)
+        """The last plain cell that was read, and what it was read from: it is asked for before it runs and after."""
         shell.register_magics(TaskMagics(shell, self.session, self._display.show))
         capture.install(shell)
         use_registry(self.session)
@@ -67,9 +67,10 @@ class Extension:
         session.troubles.tell()
         self._rejection.withdraw()
         self._display.before_cell()
-        names = self._plain_names(info)
-        if names is None:
+        cell = self._plain(info)
+        if cell is None:
             return
+        names = cell.names
         reads = (*names.reads, *names.maybe)
         try:
             session.waiting.for_names(reads)
@@ -78,7 +79,7 @@ class Extension:
             self._running.append(None)
             return
         self._provide(reads)
-        session.ambient.watch([self.shell.transform_cell(info.raw_cell)])
+        session.ambient.watch([cell.source])
         self._running.append(session.begin_cell(names))
 
     def _provide(self, reads: Iterable[str]) -> None:
@@ -104,16 +105,16 @@ class Extension:
         session.troubles.tell()
         self._display.after_cell()
         info = result.info
-        names = self._plain_names(info) if info is not None and info.raw_cell else None
+        cell = self._plain(info, known=True) if info is not None and info.raw_cell else None
         if info is not None and info.raw_cell:
             session.seeded = session.seeded or mentions_seed(info.raw_cell) or self._module_seeds()
-        activity = self._running.pop() if names is not None and self._running else None
-        if activity is not None:
+        activity = self._running.pop() if cell is not None and self._running else None
+        if cell is not None and activity is not None:
             session.activities.end(activity)
-            session.ambient.watch([self.shell.transform_cell(info.raw_cell)], ran=True)
-        if names is not None and names.binds and activity is not None:
-            bound = tuple(name for name in names.binds if name in session.namespace.data)
-            session.ledger.bound(bound, self._code(info), names.reads)
+            session.ambient.watch([cell.source], ran=True)
+            bound = tuple(name for name in cell.names.binds if name in session.namespace.data)
+            if bound:
+                session.ledger.bound(bound, cell.code, cell.names.reads)
         session.jobs.busy = bool(self._running)
         session.jobs.publish()
 
@@ -124,24 +125,12 @@ class Extension:
         loaded = [sys.modules[name] for name in new]
         return any(mentions_seed(source_of(module)) for module in loaded if is_project(module))
 
-    def _plain_names(self, info: Any) -> CellNames | None:
-        """What a plain cell touches; None for a task cell and for one that does not parse."""
-        if info.raw_cell.lstrip().startswith("%%task"):
-            return None
-        tree = self._tree(info)
-        return cell_names(tree) if tree is not None else None
-
-    def _tree(self, info: Any) -> ast.Module | None:
-        try:
-            with self.shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
-                tree: ast.Module = self.shell.compile.ast_parse(self.shell.transform_cell(info.raw_cell))
-            return tree
-        except Exception:
-            return None
-
-    def _code(self, info: Any) -> str:
-        tree = self._tree(info)
-        return normalise(tree) if tree is not None else str(info.raw_cell)
+    def _plain(self, info: Any, *, known: bool = False) -> PlainCell | None:
+        """The plain cell that this is, `known` perhaps from before it ran; None for a task, or where nothing parses."""
+        if not known or info.raw_cell != self._read[0]:
+            task = info.raw_cell.lstrip().startswith("%%task")
+            self._read = info.raw_cell, None if task else read_plain(self.shell, info.raw_cell)
+        return self._read[1]
 
 
 _ATTRIBUTE = "_milepost_extension"
