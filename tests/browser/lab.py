@@ -190,6 +190,10 @@ def running_lab(root: Path, home: Path, *, env: dict[str, str] | None = None) ->
         server.stop()
 
 
+_OF_JUPYTERLAB = "Canceled future for create_subshell_request"
+"""What JupyterLab itself says when a kernel restarts while it still asks for the subshell of a comm."""
+
+
 class NotebookPage:
     """One open notebook, with the gestures that a person has."""
 
@@ -197,7 +201,11 @@ class NotebookPage:
         """Wrap a page; `open` comes next."""
         self.page, self.server = page, server
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", self._note)
+
+    def _note(self, error: object) -> None:
+        if _OF_JUPYTERLAB not in str(error):
+            self.errors.append(str(error))
 
     @property
     def panel(self) -> Locator:

@@ -19,7 +19,7 @@ print('\\x1b[31mred\\x1b[0m words, and a 🎉', flush=True)
 for i in range(101): print(f'\\r{i:3} %', end='', flush=True)
 print()
 display({'a': 1})
-while not os.path.exists('go'): time.sleep(0.01)
+while not os.path.exists('go.milepost'): time.sleep(0.01)
 print('one more line')
 while not os.path.exists('never'): time.sleep(0.01)
 """
@@ -53,7 +53,7 @@ def test_the_log_of_a_task_and_its_cancel(nb: NotebookPage, lab: LabServer, tmp_
     for theme in ("light", "dark"):
         nb.theme(theme)
         nb.screenshot(tmp_path / f"{theme}.png")
-    (folder / "go").touch()
+    (folder / "go.milepost").touch()
     expect(log).to_have_text("red words, and a 🎉\n100 %\n{'a': 1}\none more line\n", use_inner_text=True)
 
     node(nb, "fast").click()

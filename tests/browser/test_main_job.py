@@ -36,7 +36,7 @@ def write(lab: LabServer, name: str, until: str) -> Path:
         f"while not os.path.exists('{until}'):\n    print('.', end='', flush=True)\n    time.sleep(0.05)\n"
         f"{counting('long')}\ntotal = sum(raw)",
         f"%%task after_long\n{counting('after_long')}\nanswer = total + 1",
-        "%%task sleep --in answer\nimport time\nopen('sleeping', 'w').close()\ntime.sleep(60)\nrested = True",
+        "%%task sleep --in answer\nimport time\nopen('sleeping.milepost', 'w').close()\ntime.sleep(60)\nrested = True",
         "print('the answer is', answer)",
         "%tasks status --json",
     ]
@@ -95,7 +95,7 @@ def status(nb: NotebookPage) -> dict[str, dict[str, Any]]:
 
 
 def test_pause_resume_cancel_restart_restore(nb: NotebookPage, lab: LabServer) -> None:
-    folder = write(lab, "main", "go")
+    folder = write(lab, "main", "go.milepost")
     nb.open("main/job.ipynb")
     nb.run_all(wait=False)
     expect(node(nb, "long")).to_contain_text("running", timeout=20_000)
@@ -104,14 +104,14 @@ def test_pause_resume_cancel_restart_restore(nb: NotebookPage, lab: LabServer) -
     paused = seconds_until(nb, "button.milepost-pause", "Pausing", button(nb, "pause"))
     print(f"\nPause was acknowledged after {paused * 1000:.0f} ms")
     assert paused < 0.5
-    (folder / "go").touch()
+    (folder / "go.milepost").touch()
     expect(node(nb, "after_long")).to_contain_text("paused")
     expect(nb.badge(NEXT)).to_contain_text("paused")
     expect(button(nb, "pause")).to_have_text("Paused")
     assert runs(folder) == {"load": 1, "long": 1}
 
     button(nb, "resume").click()
-    wait_for(folder / "sleeping")
+    wait_for(folder / "sleeping.milepost")
     assert runs(folder)["after_long"] == 1
     expect(node(nb, "sleep")).to_contain_text("running")
 
@@ -128,9 +128,9 @@ def test_pause_resume_cancel_restart_restore(nb: NotebookPage, lab: LabServer) -
     expect(nb.outputs(1).locator(".milepost-news")).to_contain_text("kernel is gone")
     expect(button(nb, "pause")).to_be_disabled()
     assert not nb.errors
-    (folder / "sleeping").unlink()
+    (folder / "sleeping.milepost").unlink()
     nb.run_all(wait=False)
-    wait_for(folder / "sleeping")
+    wait_for(folder / "sleeping.milepost")
     for task, cell in DONE.items():
         expect(node(nb, task)).to_contain_text("restored")
         expect(nb.badge(cell)).to_contain_text("restored")
@@ -145,8 +145,8 @@ def test_pause_resume_cancel_restart_restore(nb: NotebookPage, lab: LabServer) -
 
 
 def test_saved_file_reload_and_reopen(nb: NotebookPage, lab: LabServer) -> None:
-    folder = write(lab, "kept", "go")
-    (folder / "go").touch()
+    folder = write(lab, "kept", "go.milepost")
+    (folder / "go.milepost").touch()
     nb.open("kept/job.ipynb")
     nb.edit(SLEEP, "%%task sleep --in answer\nrested = True")
     nb.run_all()
@@ -179,16 +179,16 @@ _STATIC_IS_NEW = """() => {
 
 
 def test_notebook_7(nb: NotebookPage, lab: LabServer) -> None:
-    folder = write(lab, "seven", "go")
+    folder = write(lab, "seven", "go.milepost")
     nb.open("seven/job.ipynb", "notebook")
     nb.run_all(wait=False)
     expect(nb.badge(LONG)).to_contain_text("running", timeout=20_000)
     paused = seconds_until(nb, "button.milepost-pause", "Pausing", button(nb, "pause"))
     print(f"\nNotebook 7: Pause was acknowledged after {paused * 1000:.0f} ms")
     assert paused < 0.5
-    (folder / "go").touch()
+    (folder / "go.milepost").touch()
     expect(nb.badge(NEXT)).to_contain_text("paused")
     button(nb, "resume").click()
-    wait_for(folder / "sleeping")
+    wait_for(folder / "sleeping.milepost")
     button(nb, "cancel").click()
     expect(nb.badge(SLEEP)).to_contain_text("cancelled")
