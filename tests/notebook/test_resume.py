@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 from tests.notebook.conftest import Start
 from tests.notebook.kernel import Kernel
@@ -182,3 +184,36 @@ def test_nothing_is_restored_into_a_name_that_the_cell_binds_itself(restarted: K
     assert reply.stamps == []
     assert reply.stdout == "1\n"
     assert restarted.run_ok("print(last)").stdout == "1\n"
+
+
+def test_why_tells_what_would_happen_before_the_cell_runs(restarted: Kernel, tmp_path: Path) -> None:
+    def now() -> dict[str, Any]:
+        [row] = json.loads(restarted.run_ok("%tasks why double --json").stdout)
+        return dict(row["now"])
+
+    before = restarted.run_ok("%tasks why double")
+    assert "restored" not in before.stdout.partition("\n")[0]
+    restarted.run_ok(DOUBLE)
+    bodies = ran(tmp_path)
+    assert (now()["restored"], now()["kind"]) == (True, "restored")
+    restarted.run_ok("base.append(9)")
+    text = restarted.run_ok("%tasks why double").stdout
+    assert "if its cell ran now, it would be computed again: input 'base' changed" in text
+    assert (now()["restored"], now()["kind"]) == (False, "input-changed")
+    restarted.run_ok("base.pop()")
+    assert now()["restored"] is True
+    restarted.run_ok("del base")
+    assert now()["restored"] is True, "it would be restored first"
+    assert not restarted.value("'base' in globals()"), "asking bound a name"
+    assert ran(tmp_path) == bodies
+
+
+def test_why_shows_how_the_cell_was_edited_in_the_saved_notebook(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok("%%task a\nx = 1", "one")
+    edited = nbformat.v4.new_code_cell("%%task a\nx = 2", id="one")
+    other = nbformat.v4.new_code_cell("%%task b\nx = 3", id="two")
+    nbformat.write(nbformat.v4.new_notebook(cells=[other, edited]), tmp_path / "nb.ipynb")
+    text = kernel.run_ok("%tasks why a").stdout
+    assert text.endswith("computed again: its code changed\n    -x = 1\n    +x = 2\n")
+    assert kernel.value("x") == 1

@@ -58,8 +58,14 @@ def _holding(folder: Path, sources: Sequence[str]) -> Path | None:
 
 def cell_sources(notebook: Path) -> list[str]:
     """The texts of a notebook file's code cells; none where the file cannot be read."""
+    return [source for _, source in code_cells(notebook)]
+
+
+def code_cells(notebook: Path) -> list[tuple[str, str]]:
+    """The id ("" in old formats) and the text of each code cell of a notebook file; none where it cannot be read."""
     try:
         cells = json.loads(notebook.read_text("utf-8"))["cells"]
-        return ["".join(cell["source"]).strip() for cell in cells if cell["cell_type"] == "code"]
-    except (OSError, ValueError, KeyError, TypeError):
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        return [(str(cell.get("id", "")), "".join(cell["source"]).strip()) for cell in code]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []

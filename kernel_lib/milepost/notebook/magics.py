@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from milepost.model.errors import MilepostError, RemoteError, StoreError
+from milepost.model.reasons import Reason
 from milepost.model.sizes import parse_size, size
+from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.notebook.body import compiled_steps, parse_body, run_body, with_cell_traceback, with_message_only
 from milepost.notebook.control import run_view
 from milepost.notebook.definition import Definition, cell_definition
+from milepost.notebook.location import code_cells
 from milepost.notebook.options import Command, parse_cell_options, parse_command
+from milepost.notebook.outlook import Outlook, outlook
 from milepost.notebook.session import Session
 from milepost.widget.ages import age_seconds
 from milepost.widget.shorten import printable
@@ -116,13 +120,40 @@ class TaskMagics(Magics):
         self._session.registration.require(command.names)
         views = [view for view in self._session.views() if view.name in command.names]
         if command.json:
-            print(json.dumps([_status_row(view) for view in views], indent=1))
+            print(json.dumps([self._why_row(view) for view in views], indent=1))
             return
         for view in views:
             print(f"{view.name}: {view.style.word}")
-            print(f"  {view.why.text}" if view.why else "  it has not run yet")
-            print("".join(f"    {detail}\n" for detail in view.why.details) if view.why else "", end="")
+            print(*(_reason("", view.why) if view.why else ["  it has not run yet"]), sep="\n")
             print(f"  {view.error}\n" if view.error else "", end="")
+            if (now := self._outlook(view)) is not None:
+                words = "restored" if now.restored else "computed again"
+                print(*_reason(f"if its cell ran now, it would be {words}: ", now.why), sep="\n")
+
+    def _why_row(self, view: TaskView) -> dict[str, Any]:
+        now = self._outlook(view)
+        return {**_status_row(view), "now": now.to_json() if now else None}
+
+    def _outlook(self, view: TaskView) -> Outlook | None:
+        """What would happen if the task's cell ran now, as the saved notebook has it; None while it runs."""
+        facts = self._session.fact_table().get(view.name)
+        if facts is None or view.state is TaskState.RUNNING or facts.in_background:
+            return None
+        return outlook(self._session, facts, self._edited(facts.definition) or facts.definition)
+
+    def _edited(self, definition: Definition) -> Definition | None:
+        """A cell as it stands in the notebook's file by now; None where that cannot be told."""
+        notebook = None if definition.function else self._session.notebook()
+        for cell_id, source in code_cells(notebook) if notebook else ():
+            head, _, body = source.partition("\n")
+            if head.split()[:1] == ["%%task"] and (cell_id == definition.cell_id or not definition.cell_id):
+                try:
+                    edited = self._definition(head.removeprefix("%%task").strip(), body)
+                except (MilepostError, SyntaxError):
+                    return None
+                if edited.name == definition.name:
+                    return edited
+        return None
 
     def _forget(self, command: Command) -> None:
         self._session.forget(command.names)
@@ -142,6 +173,11 @@ class TaskMagics(Magics):
             space.limit = None if value in ("off", "none", "") else parse_size(value)
         limit = space.limit
         print(f"size-limit={'off' if limit is None else size(limit)}  ({self._session.store.path})")
+
+
+def _reason(lead: str, reason: Reason) -> Iterator[str]:
+    yield f"  {lead}{reason.text}"
+    yield from (f"    {detail}" for detail in reason.details)
 
 
 def _status_row(view: TaskView) -> dict[str, Any]:

@@ -86,9 +86,9 @@ class Session:
         """What tasks showed in the background, by task."""
         self.serializer = NotebookSerializer(self.namespace.data)
         self.provider = Provider(self)
-        stands = Stands(self.namespace, self.reload)
-        self.resolver = InputResolver(self.namespace, self.ledger, self.provider, stands)
-        self.arguments = Arguments(self.namespace, self.ledger, self.provider, stands, self._facts, self._data)
+        self.stands = Stands(self.namespace, self.reload)
+        self.resolver = InputResolver(self.namespace, self.ledger, self.provider, self.stands)
+        self.arguments = Arguments(self.namespace, self.ledger, self.provider, self.stands, self._facts, self._data)
         self.registration = Registration(
             self.namespace, self.ledger, self.provider, self._facts, self.known_names, self.notebook, self._giving
         )
