@@ -18,8 +18,9 @@ Event = tuple[str, tuple[Any, ...]]
 class Recorder:
     """The outputs of one task, in order; what an inner task shows, the outer one shows too.
 
-    `quiet` says that what is recorded is not shown besides: it belongs to a task in the background, or (`shown_before`)
-    its cell shows it already. `done` says that the body has ended: threads that it left behind are not its own any more.
+    `quiet` says that what is recorded is not shown besides: it belongs to a task in the background, or its cell shows
+    it already (`shown_before`). `done` says that the body has ended: threads that it left behind are not its own any
+    more.
     """
 
     quiet = False
