@@ -51,6 +51,7 @@ class Extension:
         self.shell.events.unregister("post_run_cell", self._after_cell)
         for kind, name in (("cell", "task"), ("line", "tasks")):
             self.shell.magics_manager.magics[kind].pop(name, None)
+        self.session.auto.switch(False)
         self.session.close()
         self._rejection.withdraw()
         self._close_badges()
@@ -71,10 +72,15 @@ class Extension:
         if names is None:
             return
         reads = (*names.reads, *names.maybe)
+        tree = self._tree(info)
+        automatic = tree is not None and session.auto.admit(info, tree) is not None
         try:
             session.waiting.for_names(reads)
         except (MilepostError, KeyboardInterrupt) as error:
             self._rejection.demand(error)
+            self._running.append(None)
+            return
+        if automatic:
             self._running.append(None)
             return
         self._provide(reads)

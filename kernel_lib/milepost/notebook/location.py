@@ -58,8 +58,14 @@ def _holding(folder: Path, sources: Sequence[str]) -> Path | None:
 
 def cell_sources(notebook: Path) -> list[str]:
     """The texts of a notebook file's code cells; none where the file cannot be read."""
+    return [source for _, source in cells_with_ids(notebook)]
+
+
+def cells_with_ids(notebook: Path) -> list[tuple[str, str]]:
+    """The id ("" where the file's format has none) and the text of each code cell."""
     try:
         cells = json.loads(notebook.read_text("utf-8"))["cells"]
-        return ["".join(cell["source"]).strip() for cell in cells if cell["cell_type"] == "code"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        return [(str(cell.get("id") or ""), "".join(cell["source"]).strip()) for cell in code]
     except (OSError, ValueError, KeyError, TypeError):
         return []

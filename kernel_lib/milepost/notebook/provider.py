@@ -58,7 +58,10 @@ class Provider:
         return [name for name in unbound if not hasattr(builtins, name) or self.record_for(name)]
 
     def record_for(self, name: str) -> Record | None:
-        """The newest record that provides a name, of a task that this session has not settled otherwise."""
+        """The newest record that provides a name, of a task that this session has not settled otherwise.
+
+        Never that of a cell that nobody marked: a cheap cell that nobody saved may have changed the value since.
+        """
         records = self._desk.records()
         given = [records[place] for place in self._places(records).get(name, ())]
         if not given:
@@ -67,7 +70,7 @@ class Provider:
         for record in reversed(given):
             facts = settled.get(record.task)
             stands = facts is None or (facts.record is not None and facts.record.key == record.key)
-            if stands and record.trusted:
+            if stands and record.trusted and not record.automatic:
                 return record
         return None
 

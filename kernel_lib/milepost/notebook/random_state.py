@@ -45,16 +45,20 @@ def state_digests(states: Mapping[str, Any]) -> dict[str, str]:
 
 
 def drawn(before: Mapping[str, str], *, seeded: bool) -> tuple[dict[str, str], dict[str, Any]]:
-    """The generators that moved since these digests were taken: where they were (if that says anything), and are."""
+    """The generators that moved since these digests were taken: where they were (if that says anything), and are.
+
+    One that was loaded since may have been drawn from, or seeded: it moved.
+    """
     states = read_states()
-    moved = [name for name, after in state_digests(states).items() if before.get(name, after) != after]
-    return {name: before[name] if seeded else UNSEEDED for name in moved}, {name: states[name] for name in moved}
+    moved = [name for name, after in state_digests(states).items() if before.get(name) != after]
+    found = {name: before.get(name, UNSEEDED) if seeded else UNSEEDED for name in moved}
+    return found, {name: states[name] for name in moved}
 
 
 def random_mismatch(record: Record, digests: Mapping[str, str], seeded: bool) -> str:
     """Which generator is not where the task found it when it was saved, in words; "" when all are."""
     for library, found in record.extra.get("random", {}).items():
-        now = digests.get(library) if seeded else UNSEEDED
+        now = digests.get(library, UNSEEDED) if seeded else UNSEEDED
         if now != found:
             return f"the random generator of {library!r} is in another state than when it was saved"
     return ""
