@@ -359,7 +359,7 @@ class Session:
     # what people see
 
     def views(self, chosen: Collection[str] = ()) -> list[TaskView]:
-        """Every task, or those chosen: the session's as they were defined, then what only the store has, oldest first."""
+        """Every task, or those chosen: the session's as they were defined, then what only the store has."""
         kept = self._kept()
         shown = {name: as_kept(self._view(facts), facts, kept) for name, facts in list(self._facts.items())}
         for record in self.records():

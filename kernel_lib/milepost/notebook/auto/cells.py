@@ -26,7 +26,7 @@ from milepost.model.states import TaskState, TaskStatus
 from milepost.notebook import foreground
 from milepost.notebook.auto import kinds
 from milepost.notebook.auto.naming import Naming, task_name
-from milepost.notebook.auto.stage import AutoStage, Body
+from milepost.notebook.auto.stage import CHEAPLY, AutoStage, Body
 from milepost.notebook.auto.stop import stoppable
 from milepost.notebook.body import ends_quietly, with_message_only
 from milepost.notebook.definition import Definition, read_code
@@ -197,6 +197,7 @@ class AutoCells:
         with self._desk.observer.watching(plan) as watch:
             ended = await stage.follow(plan, stoppable_body, lambda: result.result)
         plan.facts.seconds, plan.facts.record, plan.facts.outputs = ended.seconds, None, ()
+        plan.facts.unsaved = CHEAPLY if ended.left is None and not ended.failed else ""
         if ended.left is not None:
             self._save(stage, plan, self._desk.observer.complete(watch, plan, ended.left), ended.seconds)
         return ended.failed

@@ -22,6 +22,9 @@ Body = Callable[[], Awaitable[Any]]
 CHEAP = 0.05
 """Seconds up to which a cell is not worth saving: it runs again."""
 
+CHEAPLY = "it is cheap, and just runs again"
+"""Why such a cell is not saved."""
+
 _PICTURES = frozenset({"matplotlib", "seaborn", "plotly", "bokeh", "altair", "IPython", "ipywidgets"})
 """Packages whose values are shown and hardly ever asked for by `_`."""
 
