@@ -99,7 +99,8 @@ class Walk:
         self.hasher = large_hasher()
         self.globals: set[str] = set()
         self.nodes = 0
-        self._seen: dict[int, int] = {}
+        self.seen: dict[int, int] = {}
+        """In which order objects that can change were met, by id; they are alive as long as the walk is."""
         self._alive: list[object] = []
 
     # feeding
@@ -147,7 +148,7 @@ class Walk:
         return not mine and kind not in _HANDLERS
 
     def _back_reference(self, value: object) -> bool:
-        index = self._seen.setdefault(id(value), len(self._seen))
+        index = self.seen.setdefault(id(value), len(self.seen))
         if index == len(self._alive):
             self._alive.append(value)
             return False

@@ -27,9 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", metavar="FOLDER", type=Path, help="the folder to copy, where data lie above NB")
     parser.add_argument("--copy-limit", metavar="SIZE", type=_size, default="4GB", help="how much may be copied")
     parser.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
-    parser.add_argument(
-        "--auto", action="store_true", help="all cells are tasks, marked or not (`%%tasks auto on`)"
-    )
+    parser.add_argument("--auto", action="store_true", help="all cells are tasks, marked or not (`%%tasks auto on`)")
     parser.add_argument("--json", action="store_true", help="print one object")
 
 

@@ -42,11 +42,13 @@ class Extension:
         use_registry(self.session)
         control.listen(self.session)
         self._close_badges = open_badges(self.session)
+        shell.events.register("pre_execute", self.session.auto.executing)
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
 
     def close(self) -> None:
         """Undo all of it; results stay where they are."""
+        self.shell.events.unregister("pre_execute", self.session.auto.executing)
         self.shell.events.unregister("pre_run_cell", self._before_cell)
         self.shell.events.unregister("post_run_cell", self._after_cell)
         for kind, name in (("cell", "task"), ("line", "tasks")):
@@ -68,12 +70,11 @@ class Extension:
         session.troubles.tell()
         self._rejection.withdraw()
         self._display.before_cell()
-        names = self._plain_names(info)
+        names, tree = self._plain_names(info), self._tree(info)
+        automatic = session.auto.admit(info, tree) is not None
         if names is None:
             return
         reads = (*names.reads, *names.maybe)
-        tree = self._tree(info)
-        automatic = tree is not None and session.auto.admit(info, tree) is not None
         try:
             session.waiting.for_names(reads)
         except (MilepostError, KeyboardInterrupt) as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import types
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,7 @@ class Namespace:
         self.home: dict[str, Any] = shell.user_ns
         self.data: dict[str, Any] = self.home if data is None else data
         self._hidden: Mapping[str, Any] = shell.user_ns_hidden
+        self._looked: dict[str, tuple[int, Digest]] | None = None
 
     def names(self) -> list[str]:
         """The user's own names, in the order they were bound."""
@@ -55,13 +57,30 @@ class Namespace:
 
     def digest(self, name: str) -> Digest:
         """The content digest of what a name is bound to."""
+        value, looked = self.data[name], self._looked
+        if looked is not None and name in looked and looked[name][0] == id(value):
+            return looked[name][1]
         try:
-            return digest(self.data[name], self.home)
+            found = digest(value, self.home)
         except RuntimeError as error:  # another thread changes it right now
-            return Digest("", opaque=f"it changes while it is read ({error})", consumable=True)
+            found = Digest("", opaque=f"it changes while it is read ({error})", consumable=True)
+        if looked is not None:
+            looked[name] = id(value), found
+        return found
+
+    @contextlib.contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Digest each variable once: nothing changes them in the `with`."""
+        self._looked = {}
+        try:
+            yield
+        finally:
+            self._looked = None
 
     def state(self, name: str) -> str:
         """What tells whether a name's value changed in place: its content, as far as it has any."""
+        if self._looked is not None and (found := self.digest(name).hex):
+            return found
         return state_of(self.data[name], self.home)
 
     def reach(self, names: Iterable[str]) -> list[str]:

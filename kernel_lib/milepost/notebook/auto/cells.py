@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -25,17 +26,21 @@ from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.notebook import foreground
 from milepost.notebook.auto import kinds
+from milepost.notebook.auto.memo import Memo
 from milepost.notebook.auto.naming import Naming, task_name
-from milepost.notebook.auto.stage import CHEAPLY, AutoStage, Body
+from milepost.notebook.auto.stage import CHEAPLY, AutoStage, Body, Ran
 from milepost.notebook.auto.stop import stoppable
 from milepost.notebook.body import ends_quietly, with_message_only
 from milepost.notebook.definition import Definition, read_code
 from milepost.notebook.facts import Facts
 from milepost.notebook.observed.observer import Observer
+from milepost.notebook.observed.watch import Watch
 from milepost.notebook.options import CellOptions
 from milepost.notebook.stage import Left, Plan
 from milepost.notebook.strategy import CheckpointStrategy
 from milepost.widget.words import duration
+
+_log = logging.getLogger("milepost.auto")
 
 PAUSE = 0.05
 """Seconds between looks for a Resume."""
@@ -64,6 +69,9 @@ class AutoCells:
         self._naming = Naming(desk.notebook)
         self._plain: Callable[..., Any] | None = None
         """IPython's own step, while the switch is on."""
+        self._memo = Memo(desk.namespace)
+        self._executions = 0
+        """How often IPython ran anything since the last cell."""
         self._next: tuple[Any, Definition] | None = None
         """The cell that is about to run: what IPython says of it, and what it is as a task."""
 
@@ -86,16 +94,32 @@ class AutoCells:
 
     # which cells
 
-    def admit(self, info: Any, tree: ast.Module) -> Definition | None:
+    def executing(self) -> None:
+        """IPython runs something: a cell, or what a front end or a widget asks for."""
+        self._executions += 1
+
+    def admit(self, info: Any, tree: ast.Module | None) -> Definition | None:
         """A cell is about to run: what it is as a task, None for one that just runs."""
-        self._next = None
-        if not (self.on and info.store_history and threading.current_thread() is threading.main_thread()):
+        self._next, unseen, self._executions = None, self._executions != 1, 0
+        if not self.on:
             return None
-        if info.raw_cell.lstrip().startswith("%%") or not kinds.computes(tree):
+        if unseen:
+            self._memo.clear()
+        magic = info.raw_cell.lstrip().startswith("%%")
+        if not info.store_history or threading.current_thread() is not threading.main_thread() or magic or tree is None:
+            self._memo.clear()
+            return None
+        if not kinds.computes(tree):
+            self._let_pass(tree)
             return None
         definition = self._definition(info, tree)
         self._next = info, definition
         return definition
+
+    def _let_pass(self, tree: ast.Module) -> None:
+        """What a cell that just runs may change."""
+        if not kinds.harmless(tree):
+            self._memo.clear()
 
     def _definition(self, info: Any, tree: ast.Module) -> Definition:
         source = ast.unparse(tree)
@@ -153,24 +177,41 @@ class AutoCells:
 
     async def _run(self, definition: Definition, body: Body, result: Any) -> Any:
         facts = self._facts(definition)
-        stage = AutoStage(self._desk, facts)
+        stage = AutoStage(self._desk, facts, self._memo)
         with self._desk.cancellable() as signal:
             self._hold(facts, signal)
             facts.state, facts.started, facts.result = TaskState.RUNNING, time.time(), None
             self._desk.changed()
             ended = TaskResult(TaskStatus.CANCELLED)
             try:
-                plan = self._desk.strategy.plan(stage)
-                restored = self._desk.strategy.restore(stage, plan)
+                plan = self._plan(stage)
+                restored = self._desk.strategy.restore(stage, plan) if plan is not None else None
                 if restored is not None:
                     ended = restored
                     return False
-                failed = await self._follow(stage, plan, body, signal, result)
+                failed = await (self._follow(stage, plan, body, signal, result) if plan is not None else body())
                 ended = _result(result) if failed else TaskResult(TaskStatus.SUCCESS)
                 return failed
             finally:
                 facts.settle(ended)
                 self._desk.changed()
+
+    def _plan(self, stage: AutoStage) -> Plan | None:
+        """What is known of the cell before it runs. A mistake of ours must not keep it from running."""
+        try:
+            return stage.find(self._desk.strategy)
+        except MilepostError:
+            raise
+        except Exception as error:
+            self._give_up(stage, error)
+            return None
+
+    def _give_up(self, stage: AutoStage, error: Exception) -> None:
+        """Something of ours, or what a value says of itself, failed while the cell was looked at."""
+        self._memo.clear()
+        _log.debug("a cell could not be followed", exc_info=error)
+        stage.facts.unsaved = f"it could not be followed ({type(error).__name__}: {error})"
+        stage.note(f"runs each time: {stage.facts.unsaved}", symbol="⚠", warning=True)
 
     def _facts(self, definition: Definition) -> Facts:
         table = self._desk.fact_table()
@@ -195,12 +236,20 @@ class AutoCells:
                 return await body()
 
         with self._desk.observer.watching(plan) as watch:
-            ended = await stage.follow(plan, stoppable_body, lambda: result.result)
-        plan.facts.seconds, plan.facts.record, plan.facts.outputs = ended.seconds, None, ()
-        plan.facts.unsaved = CHEAPLY if ended.left is None and not ended.failed else ""
-        if ended.left is not None:
-            self._save(stage, plan, self._desk.observer.complete(watch, plan, ended.left), ended.seconds)
-        return ended.failed
+            ran = await stage.follow(plan, stoppable_body)
+        plan.facts.seconds, plan.facts.record, plan.facts.outputs, plan.facts.unsaved = ran.seconds, None, (), ""
+        try:
+            self._conclude(stage, plan, watch, ran, result.result)
+        except Exception as error:
+            self._give_up(stage, error)
+        return ran.failed
+
+    def _conclude(self, stage: AutoStage, plan: Plan, watch: Watch, ran: Ran, shown: Any) -> None:
+        left = stage.left_after(plan, ran, shown)
+        if left is not None:
+            self._save(stage, plan, self._desk.observer.complete(watch, plan, left), ran.seconds)
+        elif not ran.failed:
+            plan.facts.unsaved = CHEAPLY
 
     def _save(self, stage: AutoStage, plan: Plan, left: Left, seconds: float) -> None:
         untracked = [item.text for item in left.observed if item.kind == "untracked"]
