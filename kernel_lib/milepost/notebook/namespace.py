@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import re
 import types
@@ -18,6 +19,11 @@ _looks = itertools.count()
 
 _HISTORY = re.compile(r"_+|_i+\d*|_\d+|_dh|_ih|_oh|_exit_code|In|Out")
 """Names in which IPython keeps its history."""
+
+
+@functools.lru_cache(maxsize=100_000)
+def _of_history(name: str) -> bool:
+    return name.startswith("__") or _HISTORY.fullmatch(name) is not None
 
 
 SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open"})
@@ -51,7 +57,7 @@ class Namespace:
 
     def is_user(self, name: str) -> bool:
         """Whether a bound name is the user's: not IPython's, or bound anew by the user."""
-        if _HISTORY.fullmatch(name) or name.startswith("__"):
+        if _of_history(name):
             return False
         return name not in self._hidden or self._hidden[name] is not self.data.get(name)
 

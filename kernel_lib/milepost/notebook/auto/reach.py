@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from milepost.analysis.digest import ATOMS
+from milepost.analysis.digest import ATOMS, CLASS_NOISE
 from milepost.analysis.modules import is_project, module_of
 from milepost.functions import RegisteredFunction, TaskMap
 
@@ -190,7 +190,7 @@ def _class(search: _Search, part: type) -> Any:
     if part.__module__ != "__main__":
         return ()
     search.parts.add(id(part))
-    return [*part.__bases__, *vars(part).values()]
+    return [*part.__bases__, *(item for name, item in vars(part).items() if name not in CLASS_NOISE)]
 
 
 def _module(search: _Search, part: types.ModuleType) -> Any:
@@ -263,7 +263,16 @@ def _figure(search: _Search, part: Any) -> Any:
     return ()
 
 
-_UNCHANGING = ATOMS | {types.BuiltinFunctionType, types.CodeType, range, slice, types.MethodDescriptorType}
+_UNCHANGING = ATOMS | {
+    types.BuiltinFunctionType,
+    types.CodeType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    range,
+    slice,
+}
 
 _LOOKS: dict[type, Look] = {
     list: _list,

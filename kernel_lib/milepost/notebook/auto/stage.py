@@ -95,7 +95,7 @@ class AutoStage(Foreground):
                 reads = self._variables(found)
             self._note_sharing(found, reads)
             states = {name: namespace.state(name) for name in dict.fromkeys((*reads, *others))}
-            identities = {name: id(namespace.data[name]) for name in namespace.names()}
+            identities = _identities(namespace.data)
         self._looks = Looks(frozenset(reads), states, identities, self._held(reads))
         return strategy.planned(self.facts, found)
 
@@ -151,8 +151,9 @@ class AutoStage(Foreground):
     def _bound(self) -> list[str]:
         """The names that are bound to something else than before, or may be."""
         namespace, known, outputs = self._desk.namespace, self._looks.identities, self.facts.definition.outputs
-        own = namespace.names()
-        return [name for name in own if name in outputs or known.get(name) != id(namespace.data[name])]
+        now = _identities(namespace.data)
+        other = {name for name, _ in now.items() - known.items()}.union(outputs)
+        return [name for name in now if name in other and namespace.is_user(name)]
 
     def _left_by(self, bound: list[str], ran: Ran) -> Left:
         namespace, looks = self._desk.namespace, self._looks
@@ -164,7 +165,7 @@ class AutoStage(Foreground):
         return Left(
             values={name: namespace.data[name] for name in dict.fromkeys((*bound, *mutated))},
             mutated=mutated,
-            deleted=tuple(name for name in looks.identities if name not in namespace.data),
+            deleted=tuple(name for name in looks.identities if name not in namespace.data and namespace.is_user(name)),
             display=ran.recorder.to_bytes(),
             obstacle=unsure or torn or self._astray(mutated, ran.seconds),
             shared=self._kept(bound),
@@ -195,6 +196,11 @@ class AutoStage(Foreground):
             hook = self._desk.shell.displayhook
             hook.update_user_ns(restored.values[RETURN])
             hook.fill_exec_result(restored.values[RETURN])
+
+
+def _identities(data: Mapping[str, Any]) -> dict[str, int]:
+    """Which object each name is bound to."""
+    return dict(zip(data, map(id, data.values()), strict=True))
 
 
 def _reading(definition: Definition, more: Iterable[str]) -> Definition:
