@@ -59,6 +59,28 @@ def test_a_notebook_that_resumes_as_if_it_had_not_been_killed(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "nb.ipynb"]
 
 
+PLAIN = (
+    "import time\ndef slow(x):\n    time.sleep(0.06)\n    return x",
+    "a = [1, 2]",
+    "a.append(slow(3))\na",
+    "b = slow(len(a))",
+    "c = len(a) + b",
+    "%%time\nd = b + 1",
+)
+
+
+def test_a_notebook_that_nobody_prepared(tmp_path: Path) -> None:
+    code, found = verdict(tmp_path, PLAIN, "--auto")
+    assert (code, found["good"], found["wrong"], found["needless"]) == (0, True, [], [])
+    assert found["restored"] == 7  # cells 3 and 4, as often as they had run before a kill
+
+
+def test_progress_is_told_as_it_goes(tmp_path: Path) -> None:
+    done = check(tmp_path, str(write(tmp_path, PLAIN)), "--auto", "--kill-after", "5")
+    assert "killed after cell 5, resumed up to cell 6 of 6" in done.stderr
+    assert "cheap, and so run again without being saved" in done.stdout
+
+
 def test_a_wrong_restore_is_found_and_named(tmp_path: Path) -> None:
     done = check(tmp_path, str(write(tmp_path, UNSEEN)), "--kill-after", "2")
     assert done.returncode == 1, done.stderr

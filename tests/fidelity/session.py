@@ -23,6 +23,8 @@ def run_session(shell: Shell, order: dict[str, Any], report: Report) -> None:
     os.environ.update(order["env"])
     _unseed()
     session = _load(shell) if order["store"] else None
+    if session is not None and order["auto"]:
+        _mark_all(session)
     _hide_tests()
     exec(order["sabotage"], {"__name__": "sabotage"})
     page = Page()
@@ -55,6 +57,14 @@ def _load(shell: Shell) -> Any:
 
     load(shell)
     return shell._milepost_extension.session
+
+
+def _mark_all(session: Any) -> None:
+    """All cells are tasks, and no cell is too cheap to be saved: those of the table all are."""
+    from milepost.notebook.auto import stage
+
+    stage.CHEAP = 0.0
+    session.auto.switch(True)
 
 
 def write(path: Path, text: str | None) -> None:

@@ -17,7 +17,7 @@ import pytest
 from tests.fidelity import rows
 from tests.fidelity.conftest import Server
 from tests.fidelity.session import write
-from tests.fidelity.trap import Cell, Trap, as_order
+from tests.fidelity.trap import Cell, Trap, as_order, unmarked
 
 TABLES = {
     found.name: importlib.import_module(f"{rows.__name__}.{found.name}").ROWS
@@ -64,11 +64,30 @@ def test_a_resumed_notebook_equals_an_uninterrupted_one(
     assert unstamped(resumed) == []
 
 
+def _unmarked_cases() -> list[Any]:
+    """The rows of which all cells run again: a cell that nobody marked gives nothing to cells that are run alone."""
+    known = [case for case in _cases() if case.values[0].only is None]
+    return [case for case in known if not case.values[0].xfail]
+
+
+@pytest.mark.parametrize("trap", _unmarked_cases())
+def test_a_notebook_without_marks_resumed_equals_an_uninterrupted_one(
+    trap: Trap, servers: tuple[Server, Server], tmp_path: Path
+) -> None:
+    story = Story(trap, servers, tmp_path, auto=True)
+    for cells in trap.sessions:
+        story.killed(cells)
+    resumed, plain = story.resumed(), story.plain()
+    assert seen(resumed) == seen(plain)
+    assert resumed[-1]["values"] == plain[-1]["values"]
+
+
 class Story:
     """The kernels of one row, each in its folder: those with a store, and one without."""
 
-    def __init__(self, trap: Trap, servers: tuple[Server, Server], folder: Path) -> None:
+    def __init__(self, trap: Trap, servers: tuple[Server, Server], folder: Path, *, auto: bool = False) -> None:
         self._trap = trap
+        self._auto = auto
         self._servers = servers
         self._kernels = 0
         self._folder = folder / "store" / "work"
@@ -106,12 +125,14 @@ class Story:
         self, cells: tuple[Cell, ...], folder: Path, env: Any, *, store: bool, sabotage: str = ""
     ) -> list[dict[str, Any]]:
         self._kernels += 1
+        cells = unmarked(cells) if self._auto else cells
         told = self._servers[self._kernels % 2].run(
             {
                 "folder": str(folder),
                 "cells": as_order(cells),
                 "env": {"JPY_SESSION_NAME": str(folder / "nb.ipynb"), **env},
                 "store": store,
+                "auto": self._auto,
                 "sabotage": sabotage,
                 "same": self._trap.same,
                 "ignore": self._trap.ignore,

@@ -56,7 +56,7 @@ class Trap:
     @property
     def plain(self) -> tuple[Cell, ...]:
         """The notebook as it is now, without marks: each `%%task` line is a comment."""
-        return tuple(_unmarked(cell) for cell in self.now)
+        return unmarked(self.now)
 
 
 def trap(
@@ -137,6 +137,11 @@ def trap(
         raises=raises,
         xfail=xfail,
     )
+
+
+def unmarked(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Cells without marks."""
+    return tuple(_unmarked(cell) for cell in cells)
 
 
 def _unmarked(cell: Cell) -> Cell:

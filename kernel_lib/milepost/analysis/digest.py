@@ -30,7 +30,7 @@ MAX_NODES = 1_000_000
 
 ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})
 
-_CLASS_NOISE = frozenset(
+CLASS_NOISE = frozenset(
     {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__", "__slotnames__"}
     | {"__abstractmethods__", "_abc_impl", "__annotations_cache__", "__annotate_func__", "__annotate__"}
 )
@@ -99,7 +99,8 @@ class Walk:
         self.hasher = large_hasher()
         self.globals: set[str] = set()
         self.nodes = 0
-        self._seen: dict[int, int] = {}
+        self.seen: dict[int, int] = {}
+        """In which order objects that can change were met, by id; they are alive as long as the walk is."""
         self._alive: list[object] = []
 
     # feeding
@@ -147,7 +148,7 @@ class Walk:
         return not mine and kind not in _HANDLERS
 
     def _back_reference(self, value: object) -> bool:
-        index = self._seen.setdefault(id(value), len(self._seen))
+        index = self.seen.setdefault(id(value), len(self.seen))
         if index == len(self._alive):
             self._alive.append(value)
             return False
@@ -255,7 +256,7 @@ class Walk:
             self._members({name: member.value for name, member in cls.__members__.items()})  # type: ignore[var-annotated]
             self._members({name: item for name, item in vars(cls).items() if isinstance(item, types.FunctionType)})
         else:
-            self._members({name: item for name, item in vars(cls).items() if name not in _CLASS_NOISE})
+            self._members({name: item for name, item in vars(cls).items() if name not in CLASS_NOISE})
 
     def _members(self, members: Mapping[str, object]) -> None:
         for name in sorted(members):

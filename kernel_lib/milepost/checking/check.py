@@ -18,7 +18,7 @@ from milepost.checking.source import Cell, Source
 from milepost.checking.tasks import resumed
 from milepost.checking.verdict import Finding, Verdict
 
-LOAD = "%load_ext milepost"
+LOAD, AUTO = "%load_ext milepost", "%tasks auto on"
 
 Tell = Callable[[str], None]
 
@@ -31,6 +31,8 @@ class Check:
     conductor: Conductor
     kills: Sequence[int]
     tell: Tell
+    auto: bool = False
+    """Whether all cells are tasks, marked or not."""
     cells: tuple[Cell, ...] = ()
     verdict: Verdict = field(default_factory=Verdict)
     plain: Run = field(default_factory=Run)
@@ -45,8 +47,9 @@ class Check:
         self._note_failure()
         self.others.append(self._fresh("second plain run"))
         self.verdict.unsteady = sorted(self._unsteady(max(self.plain.states, default=0)))
-        self.whole = self.plain if self.source.prepared else self._fresh("whole run with Milepost", milepost=True)
-        if not self.source.prepared:
+        plain = not self.source.prepared or self.auto
+        self.whole = self._fresh("whole run with Milepost", self._prelude()) if plain else self.plain
+        if plain:
             self.verdict.changed = [*self._outputs(self.plain, self.whole, 0), *self._states(self.whole)]
         self._chain()
         self._doubt()
@@ -54,18 +57,19 @@ class Check:
 
     # runs
 
-    def _fresh(self, words: str, *, milepost: bool = False) -> Run:
+    def _fresh(self, words: str, prelude: tuple[str, ...] = ()) -> Run:
         """All cells in a fresh copy; with Milepost where the notebook cannot run without, or it is asked for."""
+        self.tell(f"{words} …")
         self.conductor.place.fresh()
         run = Run()
-        prelude = self._prelude() if milepost or self.source.prepared else ()
+        prelude = prelude or ((LOAD,) if self.source.prepared else ())
         self.conductor.run(run, self.cells, prelude, self._looks(), run.keep)
         self.tell(f"{words}: {len(run.cells)} cells, {run.seconds:.1f} s")
         self.verdict.seconds[words] = run.seconds
         return run
 
     def _prelude(self) -> tuple[str, ...]:
-        return (LOAD,)
+        return (LOAD, AUTO) if self.auto else (LOAD,)
 
     def _looks(self) -> set[int]:
         return {*self.kills, len(self.cells)}
@@ -100,7 +104,8 @@ class Check:
         for finding in self._outputs(self.whole, run, killed):
             self.verdict.add_wrong(finding)
         self._count(run, killed, before)
-        self.tell(f"killed after cell {killed}, resumed to {stop}: {run.seconds:.1f} s" if killed else "first kernel")
+        words = f"killed after cell {killed}, resumed up to" if killed else "first kernel, up to"
+        self.tell(f"{words} cell {max(run.cells, default=0)} of {len(self.cells)}: {run.seconds:.1f} s")
         return run.states.get(stop)
 
     def _compare(self, number: int, killed: int, state: State, tree: TreeOf) -> None:

@@ -9,7 +9,8 @@ import queue
 import signal
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +24,9 @@ from milepost.notebook.recorder import Output, Recorder
 
 _START = 120.0
 """Seconds in which a kernel has to be there."""
+
+_QUIET = 10.0
+"""Seconds after which a check first says what it waits for."""
 
 _PROBE = "__import__('milepost.checking.probe', fromlist=['answer']).answer({path!r}, {question!r})"
 
@@ -42,8 +46,9 @@ class Ran:
 class CheckKernel:
     """A kernel process in the workplace; a context manager that kills it in the end."""
 
-    def __init__(self, place: Workplace, name: str, timeout: float) -> None:
-        self._place, self._timeout = place, timeout
+    def __init__(self, place: Workplace, name: str, timeout: float, tell: Callable[[str], None]) -> None:
+        self._place, self._timeout, self._tell = place, timeout, tell
+        self._doing = "starting the kernel"
         self._sockets = tempfile.TemporaryDirectory(prefix="milepost-")
         # Sockets in a folder of our own: no races for free ports. Windows has none.
         local = {"transport": "ipc", "ip": os.path.join(self._sockets.name, "kernel")} if os.name == "posix" else {}
@@ -70,6 +75,7 @@ class CheckKernel:
     def run(self, cell: Cell) -> Ran:
         """Run a cell to its end, or to the time limit."""
         began = time.perf_counter()
+        self._doing = f"cell {cell.number}"
         recorder = Recorder()
         message = self._send(cell.source, {"cellId": cell.cell_id}, silent=False)
         trouble = self._listen(message, recorder, time.monotonic() + self._timeout)
@@ -118,6 +124,7 @@ class CheckKernel:
         return str(message["header"]["msg_id"])
 
     def _quietly(self, code: str, asked: dict[str, str] | None = None) -> dict[str, Any]:
+        self._doing = "looking at what the kernel holds" if asked else code
         message = self._send(code, {}, silent=True, asked=asked)
         trouble = self._listen(message, Recorder(), time.monotonic() + max(self._timeout, _START))
         if trouble:
@@ -126,7 +133,9 @@ class CheckKernel:
 
     def _listen(self, message: str, recorder: Recorder, deadline: float) -> str:
         """Take what a cell shows until it has ended; what went wrong meanwhile."""
+        patience = Patience(self._tell, self._doing)
         while True:
+            patience.tell()
             try:
                 heard = self._client.get_iopub_msg(timeout=max(0.0, min(1.0, deadline - time.monotonic())))
             except queue.Empty:
@@ -143,9 +152,29 @@ class CheckKernel:
 
     def _reply(self, message: str) -> dict[str, Any]:
         while True:
-            reply = self._client.get_shell_msg(timeout=_START)
+            try:
+                reply = self._client.get_shell_msg(timeout=_START)
+            except queue.Empty:
+                raise MilepostError(f"the kernel does not say how {self._doing} ended") from None
             if reply["parent_header"].get("msg_id") == message:
                 return dict(reply["content"])
+
+
+@dataclass(slots=True)
+class Patience:
+    """Tells now and then what is being waited for: after `_QUIET` seconds, then after twice as many, and so on."""
+
+    say: Callable[[str], None]
+    doing: str
+    began: float = field(default_factory=time.monotonic)
+    next: float = _QUIET
+
+    def tell(self) -> None:
+        """Say so, if it is time."""
+        waited = time.monotonic() - self.began
+        if waited >= self.next:
+            self.say(f"{self.doing}: running for {waited:.0f} s")
+            self.next *= 2
 
 
 def _record(recorder: Recorder, kind: str, content: dict[str, Any]) -> None:

@@ -25,8 +25,10 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     wrong = [_words(found[0]) + _times(len(found)) for found in verdict.wrong.values()]
     yield from _section("wrong after a resume", wrong, "✗")
     yield from _section(f"run again needlessly ({_share(verdict)})", [_again(items) for items in verdict.needless], "⚠")
-    others = [_again(items) for items in verdict.again.values() if not items[0].needless]
-    yield from _section("run again on purpose", others, " ")
+    others = [items for items in verdict.again.values() if not items[0].needless]
+    cheap = [items for items in others if items[0].cheap]
+    yield from _section("run again on purpose", [_again(items) for items in others if items not in cheap], " ")
+    yield from _cheap(cheap)
     yield from _section("differ between plain runs too", [" ".join(place) for place in sorted(verdict.tolerated)], " ")
     blurred = [f"{name}: {why}" for name, why in sorted(verdict.blurred.items())]
     yield from _section("not comparable, but for their type and parts", blurred, " ")
@@ -48,6 +50,13 @@ def _words(finding: Finding) -> str:
     if finding.seen not in (finding.killed, finding.cell):
         where += f"{', ' if where else ''}seen after cell {finding.seen}"
     return f"cell {finding.cell}: {what}: {found.reason}{f' ({where})' if where else ''}"
+
+
+def _cheap(cells: Sequence[Sequence[Again]]) -> Iterator[str]:
+    """What nobody wants to read one by one."""
+    if cells:
+        seconds = max(item.seconds for items in cells for item in items)
+        yield f"cheap, and so run again without being saved: {len(cells)} (none took longer than {duration(seconds)})"
 
 
 def _again(items: Sequence[Again]) -> str:

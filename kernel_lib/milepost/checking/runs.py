@@ -53,10 +53,12 @@ class Conductor:
     kernel: str
     timeout: float
     allow_errors: bool = False
+    tell: Callable[[str], None] = lambda words: None
+    """Where progress goes."""
 
     def run(self, run: Run, cells: Iterable[Cell], prelude: Iterable[str], looks: Collection[int], look: Look) -> None:
         """Run cells in a new kernel until one fails; `look` after those with these numbers. The kernel is killed."""
-        with CheckKernel(self.place, self.kernel, self.timeout) as kernel:
+        with CheckKernel(self.place, self.kernel, self.timeout, self.tell) as kernel:
             for code in prelude:
                 kernel.prepare(code)
             for cell in cells:

@@ -8,6 +8,7 @@ from typing import Any
 
 from milepost.checking.compare import State
 from milepost.checking.source import Cell
+from milepost.notebook.auto.stage import CHEAPLY
 
 Row = Mapping[str, Any]
 
@@ -24,6 +25,11 @@ class Again:
     """Whether its result had been saved."""
     justified: bool
     """Whether it reads what differs between plain runs, too: then it has to run."""
+
+    @property
+    def cheap(self) -> bool:
+        """Whether its cell is one of those that nobody marked and that are not worth saving."""
+        return not self.saved and CHEAPLY in self.cause
 
     @property
     def needless(self) -> bool:

@@ -27,6 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", metavar="FOLDER", type=Path, help="the folder to copy, where data lie above NB")
     parser.add_argument("--copy-limit", metavar="SIZE", type=_size, default="4GB", help="how much may be copied")
     parser.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
+    parser.add_argument("--auto", action="store_true", help="all cells are tasks, marked or not (`%%tasks auto on`)")
     parser.add_argument("--json", action="store_true", help="print one object")
 
 
@@ -44,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     kills = _within(options.kill_after, len(source.cells))
     name = kernel_name(options.kernel, source.kernel)
     with Workplace(source.path, options.root, options.copy_limit) as place:
-        conductor = Conductor(place, name, options.timeout, options.allow_errors)
-        verdict = Check(source, conductor, kills, _tell)()
+        conductor = Conductor(place, name, options.timeout, options.allow_errors, _tell)
+        verdict = Check(source, conductor, kills, _tell, options.auto)()
     if options.json:
         print(json.dumps(verdict.to_json(), indent=1))
     else:
@@ -54,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _tell(words: str) -> None:
+    """Progress, at once, wherever it goes."""
     say(words, sys.stderr)
+    sys.stderr.flush()
 
 
 def _within(asked: str | tuple[int, ...], count: int) -> tuple[int, ...]:

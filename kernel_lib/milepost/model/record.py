@@ -110,6 +110,11 @@ class Record:
         return self.task, self.key, self.saved_at
 
     @property
+    def automatic(self) -> bool:
+        """Whether it is of a cell that nobody marked."""
+        return bool(self.extra.get("automatic"))
+
+    @property
     def nbytes(self) -> int:
         """The bytes of all blobs, shared ones counted once for each use."""
         return sum(blob.nbytes for blob in self.blobs.values())

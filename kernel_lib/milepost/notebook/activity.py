@@ -68,6 +68,11 @@ class Activities:
         self._lock = threading.Lock()
         self._running: list[Activity] = []
 
+    @property
+    def idle(self) -> bool:
+        """Whether no body runs."""
+        return not self._running
+
     def begin(self, roots: Iterable[Any] | None) -> Activity:
         """A body starts; see `Activity`."""
         made = Activity(roots)

@@ -43,7 +43,7 @@ def parse_body(shell: Any, cell: str) -> Body:
             tree = shell.compile.ast_parse(padded, filename=filename)
     except SyntaxError as error:
         raise shown_syntax_error(shell, error) from None
-    return Body(source, tree, filename, _ends_quietly(shell, source))
+    return Body(source, tree, filename, ends_quietly(shell, source))
 
 
 def _blank_lines(cell: str) -> int:
@@ -63,7 +63,7 @@ def _cell_number(shell: Any) -> int:
     return int(shell.execution_count)
 
 
-def _ends_quietly(shell: Any, source: str) -> bool:
+def ends_quietly(shell: Any, source: str) -> bool:
     """Whether a last semicolon asks not to show the value."""
     if ";" not in source:
         return False

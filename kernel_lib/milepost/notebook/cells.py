@@ -90,7 +90,9 @@ class Cells:
         """The result of a cell that cannot run since a cell before it came to nothing: that one is not run unasked."""
         for name in facts.after:
             known = self._facts(name)
-            if known is None or known.definition.function or known.result is None or known.result.ok:
+            if known is None or known.result is None or known.result.ok:
+                continue
+            if known.definition.function or known.definition.automatic:
                 continue
             if not (known.definition.options.continue_on_error and known.result.status is TaskStatus.FAILURE):
                 words = f"it comes after {name!r}, whose state is {known.result.status}; run that cell first"
@@ -153,7 +155,8 @@ class Cells:
                 runner.add(Task(name, _not_defined))
             result = runner.state.result(name)
             past = known is not None and known.definition.function is None and result is not None and not result.ok
-            if past or (result is None and known is None):
+            unknown = known is None or known.definition.automatic  # the runner has no cell that nobody marked
+            if past or (result is None and unknown):
                 runner.state.hydrate(Snapshot({name: TaskResult(TaskStatus.SUCCESS, restored=True)}))
 
 

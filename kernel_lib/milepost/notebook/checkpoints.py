@@ -103,7 +103,9 @@ class Checkpoints:
     def _save(self, outcome: Outcome, outputs: tuple[Output, ...]) -> Saved:
         dump = self._serializer.dump(outcome.values, self._shareable(outcome))
         outputs = tuple(replace(item, unsaved=dump.unsaved.get(item.name, item.unsaved)) for item in outputs)
-        if reason := _half_saved(outputs):
+        if outcome.definition.automatic:
+            outputs = tuple(item for item in outputs if not (item.name == RETURN and item.unsaved))
+        if reason := _half_saved(outputs, whole=outcome.definition.automatic):
             return Saved(outputs, unsaved=reason)
         blobs = {VALUES: dump.blob, DISPLAY: Blob(outcome.display)}
         if outcome.random_after:
@@ -193,8 +195,16 @@ def _unsaved_state(state: Mapping[str, Any], unsaved: Mapping[str, str]) -> str:
     return f"it changed {name} {entries}, which cannot be saved ({reason})"
 
 
-def _half_saved(outputs: Iterable[Output]) -> str:
-    """Why a result is no result without an output: what it changed in place cannot be computed again from itself."""
+def _half_saved(outputs: Iterable[Output], *, whole: bool) -> str:
+    """Why a result is no result without an output: what it changed in place cannot be computed again from itself.
+
+    Of a cell that nobody marked it is `whole` or nothing: what later cells did with an object that it also left behind
+    could not be done again to one that is computed later.
+    """
+    unsaved = unsaved_names(outputs)
+    if whole and unsaved:
+        name, reason = next(iter(unsaved.items()))
+        return f"it leaves {name!r}, which cannot be saved ({reason})"
     lost = [
         f"{item.name!r}, which cannot be saved ({item.unsaved})" for item in outputs if item.mutated and item.unsaved
     ]
@@ -232,6 +242,7 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
             "python": PYTHON,
             "random": dict(outcome.random_before),
             "blocked": dict(outcome.resolution.blockers),
-            "function": RETURN in outcome.values,
+            "function": outcome.definition.function is not None,
+            **({"automatic": True} if outcome.definition.automatic else {}),
         },
     )

@@ -39,6 +39,15 @@ class Definition:
     upstream: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     """A cell's body, compiled for a namespace of its own; only where it does not run in the main thread."""
+    automatic: bool = False
+    """Whether it is a cell that nobody marked, seen as a task by `%tasks auto on`."""
+    each_time: str = ""
+    """Why such a cell is never restored, as far as its code shows."""
+
+    @property
+    def key_name(self) -> str:
+        """The name as it counts for the key: that of a cell which nobody named says nothing."""
+        return "" if self.automatic else self.name
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -65,7 +74,7 @@ def cell_definition(
 
     `text` is its body after IPython's transforms, `source` the whole cell as it was written.
     """
-    code, names = _read(text)
+    code, names = read_code(text)
     outputs = (*options.outputs, *names.binds)
     name = options.name or next(iter(outputs), "") or f"cell-{(cell_id or digest_text(code))[:8]}"
     return Definition(
@@ -82,7 +91,7 @@ def cell_definition(
 
 
 @functools.lru_cache(maxsize=1_000)
-def _read(text: str) -> tuple[str, CellNames]:
+def read_code(text: str) -> tuple[str, CellNames]:
     """The code that counts, and the names in it. The same cells run again and again: each is read once."""
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     tree: ast.Module = compile(text, "<cell>", "exec", flags, dont_inherit=True)

@@ -42,15 +42,18 @@ class Extension:
         use_registry(self.session)
         control.listen(self.session)
         self._close_badges = open_badges(self.session)
+        shell.events.register("pre_execute", self.session.auto.executing)
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
 
     def close(self) -> None:
         """Undo all of it; results stay where they are."""
+        self.shell.events.unregister("pre_execute", self.session.auto.executing)
         self.shell.events.unregister("pre_run_cell", self._before_cell)
         self.shell.events.unregister("post_run_cell", self._after_cell)
         for kind, name in (("cell", "task"), ("line", "tasks")):
             self.shell.magics_manager.magics[kind].pop(name, None)
+        self.session.auto.switch(False)
         self.session.close()
         self._rejection.withdraw()
         self._close_badges()
@@ -69,6 +72,7 @@ class Extension:
         self._display.before_cell()
         session.seeds.before_cell()
         cell = self._plain(info)
+        automatic = session.auto.admit(info, cell.tree if cell is not None else None) is not None
         if cell is None:
             return
         names = cell.names
@@ -77,6 +81,9 @@ class Extension:
             session.waiting.for_names(reads)
         except (MilepostError, KeyboardInterrupt) as error:
             self._rejection.demand(error)
+            self._running.append(None)
+            return
+        if automatic:
             self._running.append(None)
             return
         self._provide(reads)

@@ -97,6 +97,14 @@ def as_kept(view: TaskView, facts: Facts, kept: Mapping[Identity, Record] | None
     return replace(view, saved=False, nbytes=0, saved_at=None, why=why)
 
 
+def relabelled(view: TaskView, called: Mapping[str, str]) -> TaskView:
+    """With what people read in the place of some names."""
+    if view.name not in called and not any(name in called for name in view.after):
+        return view
+    after = tuple(called.get(name, name) for name in view.after)
+    return replace(view, name=called.get(view.name, view.name), after=after)
+
+
 def _why(facts: Facts) -> Reason | None:
     if facts.why is None:
         return None

@@ -100,9 +100,13 @@ class Foreground:
                 here = drawn(digests, desk.seeds, seeding.noted, loads=seeds)
                 random_before, random_after = elsewhere.random if elsewhere else here
                 return result, replace(left, random_before=random_before, random_after=random_after)
-        names = desk.namespace.changes(before).bound
-        desk.ledger.bound(names, plan.definition.code, plan.definition.reads)
+        self._failed(plan, before)
         return result, None
+
+    def _failed(self, plan: Plan, before: Before) -> None:
+        """What a body that did not succeed bound is as if a plain cell had."""
+        names = self._desk.namespace.changes(before).bound
+        self._desk.ledger.bound(names, plan.definition.code, plan.definition.reads)
 
     def _roots(self, plan: Plan) -> list[Any] | None:
         """What the body starts from; None where that may be anything."""
@@ -113,7 +117,7 @@ class Foreground:
     def _left(
         self,
         plan: Plan,
-        result: TaskResult,
+        result: TaskResult | None,
         before: Before,
         recorder: Recorder,
         activity: Activity,
@@ -124,7 +128,7 @@ class Foreground:
         mutated, unsure = activity.own(changes.mutated, namespace.data)
         names = dict.fromkeys((*changes.bound, *mutated))
         values = {name: namespace.data[name] for name in names}
-        if definition.function:
+        if definition.function and result is not None:
             values[RETURN] = result.data
         return Left(
             values=values,

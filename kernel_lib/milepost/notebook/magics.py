@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
@@ -72,9 +73,10 @@ class TaskMagics(Magics):
 
     @_line_magic("tasks")
     def tasks(self, line: str) -> None:
-        """Show the tasks live, or: status | pause | resume | cancel | restore | why | forget | trust | config"""
+        """Show the tasks live, or: status | pause | resume | cancel | restore | why | forget | trust | auto | config"""
         try:
             command = parse_command(line)
+            command = replace(command, names=self._session.named(command.names))
             _COMMANDS[command.verb](self, command)
         except MilepostError as error:
             raise with_message_only(error) from None
@@ -118,7 +120,7 @@ class TaskMagics(Magics):
 
     def _why(self, command: Command) -> None:
         self._session.registration.require(command.names)
-        views = [view for view in self._session.views() if view.name in command.names]
+        views = self._session.views(command.names)
         if command.json:
             print(json.dumps([self._why_row(view) for view in views], indent=1))
             return
@@ -167,6 +169,12 @@ class TaskMagics(Magics):
         names = printable(", ".join(record.task for record in chosen))
         print(f"trusted from now on: {names}" if chosen else "there is nothing of others here")
 
+    def _auto(self, command: Command) -> None:
+        auto = self._session.auto
+        if command.names:
+            auto.switch(command.names[0] == "on")
+        print(f"auto is {'on: each cell is a task' if auto.on else 'off: only %%task cells are tasks'}")
+
     def _config(self, command: Command) -> None:
         space = self._session.store.space
         for _, value in (word.split("=", 1) for word in command.names):
@@ -195,5 +203,6 @@ _COMMANDS: dict[str, Callable[[TaskMagics, Command], None]] = {
     "why": TaskMagics._why,
     "forget": TaskMagics._forget,
     "trust": TaskMagics._trust,
+    "auto": TaskMagics._auto,
     "config": TaskMagics._config,
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import re
 import types
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,11 @@ _looks = itertools.count()
 
 _HISTORY = re.compile(r"_+|_i+\d*|_\d+|_dh|_ih|_oh|_exit_code|In|Out")
 """Names in which IPython keeps its history."""
+
+
+@functools.lru_cache(maxsize=100_000)
+def _of_history(name: str) -> bool:
+    return name.startswith("__") or _HISTORY.fullmatch(name) is not None
 
 
 SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open"})
@@ -42,6 +49,7 @@ class Namespace:
         self.home: dict[str, Any] = shell.user_ns
         self.data: dict[str, Any] = self.home if data is None else data
         self._hidden: Mapping[str, Any] = shell.user_ns_hidden
+        self._looked: dict[str, tuple[int, Digest]] | None = None
 
     def names(self) -> list[str]:
         """The user's own names, in the order they were bound."""
@@ -49,19 +57,36 @@ class Namespace:
 
     def is_user(self, name: str) -> bool:
         """Whether a bound name is the user's: not IPython's, or bound anew by the user."""
-        if _HISTORY.fullmatch(name) or name.startswith("__"):
+        if _of_history(name):
             return False
         return name not in self._hidden or self._hidden[name] is not self.data.get(name)
 
     def digest(self, name: str) -> Digest:
         """The content digest of what a name is bound to."""
+        value, looked = self.data[name], self._looked
+        if looked is not None and name in looked and looked[name][0] == id(value):
+            return looked[name][1]
         try:
-            return digest(self.data[name], self.home)
+            found = digest(value, self.home)
         except RuntimeError as error:  # another thread changes it right now
-            return Digest("", opaque=f"it changes while it is read ({error})", consumable=True)
+            found = Digest("", opaque=f"it changes while it is read ({error})", consumable=True)
+        if looked is not None:
+            looked[name] = id(value), found
+        return found
+
+    @contextlib.contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Digest each variable once: nothing changes them in the `with`."""
+        self._looked = {}
+        try:
+            yield
+        finally:
+            self._looked = None
 
     def state(self, name: str) -> str:
         """What tells whether a name's value changed in place: its content, as far as it has any."""
+        if self._looked is not None and (found := self.digest(name).hex):
+            return found
         return state_of(self.data[name], self.home)
 
     def reach(self, names: Iterable[str]) -> list[str]:

@@ -177,7 +177,7 @@ def _split(line: str, magic: str) -> list[str]:
         raise UsageError(f"{magic}: {error} in {line!r}") from None
 
 
-COMMANDS = ("status", "pause", "resume", "cancel", "restore", "why", "forget", "trust", "config")
+COMMANDS = ("status", "pause", "resume", "cancel", "restore", "why", "forget", "trust", "auto", "config")
 """What `%tasks` does besides showing the widget."""
 
 
@@ -210,10 +210,14 @@ def parse_command(line: str) -> Command:
         raise UsageError(f"%tasks {verb} does not know {', '.join(wrong)}; only status and why take --json")
     if verb in {"why", "forget"} and len(names) < 2:
         raise UsageError(f"%tasks {verb} needs the name of a task")
+    if verb == "auto" and (len(names) > 2 or not {*names[1:]} <= SWITCH):
+        raise UsageError(f"%tasks auto takes on or off, or nothing to tell which it is; not {' '.join(names[1:])!r}")
     if verb == "config":
         _require_settings(names[1:])
     return Command(verb, tuple(names[1:]), "--json" in flags)
 
+
+SWITCH = {"on", "off"}
 
 SETTINGS = ("size-limit",)
 """What `%tasks config` knows."""

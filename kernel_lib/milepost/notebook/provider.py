@@ -58,9 +58,12 @@ class Provider:
         return [name for name in unbound if not hasattr(builtins, name) or self.record_for(name)]
 
     def record_for(self, name: str) -> Record | None:
-        """What provides a name: the task that left it last in this session, else the newest record that stands."""
+        """What provides a name: the task that left it last in this session, else the newest record that stands.
+
+        Never that of a cell that nobody marked: a cheap cell that nobody saved may have changed the value since.
+        """
         known = self._desk.ledger.known.get(name)
-        if known is not None and known.record is not None:
+        if known is not None and known.record is not None and not known.record.automatic:
             return known.record
         records = self._desk.records()
         given = [records[place] for place in self._places(records).get(name, ())]
@@ -70,7 +73,7 @@ class Provider:
         for record in reversed(given):
             facts = settled.get(record.task)
             stands = facts is None or (facts.record is not None and facts.record.key == record.key)
-            if stands and record.trusted:
+            if stands and record.trusted and not record.automatic:
                 return record
         return None
 

@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,14 @@ from milepost.notebook import capture
 from milepost.notebook.activity import Activities, Activity
 from milepost.notebook.ambient.ambient import Ambient
 from milepost.notebook.arguments import Arguments
+from milepost.notebook.auto.cells import AutoCells
+from milepost.notebook.auto.naming import PREFIX, labels
 from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
 from milepost.notebook.definition import RETURN, Definition, function_definition
 from milepost.notebook.elsewhere import results_for
-from milepost.notebook.facts import Facts, RanTasks, as_kept, view_of_facts
+from milepost.notebook.facts import Facts, RanTasks, as_kept, relabelled, view_of_facts
 from milepost.notebook.foreground import Foreground
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.jobs import Jobs
@@ -98,6 +100,7 @@ class Session:
         self.activities = Activities()
         self.jobs = Jobs(self, self._call_soon)
         self._cells = Cells(self)
+        self.auto = AutoCells(self)
         self.waiting = Waiting(self)
         self.troubles = Troubles(self, self._call_soon, lambda: self.jobs.busy)
         self.maps: dict[str, Any] = {}
@@ -343,6 +346,7 @@ class Session:
 
     def cancel(self, name: str | None = None) -> bool:
         """Cancel the tasks that run or wait (only `name`, where given); whether there was one."""
+        name = next(iter(self.named([name])), None) if name is not None else None
         cancelled = self.jobs.cancel(name)
         running = [f for f in self.all_facts() if f.state in (TaskState.RUNNING, TaskState.PAUSED)]
         here = {facts.definition.name for facts in running if not facts.in_background}
@@ -355,8 +359,8 @@ class Session:
 
     # what people see
 
-    def views(self) -> list[TaskView]:
-        """Every task: those of the session as they were defined, then what only the store has, oldest first."""
+    def views(self, chosen: Collection[str] = ()) -> list[TaskView]:
+        """Every task, or those chosen: the session's as they were defined, then what only the store has."""
         kept = self._kept()
         shown = {name: as_kept(self._view(facts), facts, kept) for name, facts in list(self._facts.items())}
         for record in self.records():
@@ -365,13 +369,27 @@ class Session:
                 shown[record.task] = self.troubles.marked(
                     view_of_record(record, loaded=self.given_back(record)), record
                 )
-        return list(shown.values())
+        called = self._labels()
+        return [relabelled(view, called) for name, view in shown.items() if not chosen or name in chosen]
+
+    def _labels(self) -> dict[str, str]:
+        """What people read in the place of the names of cells that nobody marked."""
+        codes = {record.task: record.code for record in self.records()}
+        codes.update({name: facts.definition.code for name, facts in list(self._facts.items())})
+        own = {name: code for name, code in codes.items() if name.startswith(PREFIX)}
+        return labels(own.items(), set(codes) - set(own))
+
+    def named(self, words: Iterable[str]) -> tuple[str, ...]:
+        """The tasks that are meant: by name, or by what is shown in its place."""
+        meant = {shown: name for name, shown in self._labels().items()}
+        return tuple(meant.get(word, word) for word in words)
 
     def _kept(self) -> dict[Identity, Record] | None:
         """What the store holds now of the tasks of this session; None where it cannot be read."""
         try:
             with self.store.looking() as seen:
-                return {record.identity: record for name in list(self._facts) for record in seen.history(name)}
+                names = {facts.record.task if facts.record else name for name, facts in list(self._facts.items())}
+                return {record.identity: record for name in names for record in seen.history(name)}
         except StoreError:
             return None
 

@@ -91,7 +91,7 @@ class CheckpointStrategy:
     def planned(self, facts: Facts, resolution: Resolution) -> Plan:
         """The key that follows from the inputs, and the valid record if there is one."""
         definition = facts.definition
-        key = task_key(definition.name, definition.code_digest, resolution.inputs)
+        key = task_key(definition.key_name, definition.code_digest, resolution.inputs)
         why, record = self._look_up(definition, key, resolution)
         return Plan(definition, facts, resolution, key, why, record)
 
@@ -192,13 +192,17 @@ class CheckpointStrategy:
         plan.facts.seconds = seconds = time.perf_counter() - begin
         if left is None:
             return result
-        plan, left = self._without_damage(plan, self._desk.observer.complete(watch, plan, left))
-        saved = stage.checkpoints.save(_outcome(plan, left, seconds))
-        self._note_saved(stage, plan, saved)
-        stage.keep(plan, left, saved)
+        self.save(stage, plan, self._desk.observer.complete(watch, plan, left), seconds)
         return TaskResult(
             result.status, result.message, data=task_data(plan.definition, left.values), metrics=result.metrics
         )
+
+    def save(self, stage: Stage, plan: Plan, left: Left, seconds: float) -> None:
+        """Write what a body left to the store, or say why not, and put it in place."""
+        plan, left = self._without_damage(plan, left)
+        saved = stage.checkpoints.save(_outcome(plan, left, seconds))
+        self._note_saved(stage, plan, saved)
+        stage.keep(plan, left, saved)
 
     def _without_damage(self, plan: Plan, left: Left) -> tuple[Plan, Left]:
         """What was computed from damaged data is not saved, and counts under a key that nothing else has."""
@@ -217,7 +221,8 @@ class CheckpointStrategy:
         if left_out:
             facts.unsaved = "; ".join(f"{name!r}: {reason}" for name, reason in left_out.items())
         if facts.unsaved and plan.definition.options.save != "never":
-            stage.note(f"not saved: {facts.unsaved}", symbol="⚠", warning=True)
+            words = "runs each time" if plan.definition.automatic else "not saved"
+            stage.note(f"{words}: {facts.unsaved}", symbol="⚠", warning=True)
 
 
 def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:

@@ -86,10 +86,10 @@ def _by_thread(thread: int) -> list[tuple[Watch, Places]]:
     if watch is not None:
         known = watches.get(id(watch))
         return [known] if known is not None else []
-    return [] if started is None or _of_jupyter(started) else list(watches.values())
+    return [] if started is None or of_jupyter(started) else list(watches.values())
 
 
-def _of_jupyter(thread: threading.Thread) -> bool:
+def of_jupyter(thread: threading.Thread) -> bool:
     """Whether a thread is the kernel's, or ours, and works for no body."""
     module = type(thread).__module__.partition(".")[0]
     if thread is threading.main_thread() or module in ("ipykernel", "IPython", "zmq", "tornado", "milepost"):

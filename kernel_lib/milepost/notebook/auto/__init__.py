@@ -1,0 +1,1 @@
+"""`%tasks auto on`: cells that nobody marked are tasks."""

@@ -1,0 +1,234 @@
+"""Where a cell that nobody marked runs: in the notebook, by IPython's own hands."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from milepost.model.record import RETURN, Input, Record
+from milepost.notebook.activity import Activity
+from milepost.notebook.ambient.ambient import Snapshot, with_state
+from milepost.notebook.auto.memo import Memo, differing
+from milepost.notebook.auto.reach import reach_of, union
+from milepost.notebook.auto.sharing import hang_together, sharing, untied
+from milepost.notebook.body import show_figures
+from milepost.notebook.capture import recording
+from milepost.notebook.definition import Definition
+from milepost.notebook.facts import Facts
+from milepost.notebook.foreground import Desk, Foreground
+from milepost.notebook.namespace import mutable, state_of
+from milepost.notebook.random_state import UNSEEDED, drawn, mentions_seed, read_states, state_digests
+from milepost.notebook.recorder import Recorder
+from milepost.notebook.resolution import Resolution
+from milepost.notebook.seeding import Seeding
+from milepost.notebook.stage import Left, Plan, Restored
+from milepost.notebook.strategy import CheckpointStrategy
+
+Body = Callable[[], Awaitable[Any]]
+"""Has IPython run the cell; whether that failed."""
+
+CHEAP = 0.05
+"""Seconds up to which a cell is not worth saving: it runs again."""
+
+PATIENCE = 20
+"""How many times as long as a look at what a cell cannot reach a cell has to take for that look to be worth it."""
+
+HELD = 1_000
+"""Parts of a value that is kept alive while a cell runs which binds its name anew."""
+
+CHEAPLY = "it is cheap, and just runs again"
+"""Why such a cell is not saved."""
+
+_PICTURES = frozenset({"matplotlib", "seaborn", "plotly", "bokeh", "altair", "IPython", "ipywidgets"})
+"""Packages whose values are shown and hardly ever asked for by `_`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A body that has run: whether it failed, in how many seconds, what it showed; and how it found the process."""
+
+    failed: Any
+    seconds: float
+    random: Mapping[str, str]
+    seeding: Seeding
+    ambient: Snapshot
+    activity: Activity
+    recorder: Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What was seen before a body.
+
+    `states` are those of the variables that it can reach: the `inputs`, and others that may be changed by way of them.
+    `identities` tell which object each variable was; objects of inputs are held where that costs no memory.
+    """
+
+    inputs: frozenset[str]
+    states: Mapping[str, str]
+    identities: Mapping[str, int]
+    held: Mapping[str, Callable[[], Any]]
+
+
+class AutoStage(Foreground):
+    """The stage of one such cell."""
+
+    def __init__(self, desk: Desk, facts: Facts, memo: Memo) -> None:
+        super().__init__(desk, facts)
+        self._memo = memo
+        self._looks = Looks(frozenset(), {}, {}, {})
+
+    # before
+
+    def find(self, strategy: CheckpointStrategy) -> Plan:
+        """The cell's inputs as they are now, its key, and its valid record if there is one."""
+        self._memo.settle()
+        namespace, definition = self._desk.namespace, self.facts.definition
+        with namespace.remembering():
+            found = strategy.resolution(self.resolver, definition)
+            reads = self._variables(found)
+            others = self._memo.meeting(union(self._memo.entry(name).reach for name in reads), reads)
+            tied = [name for name in others if any(self._tied(name, read) for read in reads)]
+            if tied:
+                found = strategy.resolution(self.resolver, _reading(definition, tied))
+                reads = self._variables(found)
+            self._note_sharing(found, reads)
+            states = {name: namespace.state(name) for name in dict.fromkeys((*reads, *others))}
+            identities = _identities(namespace.data)
+        self._looks = Looks(frozenset(reads), states, identities, self._held(reads))
+        return strategy.planned(self.facts, found)
+
+    def _variables(self, found: Resolution) -> list[str]:
+        """The inputs that are variables and can be changed in place."""
+        data = self._desk.namespace.data
+        return [name for name in found.inputs if name in data and mutable(data[name])]
+
+    def _tied(self, one: str, two: str) -> bool:
+        """Whether two variables have objects or memory in common."""
+        return hang_together(self._memo.entry(one).reach, self._memo.entry(two).reach)
+
+    def _note_sharing(self, found: Resolution, reads: list[str]) -> None:
+        """How inputs hang together is an input, too."""
+        namespace = self._desk.namespace
+        reaches = {name: self._memo.entry(name).reach for name in reads}
+        if together := sharing({name: namespace.data[name] for name in reads}, reaches, namespace.home):
+            label = "objects that inputs share"
+            found.inputs[label] = Input(name=label, kind="sharing", digest=together)
+
+    def _held(self, reads: list[str]) -> dict[str, Callable[[], Any]]:
+        """The objects of inputs whose names the cell binds anew: others may hold them, too."""
+        data, outputs = self._desk.namespace.data, set(self.facts.definition.outputs)
+        return {name: _reference(data[name]) for name in reads if name in outputs}
+
+    # while it runs, and after
+
+    async def follow(self, plan: Plan, body: Body) -> Ran:
+        """Have IPython run the cell."""
+        desk = self._desk
+        with desk.activities.running(None if desk.activities.idle else self._roots(plan)) as activity:
+            random, ambient = state_digests(read_states()), desk.ambient.read()
+            seeding, began = Seeding(), time.perf_counter()
+            with recording(desk.shell) as recorder, seeding.watching(desk.namespace.data):
+                failed = await body()
+                if not failed:
+                    show_figures()
+            return Ran(failed, time.perf_counter() - began, random, seeding, ambient, activity, recorder)
+
+    def left_after(self, plan: Plan, ran: Ran, shown: Any) -> Left | None:
+        """What a cell left, if that shall be saved; `shown` is the value of its last expression."""
+        bound = self._bound()
+        self._memo.touched((*self._looks.states, *bound))
+        seeds = self._desk.seeds.mentioned or mentions_seed(plan.definition.code)
+        found, states = drawn(ran.random, self._desk.seeds, ran.seeding.noted, loads=seeds)
+        if ran.failed or (ran.seconds < CHEAP and UNSEEDED not in found.values()):
+            self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
+            return None
+        left = with_state(self._desk.ambient, ran.ambient, plan, self._left_by(bound, ran))
+        values = {**left.values, **_last(shown, left)}
+        return replace(left, values=values, random_before=found, random_after=states)
+
+    def _bound(self) -> list[str]:
+        """The names that are bound to something else than before, or may be."""
+        namespace, known, outputs = self._desk.namespace, self._looks.identities, self.facts.definition.outputs
+        now = _identities(namespace.data)
+        other = {name for name, _ in now.items() - known.items()}.union(outputs)
+        return [name for name in now if name in other and namespace.is_user(name)]
+
+    def _left_by(self, bound: list[str], ran: Ran) -> Left:
+        namespace, looks = self._desk.namespace, self._looks
+        there = [name for name in looks.states if name in namespace.data and name not in bound]
+        changed = [name for name in there if namespace.state(name) != looks.states[name]]
+        mutated, unsure = ran.activity.own(changed, namespace.data)
+        left = dict.fromkeys((*bound, *there))
+        torn = untied({name: self._memo.entry(name).reach for name in left})
+        return Left(
+            values={name: namespace.data[name] for name in dict.fromkeys((*bound, *mutated))},
+            mutated=mutated,
+            deleted=tuple(name for name in looks.identities if name not in namespace.data and namespace.is_user(name)),
+            display=ran.recorder.to_bytes(),
+            obstacle=unsure or torn or self._astray(mutated, ran.seconds),
+            shared=self._kept(bound),
+        )
+
+    def _astray(self, mutated: Iterable[str], seconds: float) -> str:
+        """Why it cannot be said what the cell changed: something did that nothing in it leads to."""
+        looks, names = self._looks, self._desk.namespace.names()
+        others = [name for name in names if name not in looks.states and mutable(self._desk.namespace.data[name])]
+        looked = self._memo.look(others, seconds / PATIENCE)
+        strange = [*(name for name in mutated if name not in looks.inputs), *differing(looked)]
+        words = ", ".join(map(repr, strange))
+        return f"{words} changed by then, and nothing in the cell shows that it does that" if strange else ""
+
+    def _kept(self, bound: Iterable[str]) -> dict[str, Any]:
+        """Inputs that the body left as they were and whose names it bound anew: `x, y = y, x` keeps both objects."""
+        looks, home = self._looks, self._desk.namespace.home
+        held = {name: looks.held[name]() for name in bound if name in looks.held}
+        return {n: v for n, v in held.items() if v is not None and state_of(v, home) == looks.states[n]}
+
+    # instead
+
+    def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
+        """As for a task; and `_` and `Out` are what they would be."""
+        self._memo.touched((*self._looks.states, *(output.name for output in record.outputs)))
+        super().give_back(plan, record, restored)
+        if RETURN in restored.values:
+            hook = self._desk.shell.displayhook
+            hook.update_user_ns(restored.values[RETURN])
+            hook.fill_exec_result(restored.values[RETURN])
+
+
+def _identities(data: Mapping[str, Any]) -> dict[str, int]:
+    """Which object each name is bound to."""
+    return dict(zip(data, map(id, data.values()), strict=True))
+
+
+def _reading(definition: Definition, more: Iterable[str]) -> Definition:
+    """As if the cell read some more names."""
+    return replace(definition, options=replace(definition.options, inputs=tuple(more)))
+
+
+def _reference(value: Any) -> Callable[[], Any]:
+    """A reference that does not keep a large object alive."""
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        kept = value if len(reach_of(value).parts) <= HELD else None
+        return lambda: kept
+
+
+def _last(value: Any, left: Left) -> dict[str, Any]:
+    """The value that was shown, as far as it is worth keeping."""
+    package = type(value).__module__.partition(".")[0]
+    return {} if value is None or package in _PICTURES or _pictures(value) else {RETURN: value}
+
+
+def _pictures(value: Any) -> bool:
+    parts = value if isinstance(value, list | tuple) else getattr(value, "flat", ()) if _of_objects(value) else ()
+    return any(type(part).__module__.partition(".")[0] in _PICTURES for part in parts)
+
+
+def _of_objects(value: Any) -> bool:
+    return bool(getattr(getattr(value, "dtype", None), "hasobject", False))
