@@ -92,3 +92,19 @@ def test_a_cell_that_fails_is_told(tmp_path: Path) -> None:
     code, found = verdict(tmp_path, ("x = 1", "1 / 0", "y = 2"), "--kill-after", "1")
     assert (code, found["failure"]["cell"]) == (1, 2)
     assert "ZeroDivisionError" in found["failure"]["reason"]
+
+
+def test_what_a_third_plain_run_does_otherwise_is_the_notebooks_own(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    count = outside / "runs"
+    count.write_text("")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    # The first two runs agree; what comes later would be "other with Milepost than without".
+    cell = (
+        f"from pathlib import Path\np = Path({str(count)!r})\np.write_text(p.read_text() + 'x')\nlen(p.read_text()) > 2"
+    )
+    code, found = verdict(inside, (cell, "y = 1"), "--kill-after", "1")
+    assert (code, found["changed"], found["wrong"]) == (0, [], [])
+    assert "output cell 1" in found["differs_between_plain_runs_too"]

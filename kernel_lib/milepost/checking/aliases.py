@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,11 +19,12 @@ _CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, 
 
 def shared(values: Mapping[str, Any]) -> list[list[str]]:
     """Groups of places that hold the same changeable object, or arrays in the same memory; sorted."""
-    places: dict[object, list[str]] = {}
+    alike: dict[object, list[tuple[str, Any]]] = {}
     for place, value in _places(values):
         if changeable(value):
-            places.setdefault(_identity(value), []).append(place)
-    return sorted(sorted(group) for group in places.values() if len({_name(place) for place in group}) > 1)
+            alike.setdefault(_identity(value), []).append((place, value))
+    groups = [group for items in alike.values() for group in _meeting(items)]
+    return sorted(sorted(group) for group in groups if len({_name(place) for place in group}) > 1)
 
 
 def changeable(value: object) -> bool:
@@ -43,6 +45,28 @@ def _places(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}[{i}]", item) for i, item in enumerate(value[:_MOST]))
         elif type(value).__module__ == "__main__" and isinstance(held := getattr(value, "__dict__", None), dict):
             yield from ((f"{name}.{key}", item) for key, item in list(held.items())[:_MOST])
+
+
+def _meeting(items: list[tuple[str, Any]]) -> list[list[str]]:
+    """The places of those whose memory overlaps: pieces of a split array share only what they were cut from."""
+    groups: list[list[tuple[str, Any]]] = []
+    for item in items:
+        met: list[tuple[str, Any]] = [item]
+        apart = []
+        for group in groups:
+            if any(_meet(item[1], other) for _, other in group):
+                met += group
+            else:
+                apart.append(group)
+        groups = [*apart, met]
+    return [[place for place, _ in group] for group in groups]
+
+
+def _meet(one: Any, other: Any) -> bool:
+    """Of two with one identity: whether what is written into one can be seen in the other."""
+    if one is other or not (is_a(one, "numpy", "ndarray") and is_a(other, "numpy", "ndarray")):
+        return True
+    return bool(sys.modules["numpy"].may_share_memory(one, other))
 
 
 def _name(place: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,15 @@ class Verdict:
         """A wrong restore; the same one at another kill point counts once."""
         found = finding.difference
         self.wrong.setdefault((*found.place, found.reason), []).append(finding)
+
+    def forgive(self, varies: Callable[[Finding], bool]) -> None:
+        """Take back what turns out to differ between plain runs, too."""
+        for key, findings in list(self.wrong.items()):
+            if any(map(varies, findings)):
+                self.tolerated.add(findings[0].difference.place)
+                del self.wrong[key]
+        self.tolerated.update(finding.difference.place for finding in self.changed if varies(finding))
+        self.changed = [finding for finding in self.changed if not varies(finding)]
 
     @property
     def good(self) -> bool:
