@@ -304,6 +304,15 @@ def test_what_cannot_be_saved_leaves_the_rest(nb: Notebook, case: tuple[str, str
     assert nb.value("table") == [1, 2, 3], "the outputs that were saved are not what is computed again"
 
 
+def test_what_runs_again_for_a_missing_value_shows_nothing_in_the_cell_that_reads_it(nb: Notebook) -> None:
+    cells = (task("made", "letters = (c for c in 'ab')\nprint('shown')\n'value'"), "print(next(letters))")
+    before = nb(*cells)
+    nb.restart()
+    after = nb(*cells)
+    assert nb.ran() == ["made", "made"]
+    assert [reply.shown for reply in after] == [reply.shown for reply in before]
+
+
 def test_a_value_read_that_has_no_content_is_named(nb: Notebook) -> None:
     setup = "numbers = (n for n in range(10))"
     cell = task("first", "first = next(numbers)")

@@ -37,7 +37,16 @@ def recording(shell: Any, recorder: Recorder | None = None) -> Iterator[Recorder
 def in_background() -> bool:
     """Whether this is a task in the background: what it shows goes to its log."""
     recorder = _current.get()
-    return recorder is not None and recorder.quiet
+    return recorder is not None and recorder.quiet and not recorder.shown_before
+
+
+@contextlib.contextmanager
+def unshown(shell: Any) -> Iterator[None]:
+    """Show nothing of what the body of the `with` shows: it runs again, and its own cell has shown it."""
+    recorder = Recorder()
+    recorder.quiet = recorder.shown_before = True
+    with recording(shell, recorder):
+        yield
 
 
 @contextlib.contextmanager

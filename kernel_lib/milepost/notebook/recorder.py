@@ -17,17 +17,19 @@ _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 class Recorder:
     """The outputs of one task, in order; what an inner task shows, the outer one shows too.
 
-    `quiet` says that what is recorded is not shown besides: it belongs to a task in the background.
+    `quiet` says that what is recorded is not shown besides: it belongs to a task in the background, or (`shown_before`)
+    its cell shows it already.
     """
 
     quiet = False
+    shown_before = False
 
     def __init__(self, parent: Recorder | None = None) -> None:
         self._outputs: list[Output] = []
         self._parent = parent
         self._clear_next = False
         if parent is not None:
-            self.quiet = parent.quiet
+            self.quiet, self.shown_before = parent.quiet, parent.shown_before
 
     @property
     def outputs(self) -> list[Output]:

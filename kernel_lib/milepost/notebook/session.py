@@ -429,7 +429,8 @@ class Session:
         facts.definition = replace(definition, options=replace(definition.options, force=True))
         self.runner.add(replace(self.runner.tasks[definition.name], on=""), replace=True, dependents=False)
         try:
-            self._cells.run_here(definition.name)
+            with capture.unshown(self.shell):
+                self._cells.run_here(definition.name)
         finally:
             facts.definition = definition
         for name, (value, known) in kept.items():
