@@ -18,6 +18,9 @@ Part = list[Any]
 _MOST = 200
 """Parts of one value; of longer sequences and arrays as many stretches."""
 
+_ALL = 5_000
+"""Parts of one value with all those within: where many lead to the same ones, they would never end."""
+
 _DEEPEST = 4
 
 _short = reprlib.Repr()
@@ -30,14 +33,27 @@ def kind_of(value: object) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def parts(value: object, home: Mapping[str, Any], depth: int = _DEEPEST) -> Part:
+def parts(value: object, home: Mapping[str, Any]) -> Part:
     """One value taken apart."""
-    found = digest(value, home).hex or outline(value, home)
+    return _apart(value, home, _DEEPEST, iter(range(_ALL)))
+
+
+def _apart(value: object, home: Mapping[str, Any], depth: int, room: Iterator[int]) -> Part:
+    known = digest(value, home).hex
+    found = known or outline(value, home)
     try:
-        inner = {} if depth == 0 else {label: parts(item, home, depth - 1) for label, item in _items(value)}
+        deeper = depth > 0 and (bool(known) or _own(value))
+        items = zip(_items(value), room, strict=False) if deeper else ()
+        inner = {label: _apart(item, home, depth - 1, room) for (label, item), _ in items}
         return [kind_of(value), found, _size(value), _text(value), inner]
     except Exception:  # a class of the user's may do anything when it is looked at
         return [kind_of(value), found, "", "", {}]
+
+
+def _own(value: object) -> bool:
+    """A container or an object of the notebook's own: each part of an installed package's figure leads to all of it."""
+    kind = type(value)
+    return isinstance(value, dict | list | tuple) or kind.__module__ == "__main__"
 
 
 def _items(value: Any) -> Iterator[tuple[str, object]]:
