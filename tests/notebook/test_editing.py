@@ -313,6 +313,17 @@ def test_what_runs_again_for_a_missing_value_shows_nothing_in_the_cell_that_read
     assert [reply.shown for reply in after] == [reply.shown for reply in before]
 
 
+def test_a_missing_value_is_of_the_task_that_left_it_last_not_of_one_that_comes_later(nb: Notebook) -> None:
+    cells = (
+        task("first", "letters = (c for c in 'ab')"),
+        "print(next(letters))",
+        task("second", "letters = iter('xy')"),
+    )
+    nb(*cells)
+    nb.restart()
+    assert nb(*cells)[1].stdout == "a\n"
+
+
 def test_a_value_read_that_has_no_content_is_named(nb: Notebook) -> None:
     setup = "numbers = (n for n in range(10))"
     cell = task("first", "first = next(numbers)")

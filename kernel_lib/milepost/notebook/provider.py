@@ -58,7 +58,10 @@ class Provider:
         return [name for name in unbound if not hasattr(builtins, name) or self.record_for(name)]
 
     def record_for(self, name: str) -> Record | None:
-        """The newest record that provides a name, of a task that this session has not settled otherwise."""
+        """What provides a name: the task that left it last in this session, else the newest record that stands."""
+        known = self._desk.ledger.known.get(name)
+        if known is not None and known.record is not None:
+            return known.record
         records = self._desk.records()
         given = [records[place] for place in self._places(records).get(name, ())]
         if not given:
