@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fidelity.describe import described
-from tests.fidelity.shell import Shell, run_cell
+from tests.fidelity.shell import Page, Shell, run_cell, stamps
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -25,15 +25,17 @@ def run_session(shell: Shell, order: dict[str, Any], report: Report) -> None:
     session = _load(shell) if order["store"] else None
     _hide_tests()
     exec(order["sabotage"], {"__name__": "sabotage"})
+    page = Page()
     for cell in order["cells"]:
         if isinstance(cell, list):
             write(Path(cell[0]), cell[1])
             continue
         before = _results(session)
         shown = run_cell(shell, cell)
-        report({"cell": cell, "shown": shown, "tasks": _settled(session, before)})
+        page.add(shown)
+        report({"cell": cell, "stamps": stamps(shown), "tasks": _settled(session, before)})
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-    report({"values": described(_variables(shell, order))})
+    report({"values": described(_variables(shell, order)), "shown": page.seen()})
 
 
 def _hide_tests() -> None:

@@ -1,7 +1,8 @@
-"""An IPython shell that keeps what its cells show, as a front end would see it; `final` is what is seen in the end."""
+"""An IPython shell that keeps what its cells show, as a front end would see it; `Page` is what is seen in the end."""
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import sys
@@ -13,6 +14,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 Event = dict[str, Any]
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 events: list[Event] = []
 """What was shown since the list was last emptied."""
@@ -39,7 +42,7 @@ class Hook(DisplayHook):  # type: ignore[misc]
         pass
 
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-        events.append({"type": "result", "data": dict(format_dict)})
+        events.append({"type": "result", "data": dict(format_dict), "metadata": dict(md_dict or {})})
 
     def finish_displayhook(self) -> None:
         pass
@@ -49,9 +52,12 @@ class Publisher(DisplayPublisher):  # type: ignore[misc]
     """Displays as messages."""
 
     def publish(self, data: Any, metadata: Any = None, *args: Any, transient: Any = None, **options: Any) -> None:
-        if not (metadata or {}).get("milepost"):
+        known = {"data": dict(data), "metadata": dict(metadata or {})}
+        if "milepost" in known["metadata"]:
+            events.append({"type": "stamp", "text": data["text/plain"]})
+        else:
             identity = (transient or {}).get("display_id")
-            events.append({"type": "display", "data": dict(data), "id": identity, "update": options.get("update")})
+            events.append({"type": "display", **known, "id": identity, "update": options.get("update")})
 
     def clear_output(self, wait: bool = False) -> None:
         events.append({"type": "clear", "wait": wait})
@@ -83,29 +89,50 @@ def make_shell() -> Shell:
 
 
 def run_cell(shell: Shell, cell: str) -> list[Event]:
-    """Run a cell; what is seen of it in the end."""
+    """Run a cell; all that it showed."""
     events.clear()
     sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
     shell.run_cell(cell, store_history=True)
-    return final(events)
+    return list(events)
 
 
-def final(shown: list[Event]) -> list[Event]:
-    """What a front end is left with: text joined, cleared outputs gone, updated displays as they came to be."""
-    seen: list[Event] = []
-    clear = False
-    for event in shown:
-        if event["type"] == "clear":
-            clear = event["wait"]
-            seen = seen if clear else []
-        elif event["type"] == "display" and event["update"]:
-            for other in seen:
-                if other.get("id") == event["id"]:
-                    other["data"] = event["data"]
-        else:
-            seen, clear = [] if clear else seen, False
-            _add(seen, dict(event))
-    return [_told(event) for event in seen]
+class Page:
+    """What a front end is left with: text joined, cleared outputs gone, updated displays as they came to be.
+
+    As in JupyterLab and nbclient, a display changes all that are shown under its id, in whichever cell.
+    """
+
+    def __init__(self) -> None:
+        self._cells: list[list[Event]] = []
+
+    def add(self, shown: list[Event]) -> None:
+        """What one more cell showed."""
+        self._cells.append([])
+        clear = False
+        for event in (one for one in shown if one["type"] != "stamp"):
+            if event["type"] == "clear":
+                clear = event["wait"]
+                self._cells[-1] = self._cells[-1] if clear else []
+                continue
+            self._update(event)
+            if not event.get("update"):
+                self._cells[-1] = [] if clear else self._cells[-1]
+                clear = False
+                _add(self._cells[-1], dict(event))
+
+    def _update(self, event: Event) -> None:
+        if event.get("id"):
+            for other in (one for cell in self._cells for one in cell if one.get("id") == event["id"]):
+                other.update(data=event["data"], metadata=event["metadata"])
+
+    def seen(self) -> list[list[Event]]:
+        """The outputs of each cell, as they are now."""
+        return [[_told(event) for event in cell] for cell in self._cells]
+
+
+def stamps(shown: list[Event]) -> list[str]:
+    """What Milepost said."""
+    return [event["text"] for event in shown if event["type"] == "stamp"]
 
 
 def _add(seen: list[Event], event: Event) -> None:
@@ -122,5 +149,18 @@ def _told(event: Event) -> Event:
     if "text" in kept:
         kept["text"] = re.sub(r"<ipython-input-[^>]*>|/tmp/ipykernel_\d+/\d+\.py", "<cell>", kept["text"])
     if "data" in kept:
-        kept["data"] = {mime: str(item) for mime, item in kept["data"].items() if "widget" not in mime}
+        kept["data"] = {mime: _sent(item) for mime, item in _alive(kept["data"]).items()}
     return kept
+
+
+def _sent(item: Any) -> str:
+    """As a kernel sends it."""
+    return base64.b64encode(item).decode() if isinstance(item, bytes) else str(item)
+
+
+def _alive(data: Event) -> Event:
+    """A live widget shows what it has come to."""
+    kept = {mime: item for mime, item in data.items() if mime != WIDGET}
+    widgets = sys.modules.get("ipywidgets.widgets.widget")
+    live = getattr(widgets, "_instances", {}).get(data[WIDGET]["model_id"]) if WIDGET in data else None
+    return kept if live is None else {**kept, "text/plain": repr(live)}

@@ -61,6 +61,7 @@ def test_a_resumed_notebook_equals_an_uninterrupted_one(
     again = {task["name"]: task["why"] for task in tasks(resumed) if not task["restored"]}
     assert sorted(again) == sorted(trap.reruns), f"{again}; unsaved: {unsaved(story.first)}"
     assert {name: text for name, text in trap.reruns.items() if text not in again[name]} == {}, again
+    assert unstamped(resumed) == []
 
 
 class Story:
@@ -124,7 +125,7 @@ class Story:
 
 def seen(told: list[dict[str, Any]]) -> list[Any]:
     """What each cell showed."""
-    return [part["shown"] for part in told if "shown" in part]
+    return list(told[-1].get("shown", []))
 
 
 def errors(told: list[dict[str, Any]]) -> list[Any]:
@@ -134,6 +135,16 @@ def errors(told: list[dict[str, Any]]) -> list[Any]:
 def tasks(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What tasks came to, in order."""
     return [task for part in told for task in part.get("tasks", ())]
+
+
+def unstamped(told: list[dict[str, Any]]) -> list[Any]:
+    """The cells in which a task was restored and no stamp says so, or the other way round."""
+    cells = [part for part in told if "tasks" in part]
+    return [cell for cell in cells if _stamps(cell) != sum(task["restored"] for task in cell["tasks"])]
+
+
+def _stamps(cell: dict[str, Any]) -> int:
+    return sum("restored: saved" in text for text in cell["stamps"])
 
 
 def unsaved(told: list[dict[str, Any]]) -> dict[str, str]:
