@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import sys
 from typing import Any
@@ -16,6 +17,9 @@ from traitlets.config import Config
 Event = dict[str, Any]
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
+DIFFERENT = {r"<ipython-input-[^>]*>|/tmp/ipykernel_\d+/\d+\.py": "<cell>", r"\b0x[0-9a-f]{6,}\b": "<address>"}
+"""What differs from kernel to kernel: the file names of cells, and places in memory."""
 
 events: list[Event] = []
 """What was shown since the list was last emptied."""
@@ -33,6 +37,10 @@ class Stream(io.TextIOBase):
 
     def writable(self) -> bool:
         return True
+
+
+STREAMS = Stream("stdout"), Stream("stderr")
+"""A kernel has the same two all its life: handlers of logging keep them."""
 
 
 class Hook(DisplayHook):  # type: ignore[misc]
@@ -91,7 +99,7 @@ def make_shell() -> Shell:
 def run_cell(shell: Shell, cell: str) -> list[Event]:
     """Run a cell; all that it showed."""
     events.clear()
-    sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
+    sys.stdout, sys.stderr = STREAMS
     shell.run_cell(cell, store_history=True)
     return list(events)
 
@@ -127,7 +135,7 @@ class Page:
 
     def seen(self) -> list[list[Event]]:
         """The outputs of each cell, as they are now."""
-        return [[_told(event) for event in cell] for cell in self._cells]
+        return [[_told(event) for event in cell if not _closed(event)] for cell in self._cells]
 
 
 def stamps(shown: list[Event]) -> list[str]:
@@ -144,13 +152,19 @@ def _add(seen: list[Event], event: Event) -> None:
 
 
 def _told(event: Event) -> Event:
-    """Without what differs from kernel to kernel: the file names of cells, and random ids."""
+    """Without what differs from kernel to kernel: random ids, and what `DIFFERENT` has."""
     kept = {name: item for name, item in event.items() if name not in ("id", "update")}
     if "text" in kept:
-        kept["text"] = re.sub(r"<ipython-input-[^>]*>|/tmp/ipykernel_\d+/\d+\.py", "<cell>", kept["text"])
+        kept["text"] = _same(kept["text"])
     if "data" in kept:
-        kept["data"] = {mime: _sent(item) for mime, item in _alive(kept["data"]).items()}
+        kept["data"] = {mime: _same(_sent(item)) for mime, item in _alive(kept["data"]).items()}
     return kept
+
+
+def _same(text: str) -> str:
+    for different, word in DIFFERENT.items():
+        text = re.sub(different, word, text)
+    return text.replace(os.getcwd(), "<folder>")
 
 
 def _sent(item: Any) -> str:
@@ -161,6 +175,12 @@ def _sent(item: Any) -> str:
 def _alive(data: Event) -> Event:
     """A live widget shows what it has come to."""
     kept = {mime: item for mime, item in data.items() if mime != WIDGET}
-    widgets = sys.modules.get("ipywidgets.widgets.widget")
-    live = getattr(widgets, "_instances", {}).get(data[WIDGET]["model_id"]) if WIDGET in data else None
-    return kept if live is None else {**kept, "text/plain": repr(live)}
+    return {**kept, "text/plain": repr(_widget(data))} if WIDGET in data else kept
+
+
+def _closed(event: Event) -> bool:
+    return WIDGET in event.get("data", {}) and _widget(event["data"]) is None
+
+
+def _widget(data: Event) -> Any:
+    return sys.modules["ipywidgets.widgets.widget"]._instances.get(data[WIDGET]["model_id"])

@@ -1,7 +1,8 @@
 """Recording what a task shows, while showing it, and showing it again.
 
 A `ContextVar` names the recorder, so that output of another thread that happens meanwhile is not taken for the
-task's. What a task in the background shows goes to its recorder alone.
+task's. Threads that a body starts, and those that these start, have that recorder too, as long as the body runs. What
+a task in the background shows goes to its recorder alone.
 """
 
 from __future__ import annotations
@@ -16,27 +17,38 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from milepost.notebook import warning_notes
 from milepost.notebook.recorder import Event, Output, Recorder
 
-_current: ContextVar[Recorder | None] = ContextVar("milepost_recorder", default=None)
+_current: ContextVar[Recorder | None] = ContextVar("milepost_recorder")
+
+
+def _recorder() -> Recorder | None:
+    """That of this context, else of the body that started this thread."""
+    try:
+        return _current.get()
+    except LookupError:
+        started_by: Recorder | None = getattr(threading.current_thread(), "milepost_recorder", None)
+        return None if started_by is None or started_by.done else started_by
 
 
 @contextlib.contextmanager
 def recording(shell: Any, recorder: Recorder | None = None) -> Iterator[Recorder]:
     """Record what the body of the `with` shows, in this context and those copied from it."""
     install(shell)
-    chosen = recorder or Recorder(_current.get())
+    chosen = recorder or Recorder(_current.get(None))
     token = _current.set(chosen)
     try:
         with _tees:
             yield chosen
     finally:
+        chosen.done = True
         _current.reset(token)
 
 
 def in_background() -> bool:
     """Whether this is a task in the background: what it shows goes to its log."""
-    recorder = _current.get()
+    recorder = _recorder()
     return recorder is not None and recorder.quiet
 
 
@@ -61,7 +73,7 @@ class _Tee(io.TextIOBase):
     @property
     def write(self) -> Callable[[str], int]:
         """IPython puts a function of its own in the place of `write` while a cell runs: not for other tasks."""
-        recorder = _current.get()
+        recorder = _recorder()
         return self._keep if recorder is not None and recorder.quiet else self._write
 
     @write.setter
@@ -69,7 +81,7 @@ class _Tee(io.TextIOBase):
         self._write = function
 
     def _keep(self, text: str) -> int:
-        recorder = _current.get()
+        recorder = _recorder()
         if recorder is not None:
             recorder.stream(self.milepost_name, str(text))
         return len(text)
@@ -95,8 +107,19 @@ class _Tee(io.TextIOBase):
         return getattr(self.milepost_stream, name)
 
 
+def _start(thread: threading.Thread) -> None:
+    """In the place of `Thread.start`: threads have no context of those who start them."""
+    recorder = _recorder()
+    if recorder is not None:
+        thread.milepost_recorder = recorder  # type: ignore[attr-defined]
+    _THREAD_START(thread)
+
+
+_THREAD_START = threading.Thread.start
+
+
 class _Tees:
-    """Keeps stdout and stderr teed as long as anything is recorded, in whichever thread."""
+    """Keeps stdout and stderr teed, and threads marked, as long as anything is recorded, in whichever thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -106,6 +129,9 @@ class _Tees:
     def __enter__(self) -> None:
         with self._lock:
             self._users += 1
+            warning_notes.install()
+            if threading.Thread.start is _THREAD_START:
+                threading.Thread.start = _start  # type: ignore[assignment, method-assign]
             for name in ("stdout", "stderr"):
                 if not isinstance(getattr(sys, name), _Tee):  # else another task has put it there
                     self._tees.append(_Tee(name, getattr(sys, name)))
@@ -121,6 +147,9 @@ class _Tees:
                         setattr(sys, tee.milepost_name, tee.milepost_stream)
                     _hand_over(tee, tee.milepost_stream)
                 self._tees.clear()
+                warning_notes.uninstall()
+                if threading.Thread.start is _start:
+                    threading.Thread.start = _THREAD_START  # type: ignore[method-assign]
 
 
 def _hand_over(old: Any, new: Any) -> None:
@@ -141,12 +170,14 @@ def install(shell: Any) -> None:
     if hasattr(publisher, "milepost_uninstall"):
         return
     originals = publisher.publish, publisher.clear_output, hook.write_format_data
+    shell._showtraceback = _error(show_traceback := shell._showtraceback)
     publisher.publish = _publish(originals[0])
     publisher.clear_output = _clear(originals[1])
     hook.write_format_data = _result(originals[2])
 
     def uninstall() -> None:
         publisher.publish, publisher.clear_output, hook.write_format_data = originals
+        shell._showtraceback = show_traceback
         del publisher.milepost_uninstall
 
     object.__setattr__(publisher, "milepost_uninstall", uninstall)
@@ -161,7 +192,7 @@ def uninstall(shell: Any) -> None:
 
 def _quiet(tell: Callable[[Recorder], None]) -> bool:
     """Tell the recorder of this context, if there is one; whether nobody else shall be told."""
-    recorder = _current.get()
+    recorder = _recorder()
     if recorder is not None:
         tell(recorder)
     return recorder is not None and recorder.quiet
@@ -192,6 +223,15 @@ def _result(original: Callable[..., Any]) -> Callable[..., Any]:
     return write_format_data
 
 
+def _error(original: Callable[..., Any]) -> Callable[..., Any]:
+    def show_traceback(etype: type[BaseException], evalue: Any, stb: Any) -> Any:
+        if not _quiet(lambda recorder: recorder.error(etype.__name__, str(evalue), stb)):
+            with unrecorded():  # a terminal prints it
+                return original(etype, evalue, stb)
+
+    return show_traceback
+
+
 def show_value(shell: Any, value: Any) -> None:
     """What a task in the background would show as the value of its last expression."""
     data, metadata = shell.display_formatter.format(value)
@@ -206,6 +246,8 @@ def play(shell: Any, events: list[Event]) -> None:
             _replay_stream(shell, {"name": arguments[0], "text": arguments[1]})
         elif method == "clear":
             shell.display_pub.clear_output(*arguments)
+        elif method == "error":
+            _replay_error(shell, dict(zip(("ename", "evalue", "traceback"), arguments, strict=True)))
         elif method == "result":
             _replay_result(shell, {"data": arguments[0], "metadata": arguments[1]})
         else:
@@ -250,9 +292,14 @@ def _replay_result(shell: Any, output: Output) -> None:
     hook.finish_displayhook()
 
 
+def _replay_error(shell: Any, output: Output) -> None:
+    shell._showtraceback(type(output["ename"], (Exception,), {}), output["evalue"], output["traceback"])
+
+
 _REPLAYS: dict[str, Callable[[Any, Output], None]] = {
     "stream": _replay_stream,
     "display_data": _replay_display,
     "update_display_data": _replay_display,
     "execute_result": _replay_result,
+    "error": _replay_error,
 }

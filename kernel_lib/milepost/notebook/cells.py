@@ -116,10 +116,6 @@ class Cells:
             result = self._run_one(name, signal)
         if result.exception is not None:
             result.exception.__traceback__ = cell_trace(desk.shell, result.exception.__traceback__)
-        for other in desk.all_facts():  # functions that ran since this one needs them
-            settled = desk.runner.state.result(other.definition.name)
-            if other.state is TaskState.RUNNING and settled is not None and not other.in_background:
-                other.settle(settled)
         desk.settled(facts, result)
         return result
 
@@ -150,9 +146,12 @@ class Cells:
         """Let the runner count tasks as done that only the store, or an earlier definition, knows as done."""
         runner = self._desk.runner
         for name in names:
-            if name not in runner.tasks:
+            known = self._facts(name)
+            if name not in runner.tasks and known is not None and known.definition.function is not None:
+                self.hydrate(self._desk.define(known.definition).after)  # one that nobody asked for yet
+            elif name not in runner.tasks:
                 runner.add(Task(name, _not_defined))
-            result, known = runner.state.result(name), self._facts(name)
+            result = runner.state.result(name)
             past = known is not None and known.definition.function is None and result is not None and not result.ok
             if past or (result is None and known is None):
                 runner.state.hydrate(Snapshot({name: TaskResult(TaskStatus.SUCCESS, restored=True)}))

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -63,6 +64,13 @@ class Log(Recorder):
             self._events.append(("result", (data, metadata)))
             self._write(_text(data))
 
+    def error(self, name: str, text: str, lines: Sequence[str]) -> None:
+        """A traceback that was shown, though the body went on."""
+        with self._lock:
+            super().error(name, text, lines)
+            self._events.append(("error", (name, text, list(lines))))
+            self._write("\n".join(lines) + "\n")
+
     def clear(self, wait: bool) -> None:
         """Forget what was shown; the log keeps it."""
         with self._lock:
@@ -81,6 +89,8 @@ class Log(Recorder):
                 self.stream(output["name"], output["text"])
             elif output["output_type"] == "execute_result":
                 self.result(output["data"], output["metadata"])
+            elif output["output_type"] == "error":
+                self.error(output["ename"], output["evalue"], output["traceback"])
             else:
                 identity = output.get("display_id")
                 update = output["output_type"] == "update_display_data"

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any
+
+from milepost.notebook.live_widgets import live_widget, without_view
 
 Output = dict[str, Any]
 
 Event = tuple[str, tuple[Any, ...]]
 """The name of a method of `Recorder`, and its arguments."""
 
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-
 
 class Recorder:
     """The outputs of one task, in order; what an inner task shows, the outer one shows too.
 
-    `quiet` says that what is recorded is not shown besides: it belongs to a task in the background.
+    `quiet` says that what is recorded is not shown besides: it belongs to a task in the background. `done` says that
+    the body has ended: threads that it left behind are not its own any more.
     """
 
     quiet = False
+    done = False
 
     def __init__(self, parent: Recorder | None = None) -> None:
         self._outputs: list[Output] = []
@@ -32,7 +35,9 @@ class Recorder:
     @property
     def outputs(self) -> list[Output]:
         """The outputs as they are now."""
-        return [{**o, "text": "".join(o["text"])} if o["output_type"] == "stream" else o for o in self._outputs]
+        return [
+            output for output in map(_final, self._outputs) if output.get("data") is not None or "data" not in output
+        ]
 
     def stream(self, name: str, text: str) -> None:
         """Text written to stdout or stderr."""
@@ -52,12 +57,12 @@ class Recorder:
         identity = (transient or {}).get("display_id")
         known = [o for o in self._outputs if identity and o.get("display_id") == identity]
         for output in known:
-            output.update(data=_plain(data), metadata=metadata or {})
+            output.update(_bundle(data, metadata))
         if known and update:
             return
-        self._make_room()
-        kind = "update_display_data" if update else "display_data"
-        output = {"output_type": kind, "data": _plain(data), "metadata": metadata or {}}
+        if not update:  # one of another cell's display shows nothing here
+            self._make_room()
+        output = {"output_type": "update_display_data" if update else "display_data", **_bundle(data, metadata)}
         self._outputs.append({**output, "display_id": identity} if identity else output)
 
     def result(self, data: Output, metadata: Output | None) -> None:
@@ -65,7 +70,14 @@ class Recorder:
         if self._parent:
             self._parent.result(data, metadata)
         self._make_room()
-        self._outputs.append({"output_type": "execute_result", "data": _plain(data), "metadata": metadata or {}})
+        self._outputs.append({"output_type": "execute_result", **_bundle(data, metadata)})
+
+    def error(self, name: str, text: str, lines: Sequence[str]) -> None:
+        """A traceback that was shown, though the body went on."""
+        if self._parent:
+            self._parent.error(name, text, lines)
+        self._make_room()
+        self._outputs.append({"output_type": "error", "ename": name, "evalue": text, "traceback": list(lines)})
 
     def clear(self, wait: bool) -> None:
         """Forget what was shown: now, or when the next output comes."""
@@ -73,12 +85,16 @@ class Recorder:
             self._parent.clear(wait)
         self._clear_next = wait
         if not wait:
-            self._outputs.clear()
+            self._clear()
 
     def _make_room(self) -> None:
         if self._clear_next:
             self._clear_next = False
-            self._outputs.clear()
+            self._clear()
+
+    def _clear(self) -> None:
+        """What was shown here is gone; displays of other cells stay as they came to be."""
+        self._outputs[:] = [output for output in self._outputs if output["output_type"] == "update_display_data"]
 
     def to_bytes(self) -> bytes:
         """The outputs as JSON; what JSON cannot carry is shown by its text."""
@@ -91,9 +107,15 @@ def outputs_from_bytes(data: bytes) -> list[Output]:
     return list(outputs)
 
 
-def _plain(data: Output) -> Output:
-    """A MIME bundle for JSON: bytes as base64, and no live widget where there is something else to show."""
-    bundle = {mime: base64.b64encode(v).decode() if isinstance(v, bytes) else v for mime, v in data.items()}
-    if len(bundle) > 1:
-        bundle.pop(_WIDGET_VIEW, None)
-    return bundle
+def _bundle(data: Output, metadata: Output | None) -> Output:
+    """What a display shows, for JSON: bytes as base64. A live widget goes with it until all is over."""
+    plain = {mime: base64.b64encode(v).decode() if isinstance(v, bytes) else v for mime, v in data.items()}
+    return {"data": plain, "metadata": metadata or {}, "widget": live_widget(plain)}
+
+
+def _final(output: Output) -> Output:
+    """An output as it is in the end, for JSON; of a widget that was closed, the data are None."""
+    if output["output_type"] == "stream":
+        return {**output, "text": "".join(output["text"])}
+    kept = {name: item for name, item in output.items() if name != "widget"}
+    return {**kept, "data": without_view(output["data"], output["widget"])} if "data" in output else kept

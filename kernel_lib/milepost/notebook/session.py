@@ -402,9 +402,14 @@ class Session:
         facts = self._facts.get(event.task)
         if facts is not None and event.kind is EventKind.TASK_START:
             facts.state, facts.started, facts.result = TaskState.RUNNING, time.time(), None
-        if facts is not None and event.result is not None and self._parts.stage(event.task) is not None:
+        if facts is not None and event.result is not None and self._asked(facts):
             self.settled(facts, event.result)
         self.changed()
+
+    def _asked(self, facts: Facts) -> bool:
+        """Whether code may ask for a task's result at once: parts of maps, and functions, also those others need."""
+        here = facts.definition.function is not None and not facts.in_background
+        return here or self._parts.stage(facts.definition.name) is not None
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop what is saved of tasks, and the session's memory of them; values in the namespace stay."""

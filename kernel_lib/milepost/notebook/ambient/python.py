@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import decimal
 import locale
-import logging
 import os
 import re
 import sys
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from milepost.notebook.ambient.aspect import Aspect, Change, ListAspect, State
+from milepost.notebook.ambient.logs import LogHandlers, LogLevels
+from milepost.notebook.ambient.warned import Warned
 
 Home = Callable[[], Path]
 """The folder of the notebook."""
@@ -266,93 +267,6 @@ def _fields(context: decimal.Context) -> dict[str, Any]:
 _FIELDS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
 
 
-class LogLevels(Aspect):
-    """Levels of loggers. As an input only the root's counts: libraries set those of their own when they are loaded."""
-
-    name = "log level of"
-    module = "logging"
-    shows = True
-
-    def read(self) -> State:
-        """The levels that somebody set."""
-        named = list(logging.root.manager.loggerDict.items())
-        found = {name: item.level for name, item in named if isinstance(item, logging.Logger) and item.level}
-        if logging.root.level != logging.WARNING:
-            found["root"] = logging.root.level
-        if logging.root.manager.disable:
-            found[_DISABLED] = logging.root.manager.disable
-        return found
-
-    def counted(self, state: State) -> State:
-        """Those of all loggers."""
-        return {name: level for name, level in state.items() if name in ("root", _DISABLED)}
-
-    def default(self, entry: str) -> Any:
-        """Python's."""
-        return logging.WARNING if entry == "root" else logging.NOTSET
-
-    def write(self, values: State, unset: Sequence[str]) -> None:
-        """Set the levels."""
-        for name in (*values, *unset):
-            level = values.get(name, self.default(name))
-            if name == _DISABLED:
-                logging.disable(level)
-            else:
-                logging.getLogger(None if name == "root" else name).setLevel(level)
-
-
-_DISABLED = "all, disabled"
-
-
-class LogHandlers(ListAspect):
-    """The handlers of the root logger, such as `logging.basicConfig` makes."""
-
-    name = "log handlers"
-    module = "logging"
-
-    def items(self) -> Sequence[Any]:
-        """What says how to make each again; a handler itself where nothing does."""
-        return [_described(handler) for handler in logging.root.handlers]
-
-    def write(self, values: State, unset: Sequence[str]) -> None:
-        """Add and remove handlers; others stay the objects they are."""
-        root = logging.root
-        for handler in [h for h in root.handlers if _described(h) in values["gone"]]:
-            root.removeHandler(handler)
-        known = self.items()
-        for item in (*values["front"], *values["back"]):
-            if item not in known:
-                root.addHandler(_made(*item))
-
-
-def _described(handler: logging.Handler) -> Any:
-    formatter = handler.formatter
-    if type(formatter) not in (logging.Formatter, type(None)):
-        return handler
-    how = (handler.level, getattr(formatter, "_fmt", None), getattr(formatter, "datefmt", None))
-    if type(handler) is logging.FileHandler:
-        return ("file", handler.baseFilename, *how)
-    stream = _bare(getattr(handler, "stream", None)) if type(handler) is logging.StreamHandler else None
-    for name in ("stdout", "stderr"):
-        if stream is not None and stream is _bare(getattr(sys, name)):
-            return (name, "", *how)
-    return handler
-
-
-def _bare(stream: Any) -> Any:
-    """A stream without what records it for a task."""
-    return getattr(stream, "milepost_stream", stream)
-
-
-def _made(kind: str, path: str, level: int, style: str | None, date: str | None) -> logging.Handler:
-    stream = _bare(getattr(sys, kind, None))
-    handler = logging.FileHandler(path, mode="a") if kind == "file" else logging.StreamHandler(stream)
-    handler.setLevel(level)
-    if style is not None:
-        handler.setFormatter(logging.Formatter(style, date))
-    return handler
-
-
 def python_aspects(home: Home) -> Iterator[Aspect]:
     """All of this file."""
     yield WorkingFolder(home)
@@ -362,6 +276,7 @@ def python_aspects(home: Home) -> Iterator[Aspect]:
     yield SinceStart("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
     yield SinceStart("the locale", lambda: locale.setlocale(locale.LC_ALL), _set_locale)
     yield WarningFilters()
+    yield Warned()
     yield DecimalContext()
     yield LogLevels()
     yield LogHandlers()
