@@ -13,7 +13,7 @@ from milepost.notebook.capture import play, recording
 from milepost.notebook.definition import RETURN
 from milepost.notebook.facts import Facts
 from milepost.notebook.namespace import Namespace
-from milepost.notebook.random_state import UNSEEDED, read_states, restore_states, state_digests
+from milepost.notebook.random_state import UNSEEDED, Seeds, read_states, restore_states, state_digests
 from milepost.notebook.remote import Results, argument
 from milepost.notebook.send import Answer, Errand, Sender
 from milepost.notebook.stamp import stamp
@@ -27,7 +27,7 @@ class Desk(Protocol):
     shell: Any
     namespace: Namespace
     arguments: Arguments
-    seeded: bool
+    seeds: Seeds
 
     @property
     def processes(self) -> Executor: ...
@@ -47,7 +47,7 @@ class Away:
         self._desk = desk
         self._facts = facts
         self._given = desk.arguments.values(facts.definition)
-        self._states = read_states() if desk.seeded else {}
+        self._states = read_states() if desk.seeds.mentioned else {}
         self.random: tuple[dict[str, str], dict[str, Any]] = {}, {}
         """The generators that it drew from: the digests of where they were, and where they are."""
 
@@ -76,7 +76,7 @@ class Away:
             needed=frozenset(inputs),
             function=plain,
             arguments=self._given,
-            states=self._states if self._desk.seeded else None,
+            states=self._states if self._desk.seeds.mentioned else None,
             results=self._desk.results_for(definition.code, inputs.values()),
         )
 
@@ -88,9 +88,9 @@ class Away:
             data.pop(name, None)
         changed = {own[name]: answer.values[name] for name in reply.changed if name in own}
         self._facts.changed = tuple(name for name, value in changed.items() if not self._replaced(name, value))
-        found = state_digests(self._states) if self._desk.seeded else dict.fromkeys(reply.states, UNSEEDED)
+        found = state_digests(self._states) if self._desk.seeds.mentioned else dict.fromkeys(reply.states, UNSEEDED)
         self.random = {name: found[name] for name in reply.states}, dict(reply.states)
-        if self._desk.seeded:
+        if self._desk.seeds.mentioned:
             restore_states(reply.states)
         for name, reason in reply.lost.items():
             stamp(self._desk.shell, f"{name!r} stayed in the worker process: {reason}", symbol="⚠", warning=True)

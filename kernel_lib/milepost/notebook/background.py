@@ -27,7 +27,7 @@ from milepost.notebook.log import Log
 from milepost.notebook.namespace import SHELL_NAMES, Namespace, mutable
 from milepost.notebook.private import Private
 from milepost.notebook.publication import Publication
-from milepost.notebook.random_state import drawn, read_states, state_digests
+from milepost.notebook.random_state import Seeds, drawn, read_states, state_digests
 from milepost.notebook.stage import Left, Plan, Restored
 from milepost.notebook.stamp import Note
 from milepost.notebook.steps import run_steps
@@ -43,7 +43,7 @@ class Desk(Protocol):
     namespace: Namespace
     ledger: Ledger
     activities: Activities
-    seeded: bool
+    seeds: Seeds
     ambient: Ambient
 
     @property
@@ -250,10 +250,10 @@ class Background:
 
     def _drawn(self, plan: Plan) -> tuple[dict[str, str], dict[str, Any]]:
         """Random generators that moved; whether the body or another moved them only tells who ran alone."""
-        before, after = drawn(self._digests, seeded=self._desk.seeded)
+        before, after = drawn(self._digests, self._desk.seeds)
         if not before or self._activity is None or not self._activity.met:
             return before, after
-        if self._desk.seeded:
+        if self._desk.seeds.mentioned:
             plan.resolution.blockers[RANDOM] = "other cells, which ran at the same time, may have drawn from them too"
         return before, {}
 

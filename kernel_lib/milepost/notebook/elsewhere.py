@@ -59,7 +59,7 @@ class Elsewhere(Background):
 
     def _errand(self) -> Errand:
         definition = self.facts.definition
-        self._states = read_states() if self._desk.seeded else None
+        self._states = read_states() if self._desk.seeds.mentioned else None
         return Errand(
             task=definition.name,
             inputs=self.inputs,

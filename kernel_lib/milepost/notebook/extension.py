@@ -67,6 +67,7 @@ class Extension:
         session.troubles.tell()
         self._rejection.withdraw()
         self._display.before_cell()
+        session.seeds.before_cell()
         cell = self._plain(info)
         if cell is None:
             return
@@ -106,8 +107,8 @@ class Extension:
         self._display.after_cell()
         info = result.info
         cell = self._plain(info, known=True) if info is not None and info.raw_cell else None
-        if info is not None and info.raw_cell:
-            session.seeded = session.seeded or mentions_seed(info.raw_cell) or self._module_seeds()
+        if info is not None and info.raw_cell and (mentions_seed(info.raw_cell) or self._module_seeds()):
+            session.seeds.mention()
         activity = self._running.pop() if cell is not None and self._running else None
         if cell is not None and activity is not None:
             session.activities.end(activity)

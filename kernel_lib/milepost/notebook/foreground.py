@@ -19,8 +19,9 @@ from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Before, state_of
-from milepost.notebook.random_state import drawn, read_states, restore_states, state_digests
+from milepost.notebook.random_state import drawn, mentions_seed, read_states, restore_states, state_digests
 from milepost.notebook.recorder import Recorder
+from milepost.notebook.seeding import Seeding
 from milepost.notebook.stage import Left, Plan, Restored
 from milepost.notebook.stamp import stamp
 from milepost.ports import ExecutionStrategy, TaskCall
@@ -88,14 +89,16 @@ class Foreground:
         with desk.activities.running(self._roots(plan)) as activity:
             before, digests, found = desk.namespace.fix(), state_digests(read_states()), desk.ambient.read()
             call.signal.raise_if_cancelled()  # looking things up may have taken long
-            elsewhere = Away(desk, plan.facts) if runs_away(plan.facts) else None
-            with recording(desk.shell) as recorder:
+            elsewhere, seeding = Away(desk, plan.facts) if runs_away(plan.facts) else None, Seeding()
+            with recording(desk.shell) as recorder, seeding.watching(desk.namespace.data):
                 result = elsewhere.execute(inner, call) if elsewhere else inner.execute(call)
             if result.ok:
                 left = self._left(plan, result, before, recorder, activity)
                 if elsewhere is None:
                     left = with_state(desk.ambient, found, plan, left)
-                random_before, random_after = elsewhere.random if elsewhere else drawn(digests, seeded=desk.seeded)
+                seeds = desk.seeds.mentioned or mentions_seed(plan.definition.code)
+                here = drawn(digests, desk.seeds, seeding.noted, loads=seeds)
+                random_before, random_after = elsewhere.random if elsewhere else here
                 return result, replace(left, random_before=random_before, random_after=random_after)
         names = desk.namespace.changes(before).bound
         desk.ledger.bound(names, plan.definition.code, plan.definition.reads)

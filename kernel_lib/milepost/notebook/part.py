@@ -26,7 +26,7 @@ from milepost.notebook.definition import RETURN
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.namespace import mutable, state_of
-from milepost.notebook.random_state import UNSEEDED, drawn, read_states, restore_states, state_digests
+from milepost.notebook.random_state import UNSEEDED, Seeds, drawn, read_states, restore_states, state_digests
 from milepost.notebook.remote import Results
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.send import Errand, Sender
@@ -41,7 +41,7 @@ class Desk(common.Desk, Protocol):
     """What a part needs of the session."""
 
     shell: Any
-    seeded: bool
+    seeds: Seeds
     ambient: Ambient
 
     @property
@@ -175,10 +175,10 @@ class Part:
         elif shared := self._shared.changed(self._desk.namespace):
             names = ", ".join(map(repr, shared))
             obstacle = f"{names} changed meanwhile, which all parts of the map share; have it return new values only"
-        found, states = drawn(digests, seeded=self._desk.seeded)
+        found, states = drawn(digests, self._desk.seeds)
         if found and not self._alone:
             states = {}  # which part drew what, nobody can tell
-            if self._desk.seeded:
+            if self._desk.seeds.mentioned:
                 plan.resolution.blockers[RANDOM] = "other parts of the map, which ran meanwhile, may have drawn too"
         return replace(left, obstacle=obstacle, random_before=found, random_after=states)
 

@@ -1,8 +1,9 @@
 """The global random generators: `random`, NumPy's and torch's, when they are loaded.
 
 A task that draws from a generator depends on the state it found it in, and leaves it in another. An unseeded
-generator starts differently in every kernel, so its first state says nothing; from the first mention of a seed in
-any cell on, states count.
+generator starts differently in every kernel, so its first state says nothing: states count from the first mention of
+a seed in any cell on, where they are not what they were before it. A task that seeds a generator before it draws does
+not depend on what it found.
 """
 
 from __future__ import annotations
@@ -44,18 +45,46 @@ def state_digests(states: Mapping[str, Any]) -> dict[str, str]:
     return {name: digest(state).hex for name, state in states.items()}
 
 
-def drawn(before: Mapping[str, str], *, seeded: bool) -> tuple[dict[str, str], dict[str, Any]]:
-    """The generators that moved since these digests were taken: where they were (if that says anything), and are."""
-    states = read_states()
-    moved = [name for name, after in state_digests(states).items() if before.get(name, after) != after]
-    return {name: before[name] if seeded else UNSEEDED for name in moved}, {name: states[name] for name in moved}
+class Seeds:
+    """Whether somebody seeded the generators of this process."""
+
+    def __init__(self) -> None:
+        self.mentioned = False
+        self._unseeded: Mapping[str, str] = {}
+
+    def before_cell(self) -> None:
+        """Until a seed is mentioned, states say nothing, nor do these later."""
+        if not self.mentioned:
+            self._unseeded = state_digests(read_states())
+
+    def mention(self) -> None:
+        """A cell that ran, or a module of the project, seems to seed."""
+        self.mentioned = True
+
+    def told(self, library: str, state: str | None) -> str | None:
+        """What the digest of a state says."""
+        return state if self.mentioned and self._unseeded.get(library) != state else UNSEEDED
 
 
-def random_mismatch(record: Record, digests: Mapping[str, str], seeded: bool) -> str:
+def drawn(
+    before: Mapping[str, str], seeds: Seeds, noted: Mapping[str, str] | None = None, *, loads: bool = False
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """The generators that moved since these digests were taken: where they were (if that matters), and are.
+
+    `noted` has where those were that the body seeded, just before; `loads` says that generators count which the body
+    loaded.
+    """
+    states, noted = read_states(), noted or {}
+    after = state_digests(states)
+    moved = [name for name in after if before.get(name, "" if loads else after[name]) != after[name]]
+    matters = [name for name in moved if name in before and noted.get(name) != before[name]]
+    return {name: str(seeds.told(name, before[name])) for name in matters}, {name: states[name] for name in moved}
+
+
+def random_mismatch(record: Record, digests: Mapping[str, str], seeds: Seeds) -> str:
     """Which generator is not where the task found it when it was saved, in words; "" when all are."""
     for library, found in record.extra.get("random", {}).items():
-        now = digests.get(library) if seeded else UNSEEDED
-        if now != found:
+        if seeds.told(library, digests.get(library)) != found:
             return f"the random generator of {library!r} is in another state than when it was saved"
     return ""
 

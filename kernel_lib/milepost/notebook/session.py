@@ -44,6 +44,7 @@ from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer
 from milepost.notebook.provider import Provider
+from milepost.notebook.random_state import Seeds
 from milepost.notebook.registration import Registration
 from milepost.notebook.remote import Results
 from milepost.notebook.stage import Stage
@@ -61,7 +62,7 @@ class Session:
         self.shell = shell
         self.namespace = Namespace(shell)
         self.ledger = Ledger()
-        self.seeded = False
+        self.seeds = Seeds()
         self.ambient = Ambient(shell, lambda: self._home)
         self.observer = Observer(
             self.namespace.data,

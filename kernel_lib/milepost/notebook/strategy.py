@@ -23,7 +23,7 @@ from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.observed.observer import Observer, told
-from milepost.notebook.random_state import random_mismatch, read_states, state_digests
+from milepost.notebook.random_state import Seeds, random_mismatch, read_states, state_digests
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan, Restored, Stage
@@ -38,7 +38,7 @@ class Desk(Protocol):
 
     arguments: Arguments
     troubles: Troubles
-    seeded: bool
+    seeds: Seeds
     ambient: Ambient
     observer: Observer
 
@@ -126,7 +126,7 @@ class CheckpointStrategy:
             if record.key != key or record.extra.get("blocked"):
                 continue
             untrusted = untrusted or not record.trusted
-            mismatch = random_mismatch(record, digests, self._desk.seeded) or self._desk.ambient.mismatch(record, found)
+            mismatch = random_mismatch(record, digests, self._desk.seeds) or self._desk.ambient.mismatch(record, found)
             mismatch = mismatch or told(self._desk.observer.differences(record.observed, again=again, now=now))
             drawn = drawn or mismatch
             if record.trusted and not mismatch:
