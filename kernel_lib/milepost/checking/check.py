@@ -184,8 +184,9 @@ class Check:
 
         The first of them in the folder as it has become: what a cell finds there when it runs again is no restore.
         """
-        fresh = [partial(self._fresh, f"{words} plain run") for words in ("third", "fourth", "fifth")]
-        for make in fresh if self.source.prepared else [self._used, *fresh]:
+        more: list[Callable[[], Run]] = [] if self.source.prepared else [self._used]
+        more += [partial(self._fresh, f"{words} plain run") for words in ("third", "fourth", "fifth")]
+        for make in more:
             if not (self.verdict.wrong or self.verdict.changed):
                 return
             self.others.append(make())

@@ -61,13 +61,13 @@ class Namespace:
             return False
         return name not in self._hidden or self._hidden[name] is not self.data.get(name)
 
-    def digest(self, name: str) -> Digest:
+    def digest(self, name: str, *, walked: bool = False) -> Digest:
         """The content digest of what a name is bound to."""
         value, looked = self.data[name], self._looked
         if looked is not None and name in looked and looked[name][0] == id(value):
             return looked[name][1]
         try:
-            found = digest(value, self.home)
+            found = digest(value, self.home, walked=walked or looked is not None)
         except RuntimeError as error:  # another thread changes it right now
             found = Digest("", opaque=f"it changes while it is read ({error})", consumable=True)
         if looked is not None:

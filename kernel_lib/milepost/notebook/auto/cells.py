@@ -189,7 +189,7 @@ class AutoCells:
                 if restored is not None:
                     ended = restored
                     return False
-                failed = await (self._follow(stage, plan, body, signal, result) if plan is not None else body())
+                failed = await (self._follow(stage, plan, body, signal) if plan is not None else body())
                 ended = _result(result) if failed else TaskResult(TaskStatus.SUCCESS)
                 return failed
             finally:
@@ -228,7 +228,7 @@ class AutoCells:
             signal.wait(PAUSE)
             signal.raise_if_cancelled()
 
-    async def _follow(self, stage: AutoStage, plan: Plan, body: Body, signal: CancelSignal, result: Any) -> Any:
+    async def _follow(self, stage: AutoStage, plan: Plan, body: Body, signal: CancelSignal) -> Any:
         """Run the cell, and save what it left where that is worth it; what IPython says of it."""
 
         async def stoppable_body() -> Any:
@@ -239,13 +239,13 @@ class AutoCells:
             ran = await stage.follow(plan, stoppable_body)
         plan.facts.seconds, plan.facts.record, plan.facts.outputs, plan.facts.unsaved = ran.seconds, None, (), ""
         try:
-            self._conclude(stage, plan, watch, ran, result.result)
+            self._conclude(stage, plan, watch, ran)
         except Exception as error:
             self._give_up(stage, error)
         return ran.failed
 
-    def _conclude(self, stage: AutoStage, plan: Plan, watch: Watch, ran: Ran, shown: Any) -> None:
-        left = stage.left_after(plan, ran, shown)
+    def _conclude(self, stage: AutoStage, plan: Plan, watch: Watch, ran: Ran) -> None:
+        left = stage.left_after(plan, ran)
         if left is not None:
             self._save(stage, plan, self._desk.observer.complete(watch, plan, left), ran.seconds)
         elif not ran.failed:

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from milepost.model.record import RETURN, Input, Record
+from milepost.model.record import Record
 from milepost.notebook.activity import Activity
 from milepost.notebook.ambient.ambient import Snapshot, with_state
 from milepost.notebook.auto.memo import Memo, differing
 from milepost.notebook.auto.reach import reach_of, union
-from milepost.notebook.auto.sharing import hang_together, sharing, untied
+from milepost.notebook.auto.sharing import hang_together, untied
 from milepost.notebook.body import show_figures
 from milepost.notebook.capture import recording
 from milepost.notebook.definition import Definition
@@ -41,9 +41,6 @@ HELD = 1_000
 
 CHEAPLY = "it is cheap, and just runs again"
 """Why such a cell is not saved."""
-
-_PICTURES = frozenset({"matplotlib", "seaborn", "plotly", "bokeh", "altair", "IPython", "ipywidgets"})
-"""Packages whose values are shown and hardly ever asked for by `_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,6 @@ class AutoStage(Foreground):
             if tied:
                 found = strategy.resolution(self.resolver, _reading(definition, tied))
                 reads = self._variables(found)
-            self._note_sharing(found, reads)
             states = {name: namespace.state(name) for name in dict.fromkeys((*reads, *others))}
             identities = _identities(namespace.data)
         self._looks = Looks(frozenset(reads), states, identities, self._held(reads))
@@ -109,14 +105,6 @@ class AutoStage(Foreground):
     def _tied(self, one: str, two: str) -> bool:
         """Whether two variables have objects or memory in common."""
         return hang_together(self._memo.entry(one).reach, self._memo.entry(two).reach)
-
-    def _note_sharing(self, found: Resolution, reads: list[str]) -> None:
-        """How inputs hang together is an input, too."""
-        namespace = self._desk.namespace
-        reaches = {name: self._memo.entry(name).reach for name in reads}
-        if together := sharing({name: namespace.data[name] for name in reads}, reaches, namespace.home):
-            label = "objects that inputs share"
-            found.inputs[label] = Input(name=label, kind="sharing", digest=together)
 
     def _held(self, reads: list[str]) -> dict[str, Callable[[], Any]]:
         """The objects of inputs whose names the cell binds anew: others may hold them, too."""
@@ -137,8 +125,8 @@ class AutoStage(Foreground):
                     show_figures()
             return Ran(failed, time.perf_counter() - began, random, seeding, ambient, activity, recorder)
 
-    def left_after(self, plan: Plan, ran: Ran, shown: Any) -> Left | None:
-        """What a cell left, if that shall be saved; `shown` is the value of its last expression."""
+    def left_after(self, plan: Plan, ran: Ran) -> Left | None:
+        """What a cell left, if that shall be saved."""
         bound = self._bound()
         self._memo.touched((*self._looks.states, *bound))
         seeds = self._desk.seeds.mentioned or mentions_seed(plan.definition.code)
@@ -147,8 +135,7 @@ class AutoStage(Foreground):
             self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
             return None
         left = with_state(self._desk.ambient, ran.ambient, plan, self._left_by(bound, ran))
-        values = {**left.values, **_last(shown, left)}
-        return replace(left, values=values, random_before=found, random_after=states)
+        return replace(left, random_before=found, random_after=states)
 
     def _bound(self) -> list[str]:
         """The names that are bound to something else than before, or may be."""
@@ -169,6 +156,7 @@ class AutoStage(Foreground):
             mutated=mutated,
             deleted=tuple(name for name in looks.identities if name not in namespace.data and namespace.is_user(name)),
             display=ran.recorder.to_bytes(),
+            kept=tuple(ran.recorder.values),
             obstacle=unsure or torn or self._astray(mutated, ran.seconds),
             shared=self._kept(bound),
         )
@@ -194,10 +182,8 @@ class AutoStage(Foreground):
         """As for a task; and `_` and `Out` are what they would be."""
         self._memo.touched((*self._looks.states, *(output.name for output in record.outputs)))
         super().give_back(plan, record, restored)
-        if RETURN in restored.values:
-            hook = self._desk.shell.displayhook
-            hook.update_user_ns(restored.values[RETURN])
-            hook.fill_exec_result(restored.values[RETURN])
+        if restored.kept:
+            self._desk.shell.displayhook.fill_exec_result(restored.kept[-1])
 
 
 def _identities(data: Mapping[str, Any]) -> dict[str, int]:
@@ -217,18 +203,3 @@ def _reference(value: Any) -> Callable[[], Any]:
     except TypeError:
         kept = value if len(reach_of(value).parts) <= HELD else None
         return lambda: kept
-
-
-def _last(value: Any, left: Left) -> dict[str, Any]:
-    """The value that was shown, as far as it is worth keeping."""
-    package = type(value).__module__.partition(".")[0]
-    return {} if value is None or package in _PICTURES or _pictures(value) else {RETURN: value}
-
-
-def _pictures(value: Any) -> bool:
-    parts = value if isinstance(value, list | tuple) else getattr(value, "flat", ()) if _of_objects(value) else ()
-    return any(type(part).__module__.partition(".")[0] in _PICTURES for part in parts)
-
-
-def _of_objects(value: Any) -> bool:
-    return bool(getattr(getattr(value, "dtype", None), "hasobject", False))
