@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import KernelManager
+from tests.notebook.nursery import Nursed
 
 TIMEOUT = 120
 
@@ -71,6 +72,9 @@ class Kernel:
         session = {"JPY_SESSION_NAME": str(folder / notebook)} if notebook else {}
         environment = {**os.environ, **session, **env}
         environment.pop("JPY_SESSION_NAME", None) if not notebook else None
+        self.manager.provisioner = Nursed(
+            kernel_id=folder.name, kernel_spec=self.manager.kernel_spec, parent=self.manager
+        )
         self.manager.start_kernel(cwd=str(folder), env=environment)
         self.client = self.manager.client()
         self.client.start_channels()
