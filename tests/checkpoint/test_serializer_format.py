@@ -19,10 +19,12 @@ from .serializing import Kernel
 REBUILD = """
 dict_view(owner, kind)
 environment()
+fill_cached(cached, found)
 fill_cell(cell, content)
 finish(target, state)
 finish_attributes(target, attributes)
 finish_class(target, state)
+finish_container(target, state)
 finish_exception(error, state)
 finish_function(function, state)
 live_class(name, fingerprint, build, args)

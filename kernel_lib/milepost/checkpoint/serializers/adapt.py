@@ -18,6 +18,7 @@ from typing import Any
 
 from milepost.checkpoint.serializers import columns, rebuild
 from milepost.checkpoint.serializers.arrays import reduce_array
+from milepost.checkpoint.serializers.caches import entries
 from milepost.checkpoint.serializers.frames import reduce_frame, reduce_manager, reduce_owner
 from milepost.checkpoint.serializers.refuse import (
     RefusedError,
@@ -53,6 +54,10 @@ def reducer_for(first: Any) -> Reducer | None:
         if issubclass(kind, family):
             return reduce
     refuse_unbuildable(first)
+    if _may_drop(kind):
+        return _without_loss
+    if _fills_itself(kind):
+        return _container
     return None if _never_by_name(kind) else _named
 
 
@@ -65,6 +70,32 @@ def _never_by_name(kind: Any) -> bool:
 def _library_families() -> list[tuple[type, Reducer]]:
     found = [(library_class(module, name), reduce) for module, name, reduce in _LIBRARIES]
     return [(family, reduce) for family, reduce in found if family is not None]
+
+
+def _may_drop(kind: type) -> bool:
+    """Whether a class of the notebook says itself what of its instances is saved, and not how they are built again."""
+    owner = next((base for base in kind.__mro__ if "__getstate__" in vars(base)), object)
+    return owner.__module__ == "__main__" and not hasattr(kind, "__setstate__")
+
+
+def _fills_itself(kind: Any) -> bool:
+    """Whether a kind of list or dict does more than to keep its items: pickle gives it these before its state."""
+    plain = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__
+    ways = ("append", "extend") if issubclass(kind, list) else ("__setitem__",) if issubclass(kind, dict) else ()
+    return plain and any(isinstance(getattr(kind, name), types.FunctionType) for name in ways)
+
+
+def _container(value: Any) -> Any:
+    build, arguments, state = value.__reduce_ex__(5)[:3]
+    items = list(list.__iter__(value)) if isinstance(value, list) else list(dict.items(value))
+    return build, arguments, (state, items), None, None, rebuild.finish_container
+
+
+def _without_loss(value: Any) -> Any:
+    reduced = value.__reduce_ex__(5)
+    state = reduced[2] if isinstance(reduced, tuple) and len(reduced) > 2 else None
+    left_out = [name for name in getattr(value, "__dict__", {}) if isinstance(state, dict) and name not in state]
+    return _refuse(f"__getstate__ of its class leaves out {left_out[0]!r}", value) if left_out else reduced
 
 
 def _refuse(reason: str, value: Any) -> Any:
@@ -92,7 +123,8 @@ def _dict_view(value: Any) -> Any:
 def _cached(value: Any) -> Any:
     if not hasattr(value, "__wrapped__") or value.__module__ != "__main__":
         return NotImplemented
-    return rebuild.make_cached, (value.__wrapped__, value.cache_parameters())
+    kept = entries(value) if isinstance(value.__wrapped__, types.FunctionType) else []
+    return rebuild.make_cached, (value.__wrapped__, value.cache_parameters()), kept, None, None, rebuild.fill_cached
 
 
 def _new_type(value: Any) -> Any:

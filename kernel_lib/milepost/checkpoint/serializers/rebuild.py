@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from milepost.checkpoint.serializers import links
+from milepost.checkpoint.serializers.caches import fill
 from milepost.model.errors import SerializationError
 
 
@@ -163,6 +164,11 @@ def make_cached(function: Any, parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
+def fill_cached(cached: Any, found: list[Any]) -> None:
+    """Give it the entries of its cache."""
+    fill(cached, found)
+
+
 def make_cached_property(function: Any) -> Any:
     """A cached property, which `finish_attributes` completes."""
     return functools.cached_property(function)
@@ -172,6 +178,18 @@ def finish_attributes(target: Any, attributes: dict[str, Any]) -> None:
     """Give a value its attributes."""
     for name, value in attributes.items():
         setattr(target, name, value)
+
+
+def finish_container(target: Any, state: tuple[Any, list[Any]]) -> None:
+    """Give a kind of list or dict its attributes, then its items, by no method of its own."""
+    attributes, items = state
+    if hasattr(target, "__setstate__") and attributes is not None:
+        target.__setstate__(attributes)
+    elif attributes is not None:
+        own, slots = attributes if isinstance(attributes, tuple) else (attributes, None)
+        target.__dict__.update(own or {})
+        finish_attributes(target, slots or {})
+    list.extend(target, items) if isinstance(target, list) else dict.update(target, items)
 
 
 def make_named(kind: Any, *args: Any) -> Any:
