@@ -22,13 +22,14 @@ from milepost.analysis.code import digest_text
 from milepost.engine.runner import TaskRunner
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import MilepostError, TaskCancelled
+from milepost.model.record import Input
 from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.notebook import foreground
-from milepost.notebook.auto import kinds
+from milepost.notebook.auto import kinds, libraries
 from milepost.notebook.auto.memo import Memo
 from milepost.notebook.auto.naming import Naming, task_name
-from milepost.notebook.auto.stage import CHEAPLY, AutoStage, Body, Ran
+from milepost.notebook.auto.stage import CHEAP, CHEAPLY, AutoStage, Body, Ran
 from milepost.notebook.auto.stop import stoppable
 from milepost.notebook.body import ends_quietly, with_message_only
 from milepost.notebook.definition import Definition, read_code
@@ -36,6 +37,7 @@ from milepost.notebook.facts import Facts
 from milepost.notebook.observed.observer import Observer
 from milepost.notebook.observed.watch import Watch
 from milepost.notebook.options import CellOptions
+from milepost.notebook.random_state import UNSEEDED
 from milepost.notebook.stage import Left, Plan
 from milepost.notebook.strategy import CheckpointStrategy
 from milepost.widget.words import duration
@@ -127,6 +129,8 @@ class AutoCells:
         quiet = ends_quietly(self._desk.shell, info.raw_cell)
         cell_id = self._naming.cell_id(self._sent_id(info), info.raw_cell)
         name = task_name(cell_id, code)
+        namespace = self._desk.namespace
+        trees = libraries.trees_of(tree, (*names.reads, *names.maybe), namespace)
         return Definition(
             name=name,
             code=code,
@@ -137,7 +141,9 @@ class AutoCells:
             source=info.raw_cell,
             cell_id=cell_id,
             automatic=True,
-            each_time=kinds.runs_each_time(tree),
+            each_time=next(filter(None, map(kinds.runs_each_time, trees)), "")
+            or libraries.settings(trees, namespace.data),
+            differs=libraries.differs(trees),
         )
 
     def _sent_id(self, info: Any) -> str:
@@ -216,7 +222,9 @@ class AutoCells:
     def _facts(self, definition: Definition) -> Facts:
         table = self._desk.fact_table()
         facts = table.setdefault(definition.name, Facts(definition))
-        facts.definition = definition
+        again = facts.result is not None and _comes_to_something_else(facts, definition)
+        options = replace(definition.options, force=again)
+        facts.definition = replace(definition, options=options)
         return facts
 
     def _hold(self, facts: Facts, signal: CancelSignal) -> None:
@@ -252,12 +260,27 @@ class AutoCells:
             plan.facts.unsaved = CHEAPLY
 
     def _save(self, stage: AutoStage, plan: Plan, left: Left, seconds: float) -> None:
-        untracked = [item.text for item in left.observed if item.kind == "untracked"]
-        reasons = [left.obstacle, plan.definition.each_time, *untracked, *_blockers(plan)]
+        untracked = [item.text for item in left.observed if item.kind == "untracked" and not _of_packages(item, plan)]
+        reasons = [plan.definition.each_time, *untracked, left.obstacle, *_blockers(plan)]
         reason = next(filter(None, reasons), "")
         self._desk.strategy.save(stage, plan, replace(left, obstacle=reason), seconds)
-        if plan.facts.record is not None:
+        if plan.facts.record is not None and seconds >= CHEAP:
             stage.note(f"saved: {duration(seconds)} of work", symbol="✓")
+
+
+def _comes_to_something_else(facts: Facts, definition: Definition) -> bool:
+    """Whether a cell that is run a second time is run for that: it draws lots, asks the clock, or adds to a file."""
+    record = facts.record
+    if record is None:
+        return definition.differs
+    drew = UNSEEDED in record.extra.get("random", {}).values()
+    return definition.differs or drew or any(item.kind == "appended" for item in record.observed)
+
+
+def _of_packages(item: Input, plan: Plan) -> bool:
+    """Whether worker processes, as joblib has them, ran nothing of the user's own, which might have read files."""
+    own = any(known.kind in ("function", "class", "module") for known in plan.resolution.inputs.values())
+    return item.name == "processes" and not own and not plan.definition.defines
 
 
 def _blockers(plan: Plan) -> list[str]:

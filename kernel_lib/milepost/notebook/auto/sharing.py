@@ -38,7 +38,9 @@ def hang_together(one: Reach, two: Reach) -> bool:
 
 def _words(one: str, two: str, places: Mapping[str, Mapping[int, int]], reaches: Mapping[str, Reach]) -> Iterator[str]:
     for part in reaches[one].joint & reaches[two].joint:
-        yield f"{one} {places[one].get(part)} = {two} {places[two].get(part)}"
+        here, there = places[one].get(part), places[two].get(part)
+        if part < 0 or here is not None or there is not None:  # else it is no content, as the dict of an object is not
+            yield f"{one} {here} = {two} {there}"
     for shift in _shifts(reaches[one], reaches[two]):
         yield f"{one} + {shift} = {two}"
 

@@ -78,6 +78,12 @@ class AutoStage(Foreground):
         super().__init__(desk, facts)
         self._memo = memo
         self._looks = Looks(frozenset(), {}, {}, {})
+        self._cheap = False
+
+    def note(self, text: str, *, symbol: str = "↺", warning: bool = False) -> None:
+        """A stamp in the cell; of a cheap one that just ran there is nothing to say."""
+        if not self._cheap:
+            super().note(text, symbol=symbol, warning=warning)
 
     # before
 
@@ -141,7 +147,8 @@ class AutoStage(Foreground):
         self._memo.touched((*self._looks.states, *bound))
         found, states = drawn(ran.random, seeded=self._desk.seeded)
         drew = any(name in ran.random for name in found) and UNSEEDED in found.values()
-        if ran.failed or (ran.seconds < CHEAP and not drew):
+        self._cheap = ran.seconds < CHEAP
+        if ran.failed or (self._cheap and not (drew or plan.definition.differs)):
             self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
             return None
         left = with_state(self._desk.ambient, ran.ambient, plan, self._left_by(bound, ran))
