@@ -107,6 +107,28 @@ def test_without_ids_and_without_a_file_cells_are_known_by_their_code(start: Sta
     assert restored([second.run_ok(cell) for cell in cells]) == [1, 2]
 
 
+def test_a_timed_cell_comes_back(start: Start) -> None:
+    cells = [SLOW, "%%time\nx = slow(3)\nx", "%%time\ny = x + 1"]
+    first = on(start)
+    before = run(first, cells)
+    second, after = again(start, first, cells)
+    assert restored(after) == [1]
+    assert after[1].shown[0] == before[1].shown[0]
+    assert second.value("[x, y, _oh[4]]") == [3, 4, 3]
+
+
+def test_cells_are_named_by_what_they_say(start: Start) -> None:
+    kernel = on(start)
+    run(
+        kernel,
+        [SLOW, "# first\nimport math\nx = slow(1)", "!echo one", "x  =  slow(1)", "%%task total\ntotal = slow(x)"],
+    )
+    assert list(kernel.status()) == ["x = slow(1)", "!echo one", "x  =  slow(1)", "total"]
+    assert "x  =  slow(1): success" in kernel.run_ok("%tasks why 'x  =  slow(1)'").stdout
+    assert "!echo one: success" in kernel.run_ok("%tasks why 5").stdout
+    assert kernel.run("%tasks why nothing").ename == "UsageError"
+
+
 def test_an_unseeded_draw_comes_back(start: Start) -> None:
     cells = [SLOW, "import random", "x = random.random()", "y = slow(x)", "z = random.random()"]
     first = on(start)

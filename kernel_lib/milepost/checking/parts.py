@@ -32,9 +32,12 @@ def kind_of(value: object) -> str:
 
 def parts(value: object, home: Mapping[str, Any], depth: int = _DEEPEST) -> Part:
     """One value taken apart."""
-    found = digest(value, home).hex or outline(value, home)
+    content = digest(value, home).hex
+    found = content or outline(value, home)
     try:
-        inner = {} if depth == 0 else {label: parts(item, home, depth - 1) for label, item in _items(value)}
+        # What a library keeps in an object without content, such as a figure, is much, and nobody wants to read it.
+        whole = depth == 0 or not (content or type(value).__module__ in ("builtins", "__main__"))
+        inner = {} if whole else {label: parts(item, home, depth - 1) for label, item in _items(value)}
         return [kind_of(value), found, _size(value), _text(value), inner]
     except Exception:  # a class of the user's may do anything when it is looked at
         return [kind_of(value), found, "", "", {}]

@@ -243,6 +243,6 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
             "random": dict(outcome.random_before),
             "blocked": dict(outcome.resolution.blockers),
             "function": outcome.definition.function is not None,
-            **({"automatic": True} if outcome.definition.automatic else {}),
+            **({"automatic": outcome.definition.source} if outcome.definition.automatic else {}),
         },
     )

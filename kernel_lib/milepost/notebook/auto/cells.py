@@ -28,7 +28,7 @@ from milepost.model.states import TaskState, TaskStatus
 from milepost.notebook import foreground
 from milepost.notebook.auto import kinds, libraries
 from milepost.notebook.auto.memo import Memo
-from milepost.notebook.auto.naming import Naming, task_name
+from milepost.notebook.auto.naming import Naming, label, task_name
 from milepost.notebook.auto.stage import CHEAP, CHEAPLY, AutoStage, Body, Ran
 from milepost.notebook.auto.stop import stoppable
 from milepost.notebook.body import ends_quietly, with_message_only
@@ -74,6 +74,8 @@ class AutoCells:
         self._memo = Memo(desk.namespace)
         self._executions = 0
         """How often IPython ran anything since the last cell."""
+        self.numbers: dict[str, str] = {}
+        """The task of each cell that ran, by the cell's number."""
         self._next: tuple[Any, Definition] | None = None
         """The cell that is about to run: what IPython says of it, and what it is as a task."""
 
@@ -107,8 +109,8 @@ class AutoCells:
             return None
         if unseen:
             self._memo.clear()
-        magic = info.raw_cell.lstrip().startswith("%%")
-        if not info.store_history or threading.current_thread() is not threading.main_thread() or magic or tree is None:
+        tree = self._body(info, tree)
+        if not info.store_history or threading.current_thread() is not threading.main_thread() or tree is None:
             self._memo.clear()
             return None
         if not kinds.computes(tree):
@@ -117,6 +119,15 @@ class AutoCells:
         definition = self._definition(info, tree)
         self._next = info, definition
         return definition
+
+    def _body(self, info: Any, tree: ast.Module | None) -> ast.Module | None:
+        """The code of a cell, also of one below `%%time`; None where only a magic knows what it does."""
+        if tree is None or not info.raw_cell.lstrip().startswith("%%"):
+            return tree
+        try:
+            return ast.parse(self._desk.shell.transform_cell(inner)) if (inner := kinds.timed(tree)) else None
+        except (SyntaxError, ValueError):
+            return None
 
     def _let_pass(self, tree: ast.Module) -> None:
         """What a cell that just runs may change."""
@@ -127,18 +138,19 @@ class AutoCells:
         source = ast.unparse(tree)
         code, names = read_code(source)
         quiet = ends_quietly(self._desk.shell, info.raw_cell)
+        shown = "timed" if info.raw_cell.lstrip().startswith("%%") else "quiet" if quiet else ""
         cell_id = self._naming.cell_id(self._sent_id(info), info.raw_cell)
-        name = task_name(cell_id, code)
+        name = self.numbers[str(self._desk.shell.execution_count - 1)] = task_name(cell_id, code)
         namespace = self._desk.namespace
         trees = libraries.trees_of(tree, (*names.reads, *names.maybe), namespace)
         return Definition(
             name=name,
             code=code,
-            code_digest=digest_text(code, "quiet" if quiet else ""),
+            code_digest=digest_text(code, shown),
             names=names,
             options=CellOptions(name=name),
             body=lambda: None,
-            source=info.raw_cell,
+            source=label(info.raw_cell),
             cell_id=cell_id,
             automatic=True,
             each_time=next(filter(None, map(kinds.runs_each_time, trees)), "")

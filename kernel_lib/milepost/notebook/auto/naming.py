@@ -5,7 +5,8 @@ A cell is known by its id, where the front end sends one or the notebook's file 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from milepost.analysis.code import digest_text
@@ -54,23 +55,24 @@ def task_name(cell_id: str, code: str) -> str:
     return PREFIX + (cell_id or digest_text(code)[:16])
 
 
-def label(code: str) -> str:
+def label(source: str) -> str:
     """The first line of a cell that says what it does."""
-    lines = [line.strip() for line in code.splitlines()]
+    lines = [line.strip() for line in source.splitlines()]
     said = [line for line in lines if line and not line.startswith(("import ", "from ", "#", "%", "@"))]
     first = next(iter([*said, *filter(None, lines)]), "cell")
     return first if len(first) <= WIDTH else first[: WIDTH - 1] + "…"
 
 
-def labels(codes: Iterable[tuple[str, str]], taken: Iterable[str]) -> dict[str, str]:
-    """A label of its own for each named code, different from all names that are `taken`."""
+def labels(said: Iterable[tuple[str, str]], taken: Iterable[str]) -> dict[str, str]:
+    """By name of a task: what it says, with a number where another says the same, or has that name."""
     used, found = set(taken), {}
-    for name, code in codes:
-        text, number = label(code), 1
-        shown = text
-        while shown in used:
-            number += 1
-            shown = f"{text} #{number}"
+    for name, text in said:
+        shown = next(words for words in _numbered(text) if words not in used)
         used.add(shown)
         found[name] = shown
     return found
+
+
+def _numbered(text: str) -> Iterator[str]:
+    yield text
+    yield from (f"{text} #{number}" for number in itertools.count(2))
