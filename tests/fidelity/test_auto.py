@@ -157,6 +157,60 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
         trap("a quiet cell", "x = [5]; x", "x.append(6); x;", "x"),
         (0, 1, 2),
     ),
+    (
+        trap("a last value that is a variable", "x = [1]\nx", "_.append(2)\nx", "n = len(x)", same="_1 is x"),
+        (0, 1, 2),
+    ),
+    # what goes on after a cell
+    (
+        trap(
+            "a thread that goes on",
+            "import threading, time\nx = []\ndone = threading.Event()",
+            "def work():\n    done.wait(9)\n    x.append(1)\nt = threading.Thread(target=work)\nt.start()\ny = 1",
+            "n = len(x)",
+            "done.set()\nt.join()\nm = len(x)",
+            ignore=["t", "done"],
+        ),
+        (2,),
+    ),
+    (
+        trap(
+            "a counter in a function",
+            "def make(n=0):\n    def up():\n        nonlocal n\n        n += 1\n        return n\n    return up\n"
+            "up = make()",
+            "a = up()",
+            "b = up()",
+        ),
+        (0, 1, 2),
+    ),
+    (
+        trap(
+            "a class that counts",
+            "class A:\n    made = 0\n    def __init__(self):\n        A.made += 1\na = A()",
+            "b = A()",
+            "n = A.made",
+        ),
+        (0, 1, 2),
+    ),
+    (
+        trap(
+            "an iterator that goes on",
+            "it = iter([1, 2, 3])",
+            "a = next(it)",
+            "b = next(it)",
+        ),
+        (0, 1, 2),
+    ),
+    (
+        trap(
+            "a database in memory",
+            "import sqlite3\nc = sqlite3.connect(':memory:')\nc.execute('create table t(n)')\nx = 1 + 1",
+            "c.execute('insert into t values (5)')\ny = x * 2",
+            "n = c.execute('select sum(n) from t').fetchone()[0]",
+            ignore=["c"],
+        ),
+        (),
+    ),
     # what differs from run to run
     (
         trap(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from tests.notebook.conftest import Start
@@ -137,6 +139,30 @@ def test_an_unseeded_draw_comes_back(start: Start) -> None:
     second, after = again(start, first, cells)
     assert restored(after) == [2, 3, 4]
     assert second.value("[x, y, z]") == values
+
+
+def test_a_value_that_was_shown_and_not_saved_is_missed_aloud(start: Start, tmp_path: Path) -> None:
+    cells = [SLOW, "slow([1])", "x = 1 + 1"]
+    made = [{"cell_type": "code", "id": f"cell{place}", "source": cell} for place, cell in enumerate(cells)]
+    (tmp_path / "nb.ipynb").write_text(json.dumps({"cells": made}))
+    first = on(start)
+    run(first, cells)
+    second, after = again(start, first, cells)
+    assert restored(after) == [1]
+    asked = second.run("y = _ + [2]")
+    assert (asked.status, asked.ename) == ("error", "MilepostError")
+    assert "give the value a name" in asked.evalue
+
+
+def test_cells_that_cannot_be_followed_say_so(start: Start) -> None:
+    kernel = on(start)
+    run(kernel, [SLOW, "import getpass, subprocess, sys"])
+    program = kernel.run_ok("subprocess.run([sys.executable, '-c', 'import time; time.sleep(0.1)'])")
+    assert "runs each time" in program.stamps[0]
+    assert not kernel.run("input()").stamps
+    thread = "import threading; slow(1); t = threading.Thread(target=lambda: time.sleep(60), daemon=True); t.start()"
+    assert "it leaves 1 thread running" in kernel.run_ok(thread).stamps[0]
+    assert "runs each time" in kernel.run_ok("slow(1)\n!true").stamps[0]
 
 
 # as a plain cell

@@ -103,8 +103,6 @@ class Checkpoints:
     def _save(self, outcome: Outcome, outputs: tuple[Output, ...]) -> Saved:
         dump = self._serializer.dump(outcome.values, self._shareable(outcome))
         outputs = tuple(replace(item, unsaved=dump.unsaved.get(item.name, item.unsaved)) for item in outputs)
-        if outcome.definition.automatic:
-            outputs = tuple(item for item in outputs if not (item.name == RETURN and item.unsaved))
         if reason := _half_saved(outputs, whole=outcome.definition.automatic):
             return Saved(outputs, unsaved=reason)
         blobs = {VALUES: dump.blob, DISPLAY: Blob(outcome.display)}
@@ -124,8 +122,11 @@ class Checkpoints:
 
     def _shareable(self, outcome: Outcome) -> dict[str, Any]:
         """Inputs that the body left as they were: an output may hold the very same object."""
-        data = self._namespace.data
-        names = [name for name in outcome.resolution.inputs if name in data and name not in outcome.values]
+        data, inputs = self._namespace.data, outcome.resolution.inputs
+        there = [name for name in inputs if name in data and self._namespace.is_user(name)]
+        names = [name for name in there if name not in outcome.values]
+        if outcome.mutated:  # what has no content may hold what was changed, and not be seen to have changed
+            names = [name for name in names if inputs[name].kind != "lineage"]
         return {**outcome.shared, **{name: data[name] for name in names if type(data[name]) not in ATOMS}}
 
     # restoring
@@ -204,7 +205,8 @@ def _half_saved(outputs: Iterable[Output], *, whole: bool) -> str:
     unsaved = unsaved_names(outputs)
     if whole and unsaved:
         name, reason = next(iter(unsaved.items()))
-        return f"it leaves {name!r}, which cannot be saved ({reason})"
+        what = "shows a value" if name == RETURN else f"leaves {name!r}"
+        return f"it {what}, which cannot be saved ({reason})"
     lost = [
         f"{item.name!r}, which cannot be saved ({item.unsaved})" for item in outputs if item.mutated and item.unsaved
     ]

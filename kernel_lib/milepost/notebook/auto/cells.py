@@ -26,7 +26,7 @@ from milepost.model.record import Input
 from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.notebook import foreground
-from milepost.notebook.auto import kinds, libraries
+from milepost.notebook.auto import history, kinds, libraries
 from milepost.notebook.auto.memo import Memo
 from milepost.notebook.auto.naming import Naming, label, task_name
 from milepost.notebook.auto.stage import CHEAP, CHEAPLY, AutoStage, Body, Ran
@@ -195,7 +195,8 @@ class AutoCells:
 
     async def _run(self, definition: Definition, body: Body, result: Any) -> Any:
         facts = self._facts(definition)
-        stage = AutoStage(self._desk, facts, self._memo)
+        history.require_kept(definition.reads, self._desk.namespace.data)
+        stage = AutoStage(self._desk, facts, self._memo, keeps=self._naming.any_cell(self._asks_history))
         with self._desk.cancellable() as signal:
             self._hold(facts, signal)
             facts.state, facts.started, facts.result = TaskState.RUNNING, time.time(), None
@@ -205,7 +206,7 @@ class AutoCells:
                 plan = self._plan(stage)
                 restored = self._desk.strategy.restore(stage, plan) if plan is not None else None
                 if restored is not None:
-                    ended = restored
+                    ended = TaskResult(TaskStatus.SUCCESS, restored=True)  # the values are the notebook's now
                     return False
                 failed = await (self._follow(stage, plan, body, signal, result) if plan is not None else body())
                 ended = _result(result) if failed else TaskResult(TaskStatus.SUCCESS)
@@ -230,6 +231,9 @@ class AutoCells:
         _log.debug("a cell could not be followed", exc_info=error)
         stage.facts.unsaved = f"it could not be followed ({type(error).__name__}: {error})"
         stage.note(f"runs each time: {stage.facts.unsaved}", symbol="⚠", warning=True)
+
+    def _asks_history(self, cells: list[str]) -> bool:
+        return history.asked(cells, self._desk.shell)
 
     def _facts(self, definition: Definition) -> Facts:
         table = self._desk.fact_table()
@@ -296,7 +300,9 @@ def _of_packages(item: Input, plan: Plan) -> bool:
 
 
 def _blockers(plan: Plan) -> list[str]:
-    return [f"it reads {name!r}, and {reason}" for name, reason in plan.resolution.blockers.items()]
+    """What it reads that has no content to compare: using it may change it, as an `insert` changes a database."""
+    blind = {item.name: item.text for item in plan.resolution.inputs.values() if item.kind == "lineage"}
+    return [f"it reads {name!r}, and {reason}" for name, reason in {**plan.resolution.blockers, **blind}.items()]
 
 
 def _result(result: Any) -> TaskResult:

@@ -33,6 +33,8 @@ _SETTING = ("set", "init", "config", "setup", "use", "enable", "disable", "regis
 
 _HOOKS = frozenset(
     {"addHandler", "addFilter", "observe", "on_click", "on_submit", "on_value_change", "on_msg", "jslink"}
+    | {"create_task", "ensure_future", "call_later", "call_soon", "call_at", "run_coroutine_threadsafe", "add_callback"}
+    | {"add_done_callback", "start_new_thread"}
 )
 """Methods that have others call something later on."""
 

@@ -25,6 +25,8 @@ class Naming:
     def __init__(self, notebook: Callable[[], Path | None]) -> None:
         self._notebook = notebook
         self._runs: dict[str, int] = {}
+        self._tested: tuple[list[tuple[str, str]] | None, bool] = None, True
+        """The cells that were tested, and what came of it."""
         self._seen: tuple[tuple[Path, int, int] | None, list[tuple[str, str]]] = None, []
 
     def cell_id(self, sent: str, source: str) -> str:
@@ -38,12 +40,22 @@ class Naming:
         run = self._runs[text] = self._runs.get(text, -1) + 1
         return found[run % len(found)]
 
+    def any_cell(self, test: Callable[[list[str]], bool]) -> bool:
+        """What a test of the texts of the notebook's cells comes to; True where the notebook is not known."""
+        path = self._notebook()
+        if path is None:
+            return True
+        cells = [source for _, source in self._cells(path)]
+        if self._tested[0] is not self._seen[1]:
+            self._tested = self._seen[1], not cells or test(cells)
+        return self._tested[1]
+
     def _cells(self, path: Path) -> list[tuple[str, str]]:
         """The cells of the notebook's file, read anew when it was written to."""
         try:
             found = path.stat()
         except OSError:
-            return []
+            return self._seen[1]
         mark = path, found.st_mtime_ns, found.st_size
         if mark != self._seen[0]:
             self._seen = mark, cells_with_ids(path)

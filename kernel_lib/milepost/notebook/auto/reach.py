@@ -269,6 +269,9 @@ def _figure(search: _Search, part: Any) -> Any:
     return ()
 
 
+_SESSION = frozenset({"milepost", "IPython", "ipykernel"})
+"""Whose objects lead to everything there is, and are nobody's data."""
+
 _UNCHANGING = ATOMS | {
     types.BuiltinFunctionType,
     types.CodeType,
@@ -317,6 +320,8 @@ def _of_class(kind: type) -> Look:
             return look
     if issubclass(kind, RegisteredFunction | TaskMap):
         return _registered
+    if any(base.__module__.partition(".")[0] in _SESSION for base in kind.__mro__):
+        return _leaf
     if "dtype" in kind.__name__.lower():
         return _leaf
     return _own

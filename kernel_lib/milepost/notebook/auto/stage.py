@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -11,9 +12,11 @@ from typing import Any
 from milepost.model.record import RETURN, Input, Record
 from milepost.notebook.activity import Activity
 from milepost.notebook.ambient.ambient import Snapshot, with_state
+from milepost.notebook.auto import history
 from milepost.notebook.auto.memo import Memo, differing
 from milepost.notebook.auto.reach import reach_of, union
 from milepost.notebook.auto.sharing import hang_together, sharing, untied
+from milepost.notebook.auto.threads import own_threads
 from milepost.notebook.body import show_figures
 from milepost.notebook.capture import recording
 from milepost.notebook.definition import Definition
@@ -41,8 +44,9 @@ HELD = 1_000
 CHEAPLY = "it is cheap, and just runs again"
 """Why such a cell is not saved."""
 
-_PICTURES = frozenset({"matplotlib", "seaborn", "plotly", "bokeh", "altair", "IPython", "ipywidgets"})
-"""Packages whose values are shown and hardly ever asked for by `_`."""
+
+_TABLES = ("Out", "_oh", "In", "_ih")
+"""What changes with each cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Ran:
     ambient: Snapshot
     activity: Activity
     recorder: Recorder
+    threads: set[threading.Thread]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +79,10 @@ class Looks:
 class AutoStage(Foreground):
     """The stage of one such cell."""
 
-    def __init__(self, desk: Desk, facts: Facts, memo: Memo) -> None:
+    def __init__(self, desk: Desk, facts: Facts, memo: Memo, *, keeps: bool) -> None:
         super().__init__(desk, facts)
         self._memo = memo
+        self._keeps = keeps
         self._looks = Looks(frozenset(), {}, {}, {})
         self._cheap = False
 
@@ -133,13 +139,13 @@ class AutoStage(Foreground):
         """Have IPython run the cell."""
         desk = self._desk
         with desk.activities.running(None if desk.activities.idle else self._roots(plan)) as activity:
-            random, ambient = state_digests(read_states()), desk.ambient.read()
+            random, ambient, threads = state_digests(read_states()), desk.ambient.read(), own_threads()
             began = time.perf_counter()
             with recording(desk.shell) as recorder:
                 failed = await body()
                 if not failed:
                     show_figures()
-            return Ran(failed, time.perf_counter() - began, random, ambient, activity, recorder)
+            return Ran(failed, time.perf_counter() - began, random, ambient, activity, recorder, threads)
 
     def left_after(self, plan: Plan, ran: Ran, shown: Any) -> Left | None:
         """What a cell left, if that shall be saved; `shown` is the value of its last expression."""
@@ -152,8 +158,9 @@ class AutoStage(Foreground):
             self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
             return None
         left = with_state(self._desk.ambient, ran.ambient, plan, self._left_by(bound, ran))
-        values = {**left.values, **_last(shown, left)}
-        return replace(left, values=values, random_before=found, random_after=states)
+        values = {**left.values, **({RETURN: shown} if self._keeps and shown is not None else {})}
+        obstacle = left.obstacle or _leaves_running(ran)
+        return replace(left, values=values, random_before=found, random_after=states, obstacle=obstacle)
 
     def _bound(self) -> list[str]:
         """The names that are bound to something else than before, or may be."""
@@ -166,7 +173,9 @@ class AutoStage(Foreground):
         namespace, looks = self._desk.namespace, self._looks
         there = [name for name in looks.states if name in namespace.data and name not in bound]
         changed = [name for name in there if namespace.state(name) != looks.states[name]]
-        mutated, unsure = ran.activity.own(changed, namespace.data)
+        named = [name for name in changed if namespace.is_user(name)]
+        mutated, unsure = ran.activity.own(named, namespace.data)
+        unsure = unsure or self._only_shown([name for name in changed if name not in named], mutated)
         left = dict.fromkeys((*bound, *there))
         torn = untied({name: self._memo.entry(name).reach for name in left})
         return Left(
@@ -177,6 +186,13 @@ class AutoStage(Foreground):
             obstacle=unsure or torn or self._astray(mutated, ran.seconds),
             shared=self._kept(bound),
         )
+
+    def _only_shown(self, changed: Iterable[str], mutated: Iterable[str]) -> str:
+        """Why a change of what `_` or `Out` holds cannot be made again: no variable holds it."""
+        data = self._desk.namespace.data
+        known = [data[name] for name in mutated]
+        lost = [name for name in changed if not any(value is data[name] for value in known) and name not in _TABLES]
+        return f"it changes {lost[0]}, which no variable holds" if lost else ""
 
     def _astray(self, mutated: Iterable[str], seconds: float) -> str:
         """Why it cannot be said what the cell changed: something did that nothing in it leads to."""
@@ -198,11 +214,15 @@ class AutoStage(Foreground):
     def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
         """As for a task; and `_` and `Out` are what they would be."""
         self._memo.touched((*self._looks.states, *(output.name for output in record.outputs)))
+        data = self._desk.namespace.data
+        changed = [output.name for output in record.outputs if output.mutated and output.name in data]
+        old = [data[name] for name in changed]
         super().give_back(plan, record, restored)
-        if RETURN in restored.values:
-            hook = self._desk.shell.displayhook
-            hook.update_user_ns(restored.values[RETURN])
-            hook.fill_exec_result(restored.values[RETURN])
+        history.exchange(old, [data[name] for name in changed], data)
+        if any(output["output_type"] == "execute_result" for output in restored.shown):
+            hook, value = self._desk.shell.displayhook, restored.values.get(RETURN, history.NotKept())
+            hook.update_user_ns(value)
+            hook.fill_exec_result(value)
 
 
 def _identities(data: Mapping[str, Any]) -> dict[str, int]:
@@ -224,16 +244,7 @@ def _reference(value: Any) -> Callable[[], Any]:
         return lambda: kept
 
 
-def _last(value: Any, left: Left) -> dict[str, Any]:
-    """The value that was shown, as far as it is worth keeping."""
-    package = type(value).__module__.partition(".")[0]
-    return {} if value is None or package in _PICTURES or _pictures(value) else {RETURN: value}
-
-
-def _pictures(value: Any) -> bool:
-    parts = value if isinstance(value, list | tuple) else getattr(value, "flat", ()) if _of_objects(value) else ()
-    return any(type(part).__module__.partition(".")[0] in _PICTURES for part in parts)
-
-
-def _of_objects(value: Any) -> bool:
-    return bool(getattr(getattr(value, "dtype", None), "hasobject", False))
+def _leaves_running(ran: Ran) -> str:
+    """Why a cell must run again for what goes on after it."""
+    left = own_threads() - ran.threads
+    return f"it leaves {len(left)} thread{'s' if len(left) > 1 else ''} running" if left else ""
