@@ -141,6 +141,45 @@ def test_an_unseeded_draw_comes_back(start: Start) -> None:
     assert second.value("[x, y, z]") == values
 
 
+def test_who_runs_a_draw_again_wants_another(start: Start) -> None:
+    first = on(start)
+    run(first, [SLOW, "import random"])
+    drawn = []
+    for _ in range(2):
+        assert not restored([first.run_ok("x = slow(random.random())", "draw")])
+        drawn.append(first.value("x"))
+    assert drawn[0] != drawn[1]
+    first.kill()
+    second = on(start)
+    run(second, [SLOW, "import random"])
+    assert restored([second.run_ok("x = slow(random.random())", "draw")])
+    assert second.value("x") == drawn[1]
+
+
+def test_marked_cells_stand_beside_the_others(start: Start) -> None:
+    cells = [SLOW, "a = [slow(1)]", "%%task t\nb = a + [slow(2)]", "c = slow(len(b))", "%%task u\nb.append(slow(c))"]
+    first = on(start)
+    run(first, cells)
+    rows = first.status()
+    assert (rows["t"]["after"], rows["c = slow(len(b))"]["after"]) == (["a = [slow(1)]"], ["t"])
+    second, after = again(start, first, cells)
+    assert restored(after) == [1, 2, 3, 4]
+    assert second.value("[a, b, c]") == [[1], [1, 2, 2], 2]
+    assert not restored([second.run_ok("1 / 1", "cell9"), second.run_ok("%%task v --after t\nd = slow(a)", "cell8")])
+
+
+def test_a_cancel_ends_the_cell_that_runs(start: Start) -> None:
+    kernel = on(start)
+    kernel.run_ok("import time")
+    asked = kernel.send("print('begun', flush=True)\ntime.sleep(100)", "long")
+    kernel.finish(asked, until="begun")
+    assert kernel.request("cancel", task="print('begun', flush=True)")["status"] == "ok"
+    reply = kernel.finish(asked)
+    assert (reply.status, reply.ename) == ("error", "KeyboardInterrupt")
+    assert kernel.status()["print('begun', flush=True)"]["state"] == "cancelled"
+    assert kernel.value("1 + 1") == 2
+
+
 def test_a_value_that_was_shown_and_not_saved_is_missed_aloud(start: Start, tmp_path: Path) -> None:
     cells = [SLOW, "slow([1])", "x = 1 + 1"]
     made = [{"cell_type": "code", "id": f"cell{place}", "source": cell} for place, cell in enumerate(cells)]

@@ -35,7 +35,7 @@ Body = Callable[[], Awaitable[Any]]
 CHEAP = 0.05
 """Seconds up to which a cell is not worth saving: it runs again."""
 
-PATIENCE = 20
+PATIENCE = 40
 """How many times as long as a look at what a cell cannot reach a cell has to take for that look to be worth it."""
 
 HELD = 1_000
