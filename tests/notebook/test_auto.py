@@ -131,6 +131,18 @@ def test_cells_are_named_by_what_they_say(start: Start) -> None:
     assert kernel.run("%tasks why nothing").ename == "UsageError"
 
 
+def test_what_is_saved_of_a_cell_is_dropped_and_given_back_by_its_label(start: Start) -> None:
+    cells = [SLOW, "x = slow([1])", "y = slow(2)"]
+    first = on(start)
+    run(first, cells)
+    first.kill()
+    second = on(start)
+    second.run_ok("%tasks restore 'x = slow([1])'")
+    assert second.value("x") == [1]
+    second.run_ok("%tasks forget 'y = slow(2)'")
+    assert restored(run(second, cells)) == [1]
+
+
 def test_an_unseeded_draw_comes_back(start: Start) -> None:
     cells = [SLOW, "import random", "x = random.random()", "y = slow(x)", "z = random.random()"]
     first = on(start)
