@@ -35,6 +35,7 @@ class Extension:
         self._display = Display(self.session)
         self._modules: set[str] = set()
         self._rejection = Rejection(shell)
+        self._parsed: tuple[str | None, ast.Module | None] = None, None
         self._running: list[Activity | None] = []
         """The plain cell that runs, and those that it runs; None for one that was kept from running."""
         shell.register_magics(TaskMagics(shell, self.session, self._display.show))
@@ -139,6 +140,12 @@ class Extension:
         return cell_names(tree) if tree is not None else None
 
     def _tree(self, info: Any) -> ast.Module | None:
+        """The parsed cell; asked for several times before and after it runs."""
+        if self._parsed[0] != info.raw_cell:
+            self._parsed = info.raw_cell, self._parse(info)
+        return self._parsed[1]
+
+    def _parse(self, info: Any) -> ast.Module | None:
         try:
             with self.shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
                 tree: ast.Module = self.shell.compile.ast_parse(self.shell.transform_cell(info.raw_cell))

@@ -48,8 +48,8 @@ class Memo:
         """Before a cell: what is not there any more goes, and everything where threads of the user's run."""
         if own_threads():
             self.clear()
-        data = self._namespace.data
-        self.touched([n for n, e in self._entries.items() if n not in data or id(data[n]) != e.identity])
+        now = self._namespace.identities()
+        self.touched([name for name, entry in self._entries.items() if now.get(name) != entry.identity])
 
     def entry(self, name: str) -> Entry:
         """What is known of a variable that nobody touched."""

@@ -107,7 +107,7 @@ class AutoStage(Foreground):
                 reads = self._variables(found)
             self._note_sharing(found, reads)
             states = {name: namespace.state(name) for name in dict.fromkeys((*reads, *others))}
-            identities = _identities(namespace.data)
+            identities = namespace.identities()
         self._looks = Looks(frozenset(reads), states, identities, self._held(reads))
         return strategy.planned(self.facts, found)
 
@@ -165,8 +165,8 @@ class AutoStage(Foreground):
     def _bound(self) -> list[str]:
         """The names that are bound to something else than before, or may be."""
         namespace, known, outputs = self._desk.namespace, self._looks.identities, self.facts.definition.outputs
-        now = _identities(namespace.data)
-        other = {name for name, _ in now.items() - known.items()}.union(outputs)
+        now = namespace.identities()
+        other = {name for name, identity in now.items() if known.get(name) != identity}.union(outputs)
         return [name for name in now if name in other and namespace.is_user(name)]
 
     def _left_by(self, bound: list[str], ran: Ran) -> Left:
@@ -223,11 +223,6 @@ class AutoStage(Foreground):
             hook, value = self._desk.shell.displayhook, restored.values.get(RETURN, history.NotKept())
             hook.update_user_ns(value)
             hook.fill_exec_result(value)
-
-
-def _identities(data: Mapping[str, Any]) -> dict[str, int]:
-    """Which object each name is bound to."""
-    return dict(zip(data, map(id, data.values()), strict=True))
 
 
 def _reading(definition: Definition, more: Iterable[str]) -> Definition:
