@@ -50,6 +50,7 @@ lab: $(VENV)/.front-end
 bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/engine.py
 	$(BIN)/python tests/benchmarks/store.py
+	$(BIN)/python tests/benchmarks/auto.py
 
 # Everything that `make test` samples.
 torture: $(VENV)/.python

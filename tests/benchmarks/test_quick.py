@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 TITLES = {
+    "auto.py": ("Milliseconds a cheap cell", "Seconds of a costly cell", "Bars"),
     "engine.py": ("Microseconds a task", "Peak bytes a task", "A snapshot of 300 tasks", "Processes", "Bars"),
     "store.py": ("Saving a frame", "Restoring a frame", "small dicts", "One small result", "A cell with five", "Bars"),
 }

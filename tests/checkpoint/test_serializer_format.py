@@ -17,6 +17,7 @@ from milepost.checkpoint.serializers.parts import Parts
 from .serializing import Kernel
 
 REBUILD = """
+closed_file(name, mode, text)
 dict_view(owner, kind)
 environment()
 fill_cached(cached, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +163,16 @@ class TestUnusual:
         assert ns["c"].c[ns["c"]][0] is ns["c"]
         assert ns["t"][0][0] is ns["t"]
         assert ns["s"] in ns["s"].s
+
+
+@pytest.mark.parametrize("mode", ["r", "w", "a", "r+", "rb", "wb", "r+b"])
+def test_a_closed_file_says_what_it_was(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "data"
+    path.write_text("kept")
+    with open(path, mode, encoding=None if "b" in mode else "latin-1") as file:
+        pass
+    text = path.read_text()
+    back = round_trip({"file": file})["file"]
+    assert (type(back), back.closed, back.name, back.mode) == (type(file), True, str(path), file.mode)
+    assert getattr(back, "encoding", "") == getattr(file, "encoding", "")
+    assert path.read_text() == text

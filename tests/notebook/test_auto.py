@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from tests.notebook.conftest import Start
@@ -107,6 +109,40 @@ def test_without_ids_and_without_a_file_cells_are_known_by_their_code(start: Sta
     assert restored([second.run_ok(cell) for cell in cells]) == [1, 2]
 
 
+def test_a_timed_cell_comes_back(start: Start) -> None:
+    cells = [SLOW, "%%time\nx = slow(3)\nx", "%%time\ny = x + 1"]
+    first = on(start)
+    before = run(first, cells)
+    second, after = again(start, first, cells)
+    assert restored(after) == [1]
+    assert after[1].shown[0] == before[1].shown[0]
+    assert second.value("[x, y, _oh[4]]") == [3, 4, 3]
+
+
+def test_cells_are_named_by_what_they_say(start: Start) -> None:
+    kernel = on(start)
+    run(
+        kernel,
+        [SLOW, "# first\nimport math\nx = slow(1)", "!echo one", "x  =  slow(1)", "%%task total\ntotal = slow(x)"],
+    )
+    assert list(kernel.status()) == ["x = slow(1)", "!echo one", "x  =  slow(1)", "total"]
+    assert "x  =  slow(1): success" in kernel.run_ok("%tasks why 'x  =  slow(1)'").stdout
+    assert "!echo one: success" in kernel.run_ok("%tasks why 5").stdout
+    assert kernel.run("%tasks why nothing").ename == "UsageError"
+
+
+def test_what_is_saved_of_a_cell_is_dropped_and_given_back_by_its_label(start: Start) -> None:
+    cells = [SLOW, "x = slow([1])", "y = slow(2)"]
+    first = on(start)
+    run(first, cells)
+    first.kill()
+    second = on(start)
+    second.run_ok("%tasks restore 'x = slow([1])'")
+    assert second.value("x") == [1]
+    second.run_ok("%tasks forget 'y = slow(2)'")
+    assert restored(run(second, cells)) == [1]
+
+
 def test_an_unseeded_draw_comes_back(start: Start) -> None:
     cells = [SLOW, "import random", "x = random.random()", "y = slow(x)", "z = random.random()"]
     first = on(start)
@@ -115,6 +151,69 @@ def test_an_unseeded_draw_comes_back(start: Start) -> None:
     second, after = again(start, first, cells)
     assert restored(after) == [2, 3, 4]
     assert second.value("[x, y, z]") == values
+
+
+def test_who_runs_a_draw_again_wants_another(start: Start) -> None:
+    first = on(start)
+    run(first, [SLOW, "import random"])
+    drawn = []
+    for _ in range(2):
+        assert not restored([first.run_ok("x = slow(random.random())", "draw")])
+        drawn.append(first.value("x"))
+    assert drawn[0] != drawn[1]
+    first.kill()
+    second = on(start)
+    run(second, [SLOW, "import random"])
+    assert restored([second.run_ok("x = slow(random.random())", "draw")])
+    assert second.value("x") == drawn[1]
+
+
+def test_marked_cells_stand_beside_the_others(start: Start) -> None:
+    cells = [SLOW, "a = [slow(1)]", "%%task t\nb = a + [slow(2)]", "c = slow(len(b))", "%%task u\nb.append(slow(c))"]
+    first = on(start)
+    run(first, cells)
+    rows = first.status()
+    assert (rows["t"]["after"], rows["c = slow(len(b))"]["after"]) == (["a = [slow(1)]"], ["t"])
+    second, after = again(start, first, cells)
+    assert restored(after) == [1, 2, 3, 4]
+    assert second.value("[a, b, c]") == [[1], [1, 2, 2], 2]
+    assert not restored([second.run_ok("1 / 1", "cell9"), second.run_ok("%%task v --after t\nd = slow(a)", "cell8")])
+
+
+def test_a_cancel_ends_the_cell_that_runs(start: Start) -> None:
+    kernel = on(start)
+    kernel.run_ok("import time")
+    asked = kernel.send("print('begun', flush=True)\ntime.sleep(100)", "long")
+    kernel.finish(asked, until="begun")
+    assert kernel.request("cancel", task="print('begun', flush=True)")["status"] == "ok"
+    reply = kernel.finish(asked)
+    assert (reply.status, reply.ename) == ("error", "KeyboardInterrupt")
+    assert kernel.status()["print('begun', flush=True)"]["state"] == "cancelled"
+    assert kernel.value("1 + 1") == 2
+
+
+def test_a_value_that_was_shown_and_not_saved_is_missed_aloud(start: Start, tmp_path: Path) -> None:
+    cells = [SLOW, "slow([1])", "x = 1 + 1"]
+    made = [{"cell_type": "code", "id": f"cell{place}", "source": cell} for place, cell in enumerate(cells)]
+    (tmp_path / "nb.ipynb").write_text(json.dumps({"cells": made}))
+    first = on(start)
+    run(first, cells)
+    second, after = again(start, first, cells)
+    assert restored(after) == [1]
+    asked = second.run("y = _ + [2]")
+    assert (asked.status, asked.ename) == ("error", "MilepostError")
+    assert "give the value a name" in asked.evalue
+
+
+def test_cells_that_cannot_be_followed_say_so(start: Start) -> None:
+    kernel = on(start)
+    run(kernel, [SLOW, "import getpass, subprocess, sys"])
+    program = kernel.run_ok("subprocess.run([sys.executable, '-c', 'import time; time.sleep(0.1)'])")
+    assert "runs each time" in program.stamps[0]
+    assert not kernel.run("input()").stamps
+    thread = "import threading; slow(1); t = threading.Thread(target=lambda: time.sleep(60), daemon=True); t.start()"
+    assert "it leaves 1 thread running" in kernel.run_ok(thread).stamps[0]
+    assert "runs each time" in kernel.run_ok("slow(1)\n!true").stamps[0]
 
 
 # as a plain cell

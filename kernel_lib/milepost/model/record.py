@@ -110,9 +110,9 @@ class Record:
         return self.task, self.key, self.saved_at
 
     @property
-    def automatic(self) -> bool:
-        """Whether it is of a cell that nobody marked."""
-        return bool(self.extra.get("automatic"))
+    def automatic(self) -> str:
+        """Of a cell that nobody marked: the line by which people recognise it, else ""."""
+        return str(self.extra.get("automatic") or "")
 
     @property
     def nbytes(self) -> int:

@@ -64,6 +64,7 @@ class Outcome:
     observed: tuple[Input, ...]
     shared: Mapping[str, Any]
     kept: tuple[Any, ...]
+    keeps: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,9 @@ class Checkpoints:
         return Saved(outputs, self._store.save(_record(outcome, outputs), blobs))
 
     def _worth_keeping(self, outcome: Outcome) -> bool:
-        """Whether what was shown is an output, too, or small: hardly anybody reads `_`."""
+        """Whether what was shown is asked for, an output, too, or small: hardly anybody reads `_`."""
+        if outcome.keeps:
+            return True
         known = {id(value) for value in outcome.values.values()}
         rest = [value for value in outcome.kept if id(value) not in known and type(value) not in ATOMS]
         if any(map(is_picture, rest)):
@@ -140,8 +143,11 @@ class Checkpoints:
 
     def _shareable(self, outcome: Outcome) -> dict[str, Any]:
         """Inputs that the body left as they were: an output may hold the very same object."""
-        data = self._namespace.data
-        names = [name for name in outcome.resolution.inputs if name in data and name not in outcome.values]
+        data, inputs = self._namespace.data, outcome.resolution.inputs
+        there = [name for name in inputs if name in data and self._namespace.is_user(name)]
+        names = [name for name in there if name not in outcome.values]
+        if outcome.mutated:  # what has no content may hold what was changed, and not be seen to have changed
+            names = [name for name in names if inputs[name].kind != "lineage"]
         return {**outcome.shared, **{name: data[name] for name in names if type(data[name]) not in ATOMS}}
 
     # restoring
@@ -227,7 +233,8 @@ def _half_saved(outputs: Iterable[Output], *, whole: bool) -> str:
     unsaved = unsaved_names(outputs)
     if whole and unsaved:
         name, reason = next(iter(unsaved.items()))
-        return f"it leaves {name!r}, which cannot be saved ({reason})"
+        what = "shows a value" if name == RETURN else f"leaves {name!r}"
+        return f"it {what}, which cannot be saved ({reason})"
     lost = [
         f"{item.name!r}, which cannot be saved ({item.unsaved})" for item in outputs if item.mutated and item.unsaved
     ]
@@ -267,6 +274,6 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
             "blocked": dict(outcome.resolution.blockers),
             "function": RETURN in outcome.values,
             "kept": bool(outcome.kept),
-            **({"automatic": True} if outcome.definition.automatic else {}),
+            **({"automatic": outcome.definition.source} if outcome.definition.automatic else {}),
         },
     )

@@ -43,6 +43,13 @@ class Definition:
     """Whether it is a cell that nobody marked, seen as a task by `%tasks auto on`."""
     each_time: str = ""
     """Why such a cell is never restored, as far as its code shows."""
+    differs: bool = False
+    """Whether such a cell seems to come to something else in each process."""
+
+    @property
+    def defines(self) -> bool:
+        """Whether the code holds functions or classes of its own."""
+        return any(word in self.code for word in ("def ", "lambda", "class "))
 
     @property
     def key_name(self) -> str:

@@ -55,6 +55,10 @@ class Namespace:
         """The user's own names, in the order they were bound."""
         return [name for name in list(self.data) if self.is_user(name)]
 
+    def identities(self) -> dict[str, int]:
+        """Which object each name is bound to, the shell's own names among them."""
+        return dict(zip(self.data, map(id, self.data.values()), strict=True))
+
     def is_user(self, name: str) -> bool:
         """Whether a bound name is the user's: not IPython's, or bound anew by the user."""
         if _of_history(name):

@@ -29,7 +29,7 @@ from milepost.notebook.activity import Activities, Activity
 from milepost.notebook.ambient.ambient import Ambient
 from milepost.notebook.arguments import Arguments
 from milepost.notebook.auto.cells import AutoCells
-from milepost.notebook.auto.naming import PREFIX, labels
+from milepost.notebook.auto.naming import labels
 from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
@@ -374,14 +374,15 @@ class Session:
 
     def _labels(self) -> dict[str, str]:
         """What people read in the place of the names of cells that nobody marked."""
-        codes = {record.task: record.code for record in self.records()}
-        codes.update({name: facts.definition.code for name, facts in list(self._facts.items())})
-        own = {name: code for name, code in codes.items() if name.startswith(PREFIX)}
-        return labels(own.items(), set(codes) - set(own))
+        said = {record.task: record.automatic for record in self.records()}
+        facts = [(name, facts.definition) for name, facts in list(self._facts.items())]
+        said.update({name: known.source if known.automatic else "" for name, known in facts})
+        own = {name: line for name, line in said.items() if line}
+        return labels(own.items(), set(said) - set(own))
 
     def named(self, words: Iterable[str]) -> tuple[str, ...]:
-        """The tasks that are meant: by name, or by what is shown in its place."""
-        meant = {shown: name for name, shown in self._labels().items()}
+        """The tasks that are meant: by name, by what is shown in its place, or by the number of a cell that ran."""
+        meant = {**self.auto.numbers, **{shown: name for name, shown in self._labels().items()}}
         return tuple(meant.get(word, word) for word in words)
 
     def _kept(self) -> dict[Identity, Record] | None:

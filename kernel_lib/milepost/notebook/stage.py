@@ -41,7 +41,7 @@ class Left:
     before and the states after of the random generators that it drew from; `lost` says why a name that it bound is not
     there, although the body succeeded; `state` is what it changed of the state of the process, by aspect; `observed`
     are inputs that only its run has shown; `shared` are objects that its values may hold: those of modules, and inputs
-    whose names it bound anew; `kept` are what IPython keeps as `_` and in `Out`.
+    whose names it bound anew; `kept` are what IPython keeps as `_` and in `Out`, `keeps` says that a cell asks for it.
     """
 
     values: Mapping[str, Any]
@@ -57,6 +57,7 @@ class Left:
     observed: tuple[Input, ...] = ()
     shared: Mapping[str, Any] = field(default_factory=dict)
     kept: tuple[Any, ...] = ()
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,8 @@ class CheckpointStrategy:
         except StoreError as error:
             return Reason(ReasonKind.NO_STORE, str(error)), None
         if definition.options.force:
-            return Reason(ReasonKind.FORCED, "--force"), None
+            words = "it was run again, and may come to something else" if definition.automatic else "--force"
+            return Reason(ReasonKind.FORCED, words), None
         if resolution.blockers:
             return _blocked(resolution.blockers), None
         return self._valid(definition, key, resolution, history)
@@ -246,6 +247,7 @@ def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:
         observed=left.observed,
         shared=left.shared,
         kept=left.kept,
+        keeps=left.keeps,
     )
 
 

@@ -17,6 +17,7 @@ def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
     if record.trusted:
         words = f"saved {age(record.saved_at)} ({duration(record.seconds)} of computing)"
         kind = ReasonKind.RESTORED if loaded else ReasonKind.SAVED
+        words = f"{record.automatic}: {words}" if record.automatic else words
         why = Reason(kind, f"{words}; {'its values were given back' if loaded else 'not loaded yet'}")
     else:
         why = Reason(ReasonKind.UNTRUSTED, "saved under another user's key: not loaded until you trust it")

@@ -37,6 +37,7 @@ from milepost.checkpoint.serializers.tensors import (
 Reducer = Callable[[Any], Any]
 _DICTS: tuple[Any, ...] = ({}, OrderedDict())
 _VIEWS = tuple(type(view) for owner in _DICTS for view in (owner.keys(), owner.values(), owner.items()))
+_BINARY_FILES = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
 _BY_NAME = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property, staticmethod, classmethod)
 
 
@@ -48,6 +49,8 @@ def reducer_for(first: Any) -> Reducer | None:
     kind = type(first)
     if issubclass(kind, io.TextIOWrapper):
         return _text_file
+    if kind in _BINARY_FILES:
+        return _file
     if reason := refusal(kind):
         return functools.partial(_refuse, reason)
     for family, reduce in (*_FAMILIES, *_library_families()):
@@ -106,7 +109,15 @@ def _text_file(value: Any) -> Any:
     for name in ("stdout", "stderr"):
         if value is getattr(sys, name):
             return rebuild.standard_stream, (name,)
-    return _refuse(refusal(io.TextIOWrapper), value)
+    return _file(value)
+
+
+def _file(value: Any) -> Any:
+    """A file that was closed, as `with open(…) as file` leaves one behind, says no more than what it was."""
+    if not value.closed or not isinstance(value.name, str | bytes | int) or not isinstance(value.mode, str):
+        return _refuse(refusal(type(value)), value)
+    text = {"encoding": value.encoding, "errors": value.errors} if isinstance(value, io.TextIOWrapper) else {}
+    return rebuild.closed_file, (value.name, value.mode, text)
 
 
 def _memoryview(value: memoryview) -> Any:

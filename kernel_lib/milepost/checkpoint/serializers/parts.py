@@ -135,7 +135,13 @@ def _parts(value: Any, most: int) -> Iterator[tuple[Step, Any]]:
 
 def _is_of_session(value: Any) -> bool:
     """Whether a value is of this notebook's session, from which everything else can be reached: a task, the shell."""
-    return type(value).__module__.partition(".")[0] in ("milepost", "IPython", "ipykernel")
+    kind: Any = type(value)
+    return _of_session(kind)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _of_session(kind: type) -> bool:
+    return any(base.__module__.partition(".")[0] in ("milepost", "IPython", "ipykernel") for base in kind.__mro__)
 
 
 def _items(kind: str, pairs: Any, most: int) -> list[tuple[Step, Any]]:

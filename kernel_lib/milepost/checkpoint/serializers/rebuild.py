@@ -234,6 +234,15 @@ def standard_stream(name: str) -> Any:
     return getattr(sys, name)
 
 
+def closed_file(name: Any, mode: str, text: dict[str, Any]) -> Any:
+    """A closed file of this name; no file is looked for."""
+    made: Any = open(os.devnull, mode.replace("x", "w"), **text)  # noqa: SIM115
+    raw = made.buffer.raw if text else made.raw
+    raw.name = name
+    made.close()
+    return made
+
+
 def environment() -> Any:
     """The environment of this process, itself."""
     return os.environ

@@ -22,13 +22,14 @@ from milepost.analysis.code import digest_text
 from milepost.engine.runner import TaskRunner
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import MilepostError, TaskCancelled
+from milepost.model.record import Input
 from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.notebook import foreground
-from milepost.notebook.auto import kinds
+from milepost.notebook.auto import history, kinds, libraries
 from milepost.notebook.auto.memo import Memo
-from milepost.notebook.auto.naming import Naming, task_name
-from milepost.notebook.auto.stage import CHEAPLY, AutoStage, Body, Ran
+from milepost.notebook.auto.naming import Naming, label, task_name
+from milepost.notebook.auto.stage import CHEAP, CHEAPLY, AutoStage, Body, Ran
 from milepost.notebook.auto.stop import stoppable
 from milepost.notebook.body import ends_quietly, with_message_only
 from milepost.notebook.definition import Definition, read_code
@@ -36,6 +37,7 @@ from milepost.notebook.facts import Facts
 from milepost.notebook.observed.observer import Observer
 from milepost.notebook.observed.watch import Watch
 from milepost.notebook.options import CellOptions
+from milepost.notebook.random_state import UNSEEDED
 from milepost.notebook.stage import Left, Plan
 from milepost.notebook.strategy import CheckpointStrategy
 from milepost.widget.words import duration
@@ -72,6 +74,8 @@ class AutoCells:
         self._memo = Memo(desk.namespace)
         self._executions = 0
         """How often IPython ran anything since the last cell."""
+        self.numbers: dict[str, str] = {}
+        """The task of each cell that ran, by the cell's number."""
         self._next: tuple[Any, Definition] | None = None
         """The cell that is about to run: what IPython says of it, and what it is as a task."""
 
@@ -105,8 +109,8 @@ class AutoCells:
             return None
         if unseen:
             self._memo.clear()
-        magic = info.raw_cell.lstrip().startswith("%%")
-        if not info.store_history or threading.current_thread() is not threading.main_thread() or magic or tree is None:
+        tree = self._body(info, tree)
+        if not info.store_history or threading.current_thread() is not threading.main_thread() or tree is None:
             self._memo.clear()
             return None
         if not kinds.computes(tree):
@@ -115,6 +119,15 @@ class AutoCells:
         definition = self._definition(info, tree)
         self._next = info, definition
         return definition
+
+    def _body(self, info: Any, tree: ast.Module | None) -> ast.Module | None:
+        """The code of a cell, also of one below `%%time`; None where only a magic knows what it does."""
+        if tree is None or not info.raw_cell.lstrip().startswith("%%"):
+            return tree
+        try:
+            return ast.parse(self._desk.shell.transform_cell(inner)) if (inner := kinds.timed(tree)) else None
+        except (SyntaxError, ValueError):
+            return None
 
     def _let_pass(self, tree: ast.Module) -> None:
         """What a cell that just runs may change."""
@@ -125,19 +138,24 @@ class AutoCells:
         source = ast.unparse(tree)
         code, names = read_code(source)
         quiet = ends_quietly(self._desk.shell, info.raw_cell)
+        shown = "timed" if info.raw_cell.lstrip().startswith("%%") else "quiet" if quiet else ""
         cell_id = self._naming.cell_id(self._sent_id(info), info.raw_cell)
-        name = task_name(cell_id, code)
+        name = self.numbers[str(self._desk.shell.execution_count - 1)] = task_name(cell_id, code)
+        namespace = self._desk.namespace
+        trees = libraries.trees_of(tree, (*names.reads, *names.maybe), namespace)
         return Definition(
             name=name,
             code=code,
-            code_digest=digest_text(code, "quiet" if quiet else ""),
+            code_digest=digest_text(code, shown),
             names=names,
             options=CellOptions(name=name),
             body=lambda: None,
-            source=info.raw_cell,
+            source=label(info.raw_cell),
             cell_id=cell_id,
             automatic=True,
-            each_time=kinds.runs_each_time(tree),
+            each_time=next(filter(None, map(kinds.runs_each_time, trees)), "")
+            or libraries.settings(trees, namespace.data),
+            differs=libraries.differs(trees),
         )
 
     def _sent_id(self, info: Any) -> str:
@@ -177,7 +195,8 @@ class AutoCells:
 
     async def _run(self, definition: Definition, body: Body, result: Any) -> Any:
         facts = self._facts(definition)
-        stage = AutoStage(self._desk, facts, self._memo)
+        history.require_kept(definition.reads, self._desk.namespace.data)
+        stage = AutoStage(self._desk, facts, self._memo, keeps=self._naming.any_cell(self._asks_history))
         with self._desk.cancellable() as signal:
             self._hold(facts, signal)
             facts.state, facts.started, facts.result = TaskState.RUNNING, time.time(), None
@@ -187,7 +206,7 @@ class AutoCells:
                 plan = self._plan(stage)
                 restored = self._desk.strategy.restore(stage, plan) if plan is not None else None
                 if restored is not None:
-                    ended = restored
+                    ended = TaskResult(TaskStatus.SUCCESS, restored=True)  # the values are the notebook's now
                     return False
                 failed = await (self._follow(stage, plan, body, signal) if plan is not None else body())
                 ended = _result(result) if failed else TaskResult(TaskStatus.SUCCESS)
@@ -213,10 +232,15 @@ class AutoCells:
         stage.facts.unsaved = f"it could not be followed ({type(error).__name__}: {error})"
         stage.note(f"runs each time: {stage.facts.unsaved}", symbol="⚠", warning=True)
 
+    def _asks_history(self, cells: list[str]) -> bool:
+        return history.asked(cells, self._desk.shell)
+
     def _facts(self, definition: Definition) -> Facts:
         table = self._desk.fact_table()
         facts = table.setdefault(definition.name, Facts(definition))
-        facts.definition = definition
+        again = facts.result is not None and _comes_to_something_else(facts, definition)
+        options = replace(definition.options, force=again)
+        facts.definition = replace(definition, options=options)
         return facts
 
     def _hold(self, facts: Facts, signal: CancelSignal) -> None:
@@ -252,16 +276,33 @@ class AutoCells:
             plan.facts.unsaved = CHEAPLY
 
     def _save(self, stage: AutoStage, plan: Plan, left: Left, seconds: float) -> None:
-        untracked = [item.text for item in left.observed if item.kind == "untracked"]
-        reasons = [left.obstacle, plan.definition.each_time, *untracked, *_blockers(plan)]
+        untracked = [item.text for item in left.observed if item.kind == "untracked" and not _of_packages(item, plan)]
+        reasons = [plan.definition.each_time, *untracked, left.obstacle, *_blockers(plan)]
         reason = next(filter(None, reasons), "")
         self._desk.strategy.save(stage, plan, replace(left, obstacle=reason), seconds)
-        if plan.facts.record is not None:
+        if plan.facts.record is not None and seconds >= CHEAP:
             stage.note(f"saved: {duration(seconds)} of work", symbol="✓")
 
 
+def _comes_to_something_else(facts: Facts, definition: Definition) -> bool:
+    """Whether a cell that is run a second time is run for that: it draws lots, asks the clock, or adds to a file."""
+    record = facts.record
+    if record is None:
+        return definition.differs
+    drew = UNSEEDED in record.extra.get("random", {}).values()
+    return definition.differs or drew or any(item.kind == "appended" for item in record.observed)
+
+
+def _of_packages(item: Input, plan: Plan) -> bool:
+    """Whether worker processes, as joblib has them, ran nothing of the user's own, which might have read files."""
+    own = any(known.kind in ("function", "class", "module") for known in plan.resolution.inputs.values())
+    return item.name == "processes" and not own and not plan.definition.defines
+
+
 def _blockers(plan: Plan) -> list[str]:
-    return [f"it reads {name!r}, and {reason}" for name, reason in plan.resolution.blockers.items()]
+    """What it reads that has no content to compare: using it may change it, as an `insert` changes a database."""
+    blind = {item.name: item.text for item in plan.resolution.inputs.values() if item.kind == "lineage"}
+    return [f"it reads {name!r}, and {reason}" for name, reason in {**plan.resolution.blockers, **blind}.items()]
 
 
 def _result(result: Any) -> TaskResult:

@@ -20,6 +20,15 @@ def computes(tree: ast.Module) -> bool:
     return not all(map(_prepares, tree.body))
 
 
+def timed(tree: ast.Module) -> str:
+    """The cell below `%%time`, "" for any other cell."""
+    node = tree.body[0] if len(tree.body) == 1 else None
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or _magic_of(call) != "time" or len(call.args) != 3:
+        return ""
+    return str(getattr(call.args[2], "value", ""))
+
+
 def harmless(tree: ast.Module) -> bool:
     """Whether a cell that just runs changes no value that is there: it binds names, or sets what is no variable."""
     return all(isinstance(node, ast.Assign | ast.AnnAssign | ast.Pass) or _harmless(node) for node in tree.body)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from milepost.notebook.auto.reach import Reach, reach_of
+from milepost.notebook.auto.threads import own_threads
 from milepost.notebook.namespace import Namespace, mutable
-from milepost.notebook.observed.telling import of_jupyter
 
 NOTHING = Reach()
 
@@ -47,10 +46,10 @@ class Memo:
 
     def settle(self) -> None:
         """Before a cell: what is not there any more goes, and everything where threads of the user's run."""
-        if any(thread.is_alive() and not of_jupyter(thread) for thread in threading.enumerate()):
+        if own_threads():
             self.clear()
-        data = self._namespace.data
-        self.touched([n for n, e in self._entries.items() if n not in data or id(data[n]) != e.identity])
+        now = self._namespace.identities()
+        self.touched([name for name, entry in self._entries.items() if now.get(name) != entry.identity])
 
     def entry(self, name: str) -> Entry:
         """What is known of a variable that nobody touched."""
@@ -80,7 +79,12 @@ class Memo:
         else:
             found = {name for part in reach.parts for name in self._by_part.get(part, ())}
             found |= {name for name in self._large if self._entries[name].reach.meets(reach)}
-        return [name for name in self._namespace.data if name in found and name not in but] if found - set(but) else []
+        others = found.difference(but)
+        return (
+            [name for name in self._namespace.data if name in others and self._namespace.is_user(name)]
+            if others
+            else []
+        )
 
     def touched(self, names: Iterable[str]) -> None:
         """These may have changed."""

@@ -32,8 +32,8 @@ PROJECT, FIGURES, MAPS = 1, 2, 3
 class Reach:
     """What one value reaches: ids of mutable parts, sorted spans of memory; `everything` where there is too much.
 
-    `joint` are those parts by which values hang together for whoever looks at their content: containers and objects,
-    not classes and functions.
+    `joint` are those parts by which values hang together for whoever looks at their content: containers, objects and
+    the notebook's classes, not functions; variables of functions (cells) as negative numbers.
     """
 
     parts: frozenset[int] = frozenset()
@@ -184,12 +184,18 @@ def _function(search: _Search, part: types.FunctionType) -> Any:
     return [*(part.__closure__ or ()), part.__defaults__, part.__kwdefaults__, *part.__dict__.values()]
 
 
+def _cell(search: _Search, part: types.CellType) -> Any:
+    search.parts.add(id(part))
+    search.joint.add(-id(part))
+    return gc.get_referents(part)
+
+
 def _class(search: _Search, part: type) -> Any:
     if is_project(module_of(part)):
         search.parts.add(PROJECT)
     if part.__module__ != "__main__":
         return ()
-    search.parts.add(id(part))
+    search.add(part)
     return [*part.__bases__, *(item for name, item in vars(part).items() if name not in CLASS_NOISE)]
 
 
@@ -263,6 +269,9 @@ def _figure(search: _Search, part: Any) -> Any:
     return ()
 
 
+_SESSION = frozenset({"milepost", "IPython", "ipykernel"})
+"""Whose objects lead to everything there is, and are nobody's data."""
+
 _UNCHANGING = ATOMS | {
     types.BuiltinFunctionType,
     types.CodeType,
@@ -283,7 +292,7 @@ _LOOKS: dict[type, Look] = {
     types.FunctionType: _function,
     types.ModuleType: _module,
     types.MethodType: _through,
-    types.CellType: _own,
+    types.CellType: _cell,
     types.MappingProxyType: _through,
     staticmethod: _through,
     classmethod: _through,
@@ -311,6 +320,8 @@ def _of_class(kind: type) -> Look:
             return look
     if issubclass(kind, RegisteredFunction | TaskMap):
         return _registered
+    if any(base.__module__.partition(".")[0] in _SESSION for base in kind.__mro__):
+        return _leaf
     if "dtype" in kind.__name__.lower():
         return _leaf
     return _own

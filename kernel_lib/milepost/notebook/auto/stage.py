@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -11,11 +12,13 @@ from typing import Any
 from milepost.model.record import Record
 from milepost.notebook.activity import Activity
 from milepost.notebook.ambient.ambient import Snapshot, with_state
+from milepost.notebook.auto import history
 from milepost.notebook.auto.memo import Memo, differing
 from milepost.notebook.auto.reach import reach_of, union
 from milepost.notebook.auto.sharing import hang_together, untied
+from milepost.notebook.auto.threads import own_threads
 from milepost.notebook.body import show_figures
-from milepost.notebook.capture import recording
+from milepost.notebook.capture import keep_values, recording
 from milepost.notebook.definition import Definition
 from milepost.notebook.facts import Facts
 from milepost.notebook.foreground import Desk, Foreground
@@ -33,7 +36,7 @@ Body = Callable[[], Awaitable[Any]]
 CHEAP = 0.05
 """Seconds up to which a cell is not worth saving: it runs again."""
 
-PATIENCE = 20
+PATIENCE = 40
 """How many times as long as a look at what a cell cannot reach a cell has to take for that look to be worth it."""
 
 HELD = 1_000
@@ -41,6 +44,10 @@ HELD = 1_000
 
 CHEAPLY = "it is cheap, and just runs again"
 """Why such a cell is not saved."""
+
+
+_TABLES = ("Out", "_oh", "In", "_ih")
+"""What changes with each cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class Ran:
     ambient: Snapshot
     activity: Activity
     recorder: Recorder
+    threads: set[threading.Thread]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +81,17 @@ class Looks:
 class AutoStage(Foreground):
     """The stage of one such cell."""
 
-    def __init__(self, desk: Desk, facts: Facts, memo: Memo) -> None:
+    def __init__(self, desk: Desk, facts: Facts, memo: Memo, *, keeps: bool) -> None:
         super().__init__(desk, facts)
         self._memo = memo
+        self._keeps = keeps
         self._looks = Looks(frozenset(), {}, {}, {})
+        self._cheap = False
+
+    def note(self, text: str, *, symbol: str = "↺", warning: bool = False) -> None:
+        """A stamp in the cell; of a cheap one that just ran there is nothing to say."""
+        if not self._cheap:
+            super().note(text, symbol=symbol, warning=warning)
 
     # before
 
@@ -93,7 +108,7 @@ class AutoStage(Foreground):
                 found = strategy.resolution(self.resolver, _reading(definition, tied))
                 reads = self._variables(found)
             states = {name: namespace.state(name) for name in dict.fromkeys((*reads, *others))}
-            identities = _identities(namespace.data)
+            identities = namespace.identities()
         self._looks = Looks(frozenset(reads), states, identities, self._held(reads))
         return strategy.planned(self.facts, found)
 
@@ -117,13 +132,14 @@ class AutoStage(Foreground):
         """Have IPython run the cell."""
         desk = self._desk
         with desk.activities.running(None if desk.activities.idle else self._roots(plan)) as activity:
-            random, ambient = state_digests(read_states()), desk.ambient.read()
+            random, ambient, threads = state_digests(read_states()), desk.ambient.read(), own_threads()
             seeding, began = Seeding(), time.perf_counter()
             with recording(desk.shell) as recorder, seeding.watching(desk.namespace.data):
                 failed = await body()
                 if not failed:
                     show_figures()
-            return Ran(failed, time.perf_counter() - began, random, seeding, ambient, activity, recorder)
+            seconds = time.perf_counter() - began
+            return Ran(failed, seconds, random, seeding, ambient, activity, recorder, threads)
 
     def left_after(self, plan: Plan, ran: Ran) -> Left | None:
         """What a cell left, if that shall be saved."""
@@ -131,24 +147,28 @@ class AutoStage(Foreground):
         self._memo.touched((*self._looks.states, *bound))
         seeds = self._desk.seeds.mentioned or mentions_seed(plan.definition.code)
         found, states = drawn(ran.random, self._desk.seeds, ran.seeding.noted, loads=seeds)
-        if ran.failed or (ran.seconds < CHEAP and UNSEEDED not in found.values()):
+        self._cheap = ran.seconds < CHEAP
+        if ran.failed or (self._cheap and not (UNSEEDED in found.values() or plan.definition.differs)):
             self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
             return None
         left = with_state(self._desk.ambient, ran.ambient, plan, self._left_by(bound, ran))
-        return replace(left, random_before=found, random_after=states)
+        obstacle = left.obstacle or _leaves_running(ran)
+        return replace(left, random_before=found, random_after=states, obstacle=obstacle, keeps=self._keeps)
 
     def _bound(self) -> list[str]:
         """The names that are bound to something else than before, or may be."""
         namespace, known, outputs = self._desk.namespace, self._looks.identities, self.facts.definition.outputs
-        now = _identities(namespace.data)
-        other = {name for name, _ in now.items() - known.items()}.union(outputs)
+        now = namespace.identities()
+        other = {name for name, identity in now.items() if known.get(name) != identity}.union(outputs)
         return [name for name in now if name in other and namespace.is_user(name)]
 
     def _left_by(self, bound: list[str], ran: Ran) -> Left:
         namespace, looks = self._desk.namespace, self._looks
         there = [name for name in looks.states if name in namespace.data and name not in bound]
         changed = [name for name in there if namespace.state(name) != looks.states[name]]
-        mutated, unsure = ran.activity.own(changed, namespace.data)
+        named = [name for name in changed if namespace.is_user(name)]
+        mutated, unsure = ran.activity.own(named, namespace.data)
+        unsure = unsure or self._only_shown([name for name in changed if name not in named], mutated)
         left = dict.fromkeys((*bound, *there))
         torn = untied({name: self._memo.entry(name).reach for name in left})
         return Left(
@@ -160,6 +180,13 @@ class AutoStage(Foreground):
             obstacle=unsure or torn or self._astray(mutated, ran.seconds),
             shared=self._kept(bound),
         )
+
+    def _only_shown(self, changed: Iterable[str], mutated: Iterable[str]) -> str:
+        """Why a change of what `_` or `Out` holds cannot be made again: no variable holds it."""
+        data = self._desk.namespace.data
+        known = [data[name] for name in mutated]
+        lost = [name for name in changed if not any(value is data[name] for value in known) and name not in _TABLES]
+        return f"it changes {lost[0]}, which no variable holds" if lost else ""
 
     def _astray(self, mutated: Iterable[str], seconds: float) -> str:
         """Why it cannot be said what the cell changed: something did that nothing in it leads to."""
@@ -181,14 +208,15 @@ class AutoStage(Foreground):
     def give_back(self, plan: Plan, record: Record, restored: Restored) -> None:
         """As for a task; and `_` and `Out` are what they would be."""
         self._memo.touched((*self._looks.states, *(output.name for output in record.outputs)))
+        data = self._desk.namespace.data
+        changed = [output.name for output in record.outputs if output.mutated and output.name in data]
+        old = [data[name] for name in changed]
         super().give_back(plan, record, restored)
-        if restored.kept:
-            self._desk.shell.displayhook.fill_exec_result(restored.kept[-1])
-
-
-def _identities(data: Mapping[str, Any]) -> dict[str, int]:
-    """Which object each name is bound to."""
-    return dict(zip(data, map(id, data.values()), strict=True))
+        history.exchange(old, [data[name] for name in changed], data)
+        if any(output["output_type"] == "execute_result" for output in restored.shown):
+            hook, lost = self._desk.shell.displayhook, [] if restored.kept else [history.NotKept()]
+            keep_values(self._desk.shell, lost)
+            hook.fill_exec_result((restored.kept or lost)[-1])
 
 
 def _reading(definition: Definition, more: Iterable[str]) -> Definition:
@@ -203,3 +231,9 @@ def _reference(value: Any) -> Callable[[], Any]:
     except TypeError:
         kept = value if len(reach_of(value).parts) <= HELD else None
         return lambda: kept
+
+
+def _leaves_running(ran: Ran) -> str:
+    """Why a cell must run again for what goes on after it."""
+    left = own_threads() - ran.threads
+    return f"it leaves {len(left)} thread{'s' if len(left) > 1 else ''} running" if left else ""
