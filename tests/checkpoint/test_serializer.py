@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.serializers import dilled
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.model.errors import SerializationError
 from milepost.model.record import Record
@@ -325,6 +326,17 @@ class TestOrdinary:
         assert restored("N = typing.NewType('N', int)", "N")["N"](3) == 3
 
 
+class TestMembers:
+    def test_one_that_a_base_has_too_stays_the_classes_own(self) -> None:
+        source = "class A:\n    verbose = False\n    def go(self): return 1"
+        old = Kernel(source, "class B(A):\n    verbose = False\n    go = A.go")
+        new = Kernel(source)
+        new.load(old.dump("B").blob)
+        assert {"verbose", "go"} <= vars(new.ns["B"]).keys()
+        new.ns["A"].verbose = True
+        assert new.ns["B"].verbose is False
+
+
 class TestDill:
     """`super` objects are what only dill can save."""
 
@@ -339,6 +351,11 @@ class TestDill:
         dump = kernel.dump("plain", "odd")
         assert "shares objects" in dump.unsaved["odd"]
         assert kernel.serializer.load(dump.blob) == {"plain": {"inner": inner}}
+
+    def test_never_what_would_take_it_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(dilled, "MOST", 50)
+        assert round_trip(super(UserDict, UserDict(a=list(range(20))))).__self__ == {"a": list(range(20))}
+        assert unsaved(odd=super(UserDict, UserDict(a=list(range(60))))).keys() == {"odd"}
 
     def test_never_what_is_refused(self) -> None:
         inner = UserDict(a=threading.Lock())

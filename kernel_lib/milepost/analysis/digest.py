@@ -197,8 +197,16 @@ class Walk:
 
     def _set(self, name: str, items: set[Any] | frozenset[Any]) -> None:
         self.tag(name, len(items))
-        for part in sorted(self._apart(item) for item in items):
+        for part in sorted(map(self._member, items)):
             self.tag(part)
+
+    def _member(self, item: Any) -> bytes:
+        """What tells an item of a set from others; plain ones cost no walk of their own."""
+        inside = item if type(item) is tuple else (item,)
+        if ATOMS.issuperset(map(type, inside)):
+            self.nodes += len(inside)
+            return marshal.dumps(item, 2)
+        return self._apart(item).encode()
 
     def _apart(self, item: object) -> str:
         """The digest of one value on its own: the order of a set differs between processes."""
@@ -223,7 +231,7 @@ class Walk:
             self.tag("single dispatch")  # what else `functools.singledispatch` keeps there is its cache
             self.value(kinds)
             return
-        self.tag("function", repr(code_token(function.__code__)))
+        self.tag("function", _code_text(function.__code__))
         self.value(function.__defaults__)
         self.value(function.__kwdefaults__)
         for cell in function.__closure__ or ():
@@ -376,6 +384,12 @@ def _cell(cell: types.CellType) -> object:
         return Ellipsis
 
 
+@functools.lru_cache(maxsize=20_000)
+def _code_text(code: types.CodeType) -> bytes:
+    """What code does, as bytes: made once, as functions are digested before and after each cell."""
+    return repr(code_token(code)).encode("utf-8", "surrogatepass")
+
+
 def _mutable_set(walk: Walk, items: set[Any]) -> None:
     walk._set("set", items)
 
@@ -413,7 +427,7 @@ def _mapping_proxy(walk: Walk, proxy: types.MappingProxyType[Any, Any]) -> None:
 
 
 def _code(walk: Walk, code: types.CodeType) -> None:
-    walk.tag("code", repr(code_token(code)))
+    walk.tag("code", _code_text(code))
 
 
 def _cell_value(walk: Walk, cell: types.CellType) -> None:
