@@ -146,7 +146,9 @@ def _content(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _shown(value: Any) -> str:
-    """What a value says of itself, unless that tells where it lies."""
+    """What a value says of itself, unless that tells where it lies; a set has no order."""
+    if isinstance(value, frozenset):
+        return f"frozenset of {sorted(map(_shown, value))}"
     text = repr(value) if type(value).__repr__ is not object.__repr__ else ""
     return "" if " at 0x" in text else text
 

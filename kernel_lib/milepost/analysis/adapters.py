@@ -48,6 +48,8 @@ def _numpy(walk: Feed, value: Any, np: Any) -> bool:
 
 def _array(walk: Feed, array: Any, np: Any) -> None:
     walk.tag(array.dtype.str, array.shape)
+    if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous:
+        walk.tag("columns first")
     if array.dtype.names:  # field by field: padding between fields is not content
         for name in array.dtype.names:
             walk.tag(name)
@@ -67,6 +69,7 @@ def _masked(walk: Feed, array: Any, np: Any) -> None:
     plain[mask] = np.zeros((), plain.dtype)
     _array(walk, mask, np)
     _array(walk, plain, np)
+    walk.value(array.fill_value)
 
 
 def _pandas(walk: Feed, value: Any, pd: Any) -> bool:

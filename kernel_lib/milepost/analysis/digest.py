@@ -16,7 +16,7 @@ import marshal
 import struct
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from milepost.analysis import adapters
@@ -55,7 +55,7 @@ class Digest:
 
     `hex` is empty where there is no content, and `opaque` says why; `consumable` that using the value changes it;
     `globals` are the names of the namespace that functions within the value read, and `imports` the modules that they
-    import: they count as inputs too.
+    import: they count as inputs too. `walked` are the objects that were met and could be met again, where asked for.
     """
 
     hex: str
@@ -63,9 +63,10 @@ class Digest:
     opaque: str = ""
     consumable: bool = False
     imports: tuple[str, ...] = ()
+    walked: tuple[object, ...] = field(default=(), repr=False, compare=False)
 
 
-def digest(value: object, namespace: Mapping[str, Any] | None = None) -> Digest:
+def digest(value: object, namespace: Mapping[str, Any] | None = None, *, walked: bool = False) -> Digest:
     """The content digest of a value; functions whose globals are `namespace` report the names they read."""
     walk = Walk(namespace)
     content, opaque, consumable = "", "", False
@@ -76,7 +77,8 @@ def digest(value: object, namespace: Mapping[str, Any] | None = None) -> Digest:
         opaque, consumable = str(reason), reason.consumable
     except RecursionError:
         opaque = "it is nested too deeply"
-    return Digest(content, tuple(sorted(walk.globals)), opaque, consumable, tuple(sorted(walk.imports)))
+    met = tuple(walk.met) if walked and content else ()
+    return Digest(content, tuple(sorted(walk.globals)), opaque, consumable, tuple(sorted(walk.imports)), met)
 
 
 def outline(value: object, namespace: Mapping[str, Any] | None = None) -> str:
@@ -100,7 +102,7 @@ class Walk:
         self.globals: set[str] = set()
         self.nodes = 0
         self._seen: dict[int, int] = {}
-        self._alive: list[object] = []
+        self.met: list[object] = []
 
     # feeding
 
@@ -148,8 +150,8 @@ class Walk:
 
     def _back_reference(self, value: object) -> bool:
         index = self._seen.setdefault(id(value), len(self._seen))
-        if index == len(self._alive):
-            self._alive.append(value)
+        if index == len(self.met):
+            self.met.append(value)
             return False
         self.tag("again", index)
         return True

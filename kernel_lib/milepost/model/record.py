@@ -22,8 +22,8 @@ class Input:
     """One thing a task depends on.
 
     `kind` is one of "task" (an output of another task), "value", "function", "class", "module", "package",
-    "file", "random", "builtin", "missing", "lineage" or "state"; `digest` is what counts; `text` is for people (a
-    source, a version, a short form), `source` names the producing task where there is one.
+    "file", "random", "builtin", "missing", "lineage", "sharing" or "state"; `digest` is what counts; `text` is for
+    people (a source, a version, a short form), `source` names the producing task where there is one.
     """
 
     name: str

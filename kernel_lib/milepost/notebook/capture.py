@@ -179,6 +179,7 @@ def install(shell: Any) -> None:
     if hasattr(publisher, "milepost_uninstall"):
         return
     originals = publisher.publish, publisher.clear_output, hook.write_format_data
+    hook.update_user_ns = _kept(keep := hook.update_user_ns)
     shell._showtraceback = _error(show_traceback := shell._showtraceback)
     publisher.publish = _publish(originals[0])
     publisher.clear_output = _clear(originals[1])
@@ -186,7 +187,7 @@ def install(shell: Any) -> None:
 
     def uninstall() -> None:
         publisher.publish, publisher.clear_output, hook.write_format_data = originals
-        shell._showtraceback = show_traceback
+        shell._showtraceback, hook.update_user_ns = show_traceback, keep
         del publisher.milepost_uninstall
 
     object.__setattr__(publisher, "milepost_uninstall", uninstall)
@@ -230,6 +231,14 @@ def _result(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(format_dict, md_dict)
 
     return write_format_data
+
+
+def _kept(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def update_user_ns(value: Any) -> None:
+        if not _quiet(lambda recorder: recorder.value(value)):
+            original(value)
+
+    return update_user_ns
 
 
 def _error(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -303,6 +312,14 @@ def _replay_result(shell: Any, output: Output) -> None:
 
 def _replay_error(shell: Any, output: Output) -> None:
     shell._showtraceback(type(output["ename"], (Exception,), {}), output["evalue"], output["traceback"])
+
+
+def keep_values(shell: Any, values: list[Any] | None) -> None:
+    """Have IPython keep these as `_` and in `Out`; None where they are not there: then nothing is."""
+    for value in values or ():
+        shell.displayhook.update_user_ns(value)
+    for name in ("_", "__", "___") if values is None else ():
+        shell.user_ns.pop(name, None)
 
 
 _REPLAYS: dict[str, Callable[[Any, Output], None]] = {

@@ -27,6 +27,12 @@ from milepost.widget.words import duration, size
 VALUES, DISPLAY, RANDOM, SHARED, STATE = "values", "display", "random", "shared", "state"
 """The parts of a checkpoint."""
 
+KEPT = "Out"
+"""Beside the values: what IPython keeps as `_` and in `Out`. No variable of the user's has that name."""
+
+MOST_KEPT = 1 << 20
+"""Bytes of what was only shown, up to which it is saved."""
+
 SMALL = 16 << 20
 """Bytes up to which a result is always worth saving."""
 
@@ -56,6 +62,7 @@ class Outcome:
     state: Mapping[str, Any]
     observed: tuple[Input, ...]
     shared: Mapping[str, Any]
+    kept: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,8 @@ class Checkpoints:
         )
 
     def _save(self, outcome: Outcome, outputs: tuple[Output, ...]) -> Saved:
-        dump = self._serializer.dump(outcome.values, self._shareable(outcome))
+        kept = {KEPT: list(outcome.kept)} if outcome.kept and self._worth_keeping(outcome) else {}
+        dump = self._serializer.dump({**outcome.values, **kept}, self._shareable(outcome))
         outputs = tuple(replace(item, unsaved=dump.unsaved.get(item.name, item.unsaved)) for item in outputs)
         if reason := _half_saved(outputs):
             return Saved(outputs, unsaved=reason)
@@ -119,6 +127,13 @@ class Checkpoints:
         if reason := _too_dear(outcome, nbytes):
             return Saved(outputs, unsaved=reason)
         return Saved(outputs, self._store.save(_record(outcome, outputs), blobs))
+
+    def _worth_keeping(self, outcome: Outcome) -> bool:
+        """Whether what was shown is an output, too, or small: hardly anybody reads `_`."""
+        known = {id(value) for value in outcome.values.values()}
+        rest = [value for value in outcome.kept if id(value) not in known and type(value) not in ATOMS]
+        blob = self._serializer.dump({KEPT: rest}).blob if rest else Blob(b"")
+        return len(blob.stream) + sum(memoryview(part).nbytes for part in blob.buffers) <= MOST_KEPT
 
     def _shareable(self, outcome: Outcome) -> dict[str, Any]:
         """Inputs that the body left as they were: an output may hold the very same object."""
@@ -141,12 +156,19 @@ class Checkpoints:
         StoreError
             Where the record is untrusted or damaged, or a value cannot be built again.
         """
+        return self.values_and_kept(record, live)[0]
+
+    def values_and_kept(
+        self, record: Record, live: Callable[[str], Any] | None = None
+    ) -> tuple[dict[str, Any], list[Any] | None]:
+        """The values, and what IPython keeps of those that were shown: None where that could not be saved."""
         values = self._load(record, VALUES, live)
+        kept = values.pop(KEPT, None if record.extra.get("kept") else [])
         for name in parts_imported(record.code):
             if isinstance(values.get(name.partition(".")[0]), ModuleType):
                 with contextlib.suppress(Exception):  # the code may have gone on without it
                     importlib.import_module(name)
-        return values
+        return values, kept
 
     def _load(self, record: Record, part: str, live: Callable[[str], Any] | None) -> dict[str, Any]:
         spare: dict[str, Any] = {}
@@ -233,5 +255,6 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
             "random": dict(outcome.random_before),
             "blocked": dict(outcome.resolution.blockers),
             "function": RETURN in outcome.values,
+            "kept": bool(outcome.kept),
         },
     )

@@ -12,7 +12,7 @@ from milepost.notebook import away
 from milepost.notebook.activity import Activities, Activity
 from milepost.notebook.ambient.ambient import Ambient, with_state
 from milepost.notebook.away import Away, runs_away
-from milepost.notebook.capture import recording, replay
+from milepost.notebook.capture import keep_values, recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
 from milepost.notebook.definition import RETURN
 from milepost.notebook.facts import Facts
@@ -82,6 +82,7 @@ class Foreground:
                 ledger.produced(output.name, Known(record.task, output.digest, record))
         restore_states(restored.states)
         replay(self._desk.shell, restored.shown)
+        keep_values(self._desk.shell, restored.kept)
 
     def run(self, inner: ExecutionStrategy, call: TaskCall, plan: Plan) -> tuple[TaskResult, Left | None]:
         """Every variable is compared before and after: real mutations hit names that no code shows."""
@@ -131,6 +132,7 @@ class Foreground:
             mutated=mutated,
             deleted=changes.deleted,
             display=recorder.to_bytes(),
+            kept=tuple(recorder.values),
             obstacle=_argument(plan) or unsure,
             shared=self._rebound(plan, before, changes.bound),
         )

@@ -16,16 +16,21 @@ from milepost.analysis.code import MAIN, digest_text, imported_names, quoted_nam
 from milepost.analysis.describe import kind_of, short, source_of
 from milepost.analysis.digest import Digest, digest, outline
 from milepost.analysis.modules import package_of, source_digest
+from milepost.analysis.sharing import sharing
 from milepost.functions import MapPart, TaskFunction, TaskMap
 from milepost.hashing import large_hasher
 from milepost.model.record import Input
 from milepost.notebook.definition import Definition
 from milepost.notebook.ledger import Known, Ledger
-from milepost.notebook.namespace import SHELL_NAMES, Namespace
+from milepost.notebook.namespace import SHELL_NAMES, Namespace, mutable
 from milepost.notebook.resolution import Resolution
 
 REACH_ALL = frozenset({"eval", "exec", "globals", MAIN})
 """Built-in functions, and the module, through which a helper reads names that its code does not show."""
+
+
+SHARED = "what inputs share"
+"""The name of the input that stands for that."""
 
 
 class Stands:
@@ -76,6 +81,7 @@ class InputResolver:
             if name not in seen:
                 seen.add(name)
                 waiting += self._name(definition.name, name, found)
+        self._sharing(found)
         self._files(definition.options.files, found)
         return found
 
@@ -111,7 +117,9 @@ class InputResolver:
             which = self._namespace.digest(name).hex  # which module, function or class; not its version
             found.inputs[name] = Input(name=name, kind="package", digest=which, text=package)
             return ()
-        result = self._namespace.digest(name)
+        result = self._namespace.digest(name, walked=mutable(value))
+        if result.walked:
+            found.walked[name] = result.walked
         self._imports(result.imports, found)
         source = self._ledger.producer(name, reader)
         if not result.hex:
@@ -158,6 +166,14 @@ class InputResolver:
         kind = "function" if result.hex else "opaque"
         found.inputs[name] = Input(name=name, kind=kind, digest=result.hex, text=repr(value))
         return (*result.globals, *value.needs)
+
+    @staticmethod
+    def _sharing(found: Resolution) -> None:
+        """What the inputs share counts as one more."""
+        walks, found.walked = found.walked, {}
+        shared = sharing({name: dict(enumerate(walks[name])) for name in sorted(walks)}) if len(walks) > 1 else ""
+        if shared:
+            found.inputs[SHARED] = Input(name=SHARED, kind="sharing", digest=shared, text="what inputs have in common")
 
     @staticmethod
     def _imports(modules: Iterable[str], found: Resolution) -> None:

@@ -53,10 +53,10 @@ class Namespace:
             return False
         return name not in self._hidden or self._hidden[name] is not self.data.get(name)
 
-    def digest(self, name: str) -> Digest:
+    def digest(self, name: str, *, walked: bool = False) -> Digest:
         """The content digest of what a name is bound to."""
         try:
-            return digest(self.data[name], self.home)
+            return digest(self.data[name], self.home, walked=walked)
         except RuntimeError as error:  # another thread changes it right now
             return Digest("", opaque=f"it changes while it is read ({error})", consumable=True)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from milepost.model.errors import StoreError
+from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Record
 from milepost.notebook.ambient.ambient import Ambient
 from milepost.notebook.checkpoints import Checkpoints
@@ -111,7 +112,9 @@ class Provider:
             stamp(self._desk.shell, text, symbol="⚠", warning=True)
             return False
         stamp(self._desk.shell, f"{record.task!r} runs again for {name!r}, which could not be saved ({reason})")
-        return self._desk.recompute(facts, [name])
+        done = self._desk.recompute(facts, [name])
+        facts.why = Reason(ReasonKind.NOT_RESTORABLE, f"{name!r} was asked for, and could not be saved: {reason}")
+        return done
 
     def restore(self, record: Record, *, overwrite: bool = False) -> bool:
         """Bind the missing names of one task (or all of its names); whether that was possible."""

@@ -31,6 +31,8 @@ class Recorder:
         self._outputs: list[Output] = []
         self._parent = parent
         self._clear_next = False
+        self.values: list[Any] = []
+        """What IPython keeps as `_` and in `Out`, in order."""
         if parent is not None:
             self.quiet, self.shown_before = parent.quiet, parent.shown_before
 
@@ -73,6 +75,12 @@ class Recorder:
             self._parent.result(data, metadata)
         self._make_room()
         self._outputs.append({"output_type": "execute_result", **_bundle(data, metadata)})
+
+    def value(self, value: Any) -> None:
+        """IPython keeps the value of an expression."""
+        if self._parent:
+            self._parent.value(value)
+        self.values.append(value)
 
     def error(self, name: str, text: str, lines: Sequence[str]) -> None:
         """A traceback that was shown, though the body went on."""

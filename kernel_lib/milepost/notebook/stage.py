@@ -41,7 +41,7 @@ class Left:
     before and the states after of the random generators that it drew from; `lost` says why a name that it bound is not
     there, although the body succeeded; `state` is what it changed of the state of the process, by aspect; `observed`
     are inputs that only its run has shown; `shared` are objects that its values may hold: those of modules, and inputs
-    whose names it bound anew.
+    whose names it bound anew; `kept` are what IPython keeps as `_` and in `Out`.
     """
 
     values: Mapping[str, Any]
@@ -56,16 +56,21 @@ class Left:
     state: Mapping[str, Any] = field(default_factory=dict)
     observed: tuple[Input, ...] = ()
     shared: Mapping[str, Any] = field(default_factory=dict)
+    kept: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a record gave back: values, what the task showed, states of random generators, the state of the process."""
+    """What a record gave back: values, what the task showed, states of random generators, the state of the process.
+
+    `kept` are what IPython is to keep as `_` and in `Out`, None where they are not there.
+    """
 
     values: dict[str, Any]
     shown: list[Output]
     states: dict[str, Any]
     state: dict[str, Any] = field(default_factory=dict)
+    kept: list[Any] | None = field(default_factory=list)
 
 
 class Stage(Protocol):

@@ -163,9 +163,9 @@ class CheckpointStrategy:
     def _restore(self, stage: Stage, plan: Plan, record: Record) -> TaskResult:
         """Read everything first, so that a damaged part changes nothing."""
         checkpoints, facts = stage.checkpoints, plan.facts
-        values = checkpoints.values(record, stage.live)
+        values, kept = checkpoints.values_and_kept(record, stage.live)
         shown = outputs_from_bytes(checkpoints.display(record))
-        restored = Restored(values, shown, checkpoints.random(record), checkpoints.state(record))
+        restored = Restored(values, shown, checkpoints.random(record), checkpoints.state(record), kept)
         stage.enter(restored)
         facts.record, facts.outputs, facts.seconds = record, record.outputs, record.seconds
         facts.observed = record.observed
@@ -240,6 +240,7 @@ def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:
         state=left.state,
         observed=left.observed,
         shared=left.shared,
+        kept=left.kept,
     )
 
 

@@ -146,7 +146,7 @@ def _descriptor(value: Any) -> Any:
 def _cached_property(value: Any) -> Any:
     # Before Python 3.12 it holds a lock.
     names = ("attrname", "__doc__", "__module__")
-    state = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    state = {name: item for name, item in vars(value).items() if name in names}
     return rebuild.make_cached_property, (value.func,), state, None, None, rebuild.finish_attributes
 
 
