@@ -62,6 +62,12 @@ def source_digest(name: str, package: str = "") -> str:
 
     `package` is where a relative name, one with dots in front, is imported.
     """
+    sources = project_sources(name, package)
+    return digest_text(*(part for item in sorted(sources.items()) for part in item)) if sources else ""
+
+
+def project_sources(name: str, package: str = "") -> dict[str, str]:
+    """A digest of the source of a module of the project and of each that its import statements lead to, by name."""
     sources: dict[str, str] = {}
     waiting = [absolute(name, package)]
     while waiting:
@@ -69,7 +75,7 @@ def source_digest(name: str, package: str = "") -> str:
         if module not in sources and (spec := _project_spec(module)) and (tree := _tree(spec)) is not None:
             sources[module] = tree_digest(tree)
             waiting += [absolute(found, spec.parent or "") for found in _imports(tree)]
-    return digest_text(*(part for item in sorted(sources.items()) for part in item)) if sources else ""
+    return sources
 
 
 def absolute(name: str, package: str) -> str:

@@ -48,18 +48,54 @@ ROWS = [
     edited(
         "importlib in the body",
         "%%task t\nimport importlib\nt = importlib.import_module('too' + 'ls').grow(3)",
-        xfail="a module imported by a computed name is seen only while the body runs",
+        why="'tools'",
     ),
     edited(
         "__import__ in the body",
         "%%task t\nt = __import__('tools').grow(3)",
-        xfail="a module imported by a computed name is seen only while the body runs",
+        why="'tools'",
     ),
     edited(
         "sys.modules of a module",
         "import tools, sys",
         "%%task t\nt = sys.modules['tools'].grow(3)",
-        xfail="a module looked up by name is seen only while the body runs",
+        why="'tools'",
+    ),
+    edited(
+        "import_module in a helper",
+        "import importlib\ndef h(n):\n    return importlib.import_module('too' + 'ls').grow(n)",
+        "%%task t\nt = h(3)",
+        why="'tools'",
+    ),
+    edited(
+        "import_module of a module that is loaded",
+        "import tools as other, importlib",
+        "%%task t\nt = importlib.import_module('too' + 'ls').grow(3)",
+        why="'tools'",
+    ),
+    edited(
+        "a module below one that is imported by name",
+        "%%task t\nimport importlib\nt = importlib.import_module('pack.part').grow(3)",
+        file="pack/deeper.py",
+        why="'pack.part'",
+    ),
+    edited(
+        "a pickle that loads a module",
+        "import pickle\ndata = b'ctools\\ngrow\\n.'",
+        "%%task t\nt = pickle.loads(data)(3)",
+        why="'tools'",
+    ),
+    trap(
+        "import_module, and nothing changed",
+        "import importlib",
+        "%%task t\nt = importlib.import_module('too' + 'ls').grow(3)",
+        files={"tools.py": RATE},
+    ),
+    trap(
+        "import_module of another module, edited",
+        "%%task t\nimport importlib\nt = importlib.import_module('ma' + 'th').pi",
+        files={"tools.py": RATE},
+        files_now={"tools.py": EDITED},
     ),
     trap(
         "a module's variable set by a cell",

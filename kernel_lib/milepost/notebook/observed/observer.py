@@ -13,6 +13,7 @@ from milepost.model.errors import StoreError
 from milepost.model.record import Input
 from milepost.notebook.observed.constants import named_files
 from milepost.notebook.observed.hook import watching
+from milepost.notebook.observed.loaded import Loaded
 from milepost.notebook.observed.outcome import WRITTEN, Now, Outcome
 from milepost.notebook.observed.places import Places
 from milepost.notebook.observed.telling import current, unwatched
@@ -44,8 +45,9 @@ class Observer:
     def watching(self, plan: Plan) -> Iterator[Watch]:
         """Watch the body that runs in the `with`."""
         named = named_files(plan, self._data, self._places)
+        loaded = Loaded()
         with watching(self._places) as watch:
-            watch.named = named
+            watch.named, watch.loaded = named, lambda: loaded.inputs(plan, self._data)
             yield watch
 
     def complete(self, watch: Watch, plan: Plan, left: Left) -> Left:
@@ -56,8 +58,9 @@ class Observer:
             else:
                 watch.settle_named()
             seen = Outcome(watch, self._places, self._seal).seen()
-        plan.facts.observed = seen.inputs
-        return replace(left, observed=(*left.observed, *seen.inputs), obstacle=left.obstacle or seen.obstacle)
+            inputs = (*seen.inputs, *watch.loaded())
+        plan.facts.observed = inputs
+        return replace(left, observed=(*left.observed, *inputs), obstacle=left.obstacle or seen.obstacle)
 
     def given_back(self, observed: Iterable[Input]) -> None:
         """A task was restored: whoever asked for it depends on what it depends on."""

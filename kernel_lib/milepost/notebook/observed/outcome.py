@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from milepost.analysis.code import digest_text
+from milepost.analysis.modules import source_digest
 from milepost.model.record import Input
 from milepost.notebook.observed import content
 from milepost.notebook.observed.content import ABSENT
@@ -225,6 +226,11 @@ class Now:
         now = "not set any more" if value is None else "set now" if item.digest == ABSENT else "another one now"
         return f"the environment variable {item.name!r}, which it looked up, is {now}"
 
+    def module(self, item: Input, written: frozenset[str]) -> str:
+        """A module of the project that it loaded, or found by its name."""
+        same = source_digest(item.name) == item.digest
+        return "" if same else f"the module {item.name!r}, which it found by its name, says something else now"
+
     def cwd(self, item: Input, written: frozenset[str]) -> str:
         """The working folder, in which it used relative paths."""
         try:
@@ -253,6 +259,7 @@ def _names(item: Input) -> list[str]:
 _LOOKS: Mapping[str, Callable[[Now, Input, frozenset[str]], str]] = {
     "environment": Now.variable,
     "cwd": Now.cwd,
+    "loaded": Now.module,
     "path": Now.path,
     "folder": Now.folder,
     "glob": Now.pattern,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from milepost.model.record import Input
@@ -46,6 +47,8 @@ class Watch:
     inherited: dict[tuple[str, str], Input] = field(default_factory=dict)
     """What tasks depend on that it asked for and that were given back."""
     obstacle: str = ""
+    loaded: Callable[[], Iterable[Input]] = tuple
+    """Gives the modules that it reached by another way than an import statement."""
 
     def read(self, path: str) -> None:
         """It opened a file to read it."""
