@@ -19,6 +19,7 @@ from .serializing import Kernel
 REBUILD = """
 dict_view(owner, kind)
 environment()
+fill_cached(cached, found)
 fill_cell(cell, content)
 finish(target, state)
 finish_attributes(target, attributes)

@@ -299,6 +299,8 @@ class Walk:
         self.value(function)
         self.value(tuple(arguments))
         self._state(state)
+        if isinstance(state, dict) and _says_state(type(value)):
+            self._left_out({name: item for name, item in vars(value).items() if name not in state})
         self.value(list(items) if items is not None else None)
         self.value(list(pairs) if pairs is not None else None)
 
@@ -311,6 +313,11 @@ class Walk:
         else:
             self.value(state)
 
+    def _left_out(self, items: Mapping[str, object]) -> None:
+        """What `__getstate__` leaves out, as far as it has content."""
+        for name in sorted(items):
+            self._module_member(name, items[name])
+
     def _dictionary(self, items: Mapping[Any, object]) -> None:
         """Attributes by name, since the order in which they were set says nothing."""
         self.tag("attributes", len(items))
@@ -318,6 +325,14 @@ class Walk:
             if name not in _STATE_NOISE:
                 self.tag(name)
                 self.value(items[name])
+
+
+def _says_state(kind: type) -> bool:
+    """Whether a class of the notebook or its project has a `__getstate__` of its own."""
+    if getattr(kind, "__getstate__", None) is getattr(object, "__getstate__", ...):
+        return False
+    owner = next((base for base in kind.__mro__ if "__getstate__" in vars(base)), object)
+    return owner.__module__ == "__main__" or is_project(module_of(owner))
 
 
 def _atom(value: Any) -> bytes:

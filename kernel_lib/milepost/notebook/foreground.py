@@ -24,6 +24,7 @@ from milepost.notebook.recorder import Recorder
 from milepost.notebook.seeding import Seeding
 from milepost.notebook.stage import Left, Plan, Restored
 from milepost.notebook.stamp import stamp
+from milepost.notebook.ties import tied
 from milepost.ports import ExecutionStrategy, TaskCall
 
 
@@ -133,7 +134,7 @@ class Foreground:
             deleted=changes.deleted,
             display=recorder.to_bytes(),
             kept=tuple(recorder.values),
-            obstacle=_argument(plan) or unsure,
+            obstacle=_argument(plan) or unsure or tied(namespace.data, values),
             shared=self._rebound(plan, before, changes.bound),
         )
 

@@ -270,7 +270,6 @@ ROWS = [
         "f.cache_info()",
         setup="import functools\n@functools.lru_cache\ndef f(n):\n    return n",
         after="f(1)",
-        xfail="a cache of lru_cache comes back empty",
     ),
     value(
         "a cached property",

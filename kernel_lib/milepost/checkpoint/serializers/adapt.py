@@ -18,6 +18,7 @@ from typing import Any
 
 from milepost.checkpoint.serializers import columns, rebuild
 from milepost.checkpoint.serializers.arrays import reduce_array
+from milepost.checkpoint.serializers.caches import entries
 from milepost.checkpoint.serializers.frames import reduce_frame, reduce_manager, reduce_owner
 from milepost.checkpoint.serializers.refuse import (
     RefusedError,
@@ -53,6 +54,8 @@ def reducer_for(first: Any) -> Reducer | None:
         if issubclass(kind, family):
             return reduce
     refuse_unbuildable(first)
+    if _may_drop(kind):
+        return _without_loss
     return None if _never_by_name(kind) else _named
 
 
@@ -65,6 +68,19 @@ def _never_by_name(kind: Any) -> bool:
 def _library_families() -> list[tuple[type, Reducer]]:
     found = [(library_class(module, name), reduce) for module, name, reduce in _LIBRARIES]
     return [(family, reduce) for family, reduce in found if family is not None]
+
+
+def _may_drop(kind: type) -> bool:
+    """Whether a class of the notebook says itself what of its instances is saved, and not how they are built again."""
+    owner = next((base for base in kind.__mro__ if "__getstate__" in vars(base)), object)
+    return owner.__module__ == "__main__" and not hasattr(kind, "__setstate__")
+
+
+def _without_loss(value: Any) -> Any:
+    reduced = value.__reduce_ex__(5)
+    state = reduced[2] if isinstance(reduced, tuple) and len(reduced) > 2 else None
+    left_out = [name for name in getattr(value, "__dict__", {}) if isinstance(state, dict) and name not in state]
+    return _refuse(f"__getstate__ of its class leaves out {left_out[0]!r}", value) if left_out else reduced
 
 
 def _refuse(reason: str, value: Any) -> Any:
@@ -92,7 +108,8 @@ def _dict_view(value: Any) -> Any:
 def _cached(value: Any) -> Any:
     if not hasattr(value, "__wrapped__") or value.__module__ != "__main__":
         return NotImplemented
-    return rebuild.make_cached, (value.__wrapped__, value.cache_parameters())
+    kept = entries(value) if isinstance(value.__wrapped__, types.FunctionType) else []
+    return rebuild.make_cached, (value.__wrapped__, value.cache_parameters()), kept, None, None, rebuild.fill_cached
 
 
 def _new_type(value: Any) -> Any:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from milepost.checkpoint.serializers import links
+from milepost.checkpoint.serializers.caches import fill
 from milepost.model.errors import SerializationError
 
 
@@ -161,6 +162,11 @@ def finish_class(target: Any, state: Any) -> None:
 def make_cached(function: Any, parameters: dict[str, Any]) -> Any:
     """A function under `functools.lru_cache`, its cache empty."""
     return functools.lru_cache(**parameters)(function)
+
+
+def fill_cached(cached: Any, found: list[Any]) -> None:
+    """Give it the entries of its cache."""
+    fill(cached, found)
 
 
 def make_cached_property(function: Any) -> Any:

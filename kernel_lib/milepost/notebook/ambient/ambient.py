@@ -16,6 +16,7 @@ from milepost.analysis.digest import ATOMS, digest, outline
 from milepost.model.errors import StoreError
 from milepost.model.record import Input, Record
 from milepost.notebook.ambient.aspect import Aspect, Change, State
+from milepost.notebook.ambient.caches import FunctionCaches
 from milepost.notebook.ambient.libraries import library_aspects
 from milepost.notebook.ambient.modules import ProjectModules, SetAttributes, stored_attributes
 from milepost.notebook.ambient.python import python_aspects
@@ -51,7 +52,8 @@ class Ambient:
     def __init__(self, shell: Any, home: Callable[[], Path]) -> None:
         self._namespace: Mapping[str, Any] = shell.user_ns
         self._set, self._projects = SetAttributes(shell.user_ns), ProjectModules(shell.user_ns)
-        made = (*python_aspects(home), *library_aspects(shell), self._set, self._projects)
+        caches = FunctionCaches(shell.user_ns)
+        made = (*python_aspects(home), *library_aspects(shell), caches, self._set, self._projects)
         self._aspects: dict[str, Aspect] = {aspect.name: aspect for aspect in made}
 
     def read(self, *, counted: bool = False) -> Snapshot:
