@@ -239,17 +239,33 @@ ROWS: tuple[Row, ...] = (
         "photutils.utils.ImageDepth",
         "from photutils.utils import ImageDepth\nImageDepth(3, nsigma=2) ~ it.nsigma",
     ),
-    ("plotly", "plotly.io", "import plotly.io as pio\npio.templates['plotly'] ~ it.to_plotly_json()"),
+    (
+        "plotly",
+        "plotly.io",
+        "import json, plotly.io as pio\npio.templates['plotly'] ~ json.dumps(it.to_plotly_json(), sort_keys=True)",
+    ),
     ("plotly", "plotly.offline", "import plotly.offline as o\no.get_plotlyjs_version()"),
-    ("plotly", "plotly.express", "import plotly.express as px\npx.scatter(x=[1, 2], y=[2, 1]) ~ it.to_json()"),
-    ("plotly", "plotly.graph_objects", "import plotly.graph_objects as go\ngo.Figure(go.Bar(y=[1, 2])) ~ it.to_json()"),
+    (
+        "plotly",
+        "plotly.express",
+        "import json, plotly.express as px\npx.scatter(x=[1, 2], y=[2, 1]) ~ json.dumps(json.loads(it.to_json()), sort_keys=True)",
+    ),
+    (
+        "plotly",
+        "plotly.graph_objects",
+        "import json, plotly.graph_objects as go\ngo.Figure(go.Bar(y=[1, 2])) ~ json.dumps(json.loads(it.to_json()), sort_keys=True)",
+    ),
     (
         "plotly",
         "plotly.figure_factory",
-        "import plotly.figure_factory as ff\nff.create_table([['a'], [1]]) ~ it.to_json()",
+        "import json, plotly.figure_factory as ff\nff.create_table([['a'], [1]]) ~ json.dumps(json.loads(it.to_json()), sort_keys=True)",
     ),
     ("plotly", "plotly.graph_objs", "import plotly.graph_objs as go\ngo.Scatter(y=[1, 2]) ~ it.to_plotly_json()"),
-    ("plotly", "plotly.subplots", "from plotly.subplots import make_subplots\nmake_subplots(2, 1) ~ it.to_json()"),
+    (
+        "plotly",
+        "plotly.subplots",
+        "import json\nfrom plotly.subplots import make_subplots\nmake_subplots(2, 1) ~ json.dumps(json.loads(it.to_json()), sort_keys=True)",
+    ),
     ("polars", "polars.DataFrame", "import polars as pl\npl.DataFrame({'a': [1, None]})"),
     ("prophet", "prophet.Prophet", "import prophet\nprophet.Prophet() ~ it.growth"),
     (

@@ -62,6 +62,18 @@ class TestExceptions:
 
 
 class TestUnusual:
+    def test_a_list_and_a_dict_that_do_more_than_to_keep_items(self) -> None:
+        source = (
+            "class L(list):\n    def __init__(self): self.seen = []\n"
+            "    def extend(self, items): self.seen += items; super().extend(items)\n    append = None\n"
+            "class D(dict):\n    def __init__(self): self.seen = []\n"
+            "    def __setitem__(self, k, v): self.seen.append(k); super().__setitem__(k, v)\n"
+            "x = L(); x.extend([1, x]); d = D(); d['a'] = x"
+        )
+        found = restored(source, "x", "d")
+        assert (found["x"].seen[0], found["x"][0], found["x"][1] is found["x"]) == (1, 1, True)
+        assert (found["d"].seen, found["d"]["a"] is found["x"]) == (["a"], True)
+
     def test_an_instance_with_a_cached_property(self) -> None:
         source = "class C:\n    n = 0\n    @functools.cached_property\n    def p(self): self.n += 1; return self.n"
         ns = restored("c = C(); c.p; d = C()", "C", "c", "d", before=source)

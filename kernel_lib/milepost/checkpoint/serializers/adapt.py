@@ -56,6 +56,8 @@ def reducer_for(first: Any) -> Reducer | None:
     refuse_unbuildable(first)
     if _may_drop(kind):
         return _without_loss
+    if _fills_itself(kind):
+        return _container
     return None if _never_by_name(kind) else _named
 
 
@@ -74,6 +76,19 @@ def _may_drop(kind: type) -> bool:
     """Whether a class of the notebook says itself what of its instances is saved, and not how they are built again."""
     owner = next((base for base in kind.__mro__ if "__getstate__" in vars(base)), object)
     return owner.__module__ == "__main__" and not hasattr(kind, "__setstate__")
+
+
+def _fills_itself(kind: Any) -> bool:
+    """Whether a kind of list or dict does more than to keep its items: pickle gives it these before its state."""
+    plain = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__
+    ways = ("append", "extend") if issubclass(kind, list) else ("__setitem__",) if issubclass(kind, dict) else ()
+    return plain and any(isinstance(getattr(kind, name), types.FunctionType) for name in ways)
+
+
+def _container(value: Any) -> Any:
+    build, arguments, state = value.__reduce_ex__(5)[:3]
+    items = list(list.__iter__(value)) if isinstance(value, list) else list(dict.items(value))
+    return build, arguments, (state, items), None, None, rebuild.finish_container
 
 
 def _without_loss(value: Any) -> Any:

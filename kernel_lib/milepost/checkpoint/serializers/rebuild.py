@@ -180,6 +180,18 @@ def finish_attributes(target: Any, attributes: dict[str, Any]) -> None:
         setattr(target, name, value)
 
 
+def finish_container(target: Any, state: tuple[Any, list[Any]]) -> None:
+    """Give a kind of list or dict its attributes, then its items, by no method of its own."""
+    attributes, items = state
+    if hasattr(target, "__setstate__") and attributes is not None:
+        target.__setstate__(attributes)
+    elif attributes is not None:
+        own, slots = attributes if isinstance(attributes, tuple) else (attributes, None)
+        target.__dict__.update(own or {})
+        finish_attributes(target, slots or {})
+    list.extend(target, items) if isinstance(target, list) else dict.update(target, items)
+
+
 def make_named(kind: Any, *args: Any) -> Any:
     """A new type or a type parameter of the notebook; it takes the module of who calls for its own."""
     found = kind(*args)
