@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from tests.keys import signing_key
 
+from milepost.checking.shown import Shown
+
 pytestmark = pytest.mark.slow
 
 GOOD = (
@@ -146,3 +148,10 @@ def test_a_cell_that_fails_with_milepost_only_is_told_whatever_else_it_shows(tmp
     code, found = verdict(tmp_path, cells)
     assert (code, [(item["cell"], item["kind"]) for item in found["changed"]]) == (1, [(1, "failure")])
     assert "AssertionError" in found["changed"][0]["reason"]
+
+
+def test_times_in_every_form_that_ipython_gives_them_are_alike() -> None:
+    texts = ("CPU times: user 2 µs, sys: 1e+03 ns, total: 3 µs", "CPU times: user 13.1 ms, sys: 0 ns, total: 1min 2s")
+    one, two = (Shown({"stdout": text}).without_times() for text in texts)
+    assert one == Shown({"stdout": "CPU times: user <time>, sys: <time>, total: <time>"})
+    assert two.parts["stdout"].startswith("CPU times: user <time>, sys: <time>, total: <time>")

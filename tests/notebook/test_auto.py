@@ -193,7 +193,7 @@ def test_a_cancel_ends_the_cell_that_runs(start: Start) -> None:
 
 
 def test_a_value_that_was_shown_and_not_saved_is_missed_aloud(start: Start, tmp_path: Path) -> None:
-    cells = [SLOW, "slow([1])", "x = 1 + 1"]
+    cells = [SLOW, "slow([0.5] * 300_000)", "x = 1 + 1"]
     made = [{"cell_type": "code", "id": f"cell{place}", "source": cell} for place, cell in enumerate(cells)]
     (tmp_path / "nb.ipynb").write_text(json.dumps({"cells": made}))
     first = on(start)

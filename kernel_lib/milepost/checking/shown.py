@@ -13,7 +13,7 @@ from milepost.notebook.recorder import Output
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
 _TIME = re.compile(
-    r"\d+(\.\d+)?(e-?\d+)?\s?(ns|[uµμ]s|ms|s|secs?|seconds?|min|minutes?|h|hours?|it/s|s/it)\b"
+    r"\d+(\.\d+)?(e[+-]?\d+)?\s?(ns|[uµμ]s|ms|s|secs?|seconds?|min|minutes?|h|hours?|it/s|s/it)\b"
     r"|\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?|\b\d{1,2}:\d\d(:\d\d(\.\d+)?)?\b"
 )
 _WIDGET = "application/vnd.jupyter.widget-view+json"
