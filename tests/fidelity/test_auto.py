@@ -151,7 +151,15 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
     # what is shown, and the history
     (
         trap("the last value", "[1, 2, 3]", "n = len(_)", "x = Out[1]\nx.append(4)", "Out[1]"),
-        (0, 1),
+        (0, 1, 3),
+    ),
+    (
+        trap("a last value that changes and is shown again", "[1]\n", "_.append(2)\n5", "_", "_1"),
+        (0, 2, 3),
+    ),
+    (
+        trap("a last value that is read", "slow = [1]\nslow", "n = len(_)\nn + 1", "_ + 1"),
+        (0, 1, 2),
     ),
     (
         trap("a quiet cell", "x = [5]; x", "x.append(6); x;", "x"),
