@@ -183,6 +183,15 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
     ),
     (
         trap(
+            "a value that answers to no attribute",
+            "class C(dict):\n    def __getattr__(self, name):\n        return self[name]\nc = C(a=[1])",
+            "c.a.append(2)\nd = C(c)",
+            "n = len(d.a)",
+        ),
+        (0, 1, 2),
+    ),
+    (
+        trap(
             "a counter in a function",
             "def make(n=0):\n    def up():\n        nonlocal n\n        n += 1\n        return n\n    return up\n"
             "up = make()",
