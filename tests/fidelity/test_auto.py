@@ -151,7 +151,15 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
     # what is shown, and the history
     (
         trap("the last value", "[1, 2, 3]", "n = len(_)", "x = Out[1]\nx.append(4)", "Out[1]"),
-        (0, 1),
+        (0, 1, 3),
+    ),
+    (
+        trap("a last value that changes and is shown again", "[1]\n", "_.append(2)\n5", "_", "_1"),
+        (0, 2, 3),
+    ),
+    (
+        trap("a last value that is read", "slow = [1]\nslow", "n = len(_)\nn + 1", "_ + 1"),
+        (0, 1, 2),
     ),
     (
         trap("a quiet cell", "x = [5]; x", "x.append(6); x;", "x"),
@@ -172,6 +180,15 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
             ignore=["t", "done"],
         ),
         (2,),
+    ),
+    (
+        trap(
+            "a value that answers to no attribute",
+            "class C(dict):\n    def __getattr__(self, name):\n        return self[name]\nc = C(a=[1])",
+            "c.a.append(2)\nd = C(c)",
+            "n = len(d.a)",
+        ),
+        (0, 1, 2),
     ),
     (
         trap(

@@ -116,7 +116,12 @@ class AutoCells:
         if not kinds.computes(tree):
             self._let_pass(tree)
             return None
-        definition = self._definition(info, tree)
+        try:
+            definition = self._definition(info, tree)
+        except Exception as error:  # a mistake of ours must not keep it from running
+            _log.debug("a cell could not be read", exc_info=error)
+            self._memo.clear()
+            return None
         self._next = info, definition
         return definition
 

@@ -60,9 +60,13 @@ def trees_of(tree: ast.Module, names: Iterable[str], namespace: Namespace) -> li
 def _functions(value: Any, home: Mapping[str, Any]) -> Iterator[types.FunctionType]:
     members = vars(value).values() if isinstance(value, type) and value.__module__ == "__main__" else (value,)
     for item in members:
-        plain = getattr(item, "__wrapped__", getattr(item, "__func__", item))
+        known = isinstance(item, _CALLABLES)  # a class of the user's may do anything when it is asked for an attribute
+        plain = getattr(item, "__wrapped__", getattr(item, "__func__", item)) if known else None
         if isinstance(plain, types.FunctionType) and plain.__globals__ is home:
             yield plain
+
+
+_CALLABLES = (types.FunctionType, types.MethodType, staticmethod, classmethod, functools._lru_cache_wrapper)
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -46,10 +46,6 @@ CHEAPLY = "it is cheap, and just runs again"
 """Why such a cell is not saved."""
 
 
-_TABLES = ("Out", "_oh", "In", "_ih")
-"""What changes with each cell."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ran:
     """A body that has run: whether it failed, in how many seconds, what it showed; and how it found the process."""
@@ -76,6 +72,8 @@ class Looks:
     states: Mapping[str, str]
     identities: Mapping[str, int]
     held: Mapping[str, Callable[[], Any]]
+    shown: Mapping[str, Any]
+    """What `_` and the like held among the inputs; of `Out` a function, since it grows."""
 
 
 class AutoStage(Foreground):
@@ -85,7 +83,7 @@ class AutoStage(Foreground):
         super().__init__(desk, facts)
         self._memo = memo
         self._keeps = keeps
-        self._looks = Looks(frozenset(), {}, {}, {})
+        self._looks = Looks(frozenset(), {}, {}, {}, {})
         self._cheap = False
 
     def note(self, text: str, *, symbol: str = "↺", warning: bool = False) -> None:
@@ -109,7 +107,8 @@ class AutoStage(Foreground):
                 reads = self._variables(found)
             states = {name: namespace.state(name) for name in dict.fromkeys((*reads, *others))}
             identities = namespace.identities()
-        self._looks = Looks(frozenset(reads), states, identities, self._held(reads))
+        shown = {name: _before_now(namespace.data[name]) for name in reads if not namespace.is_user(name)}
+        self._looks = Looks(frozenset(reads), states, identities, self._held(reads), shown)
         return strategy.planned(self.facts, found)
 
     def _variables(self, found: Resolution) -> list[str]:
@@ -164,11 +163,11 @@ class AutoStage(Foreground):
 
     def _left_by(self, bound: list[str], ran: Ran) -> Left:
         namespace, looks = self._desk.namespace, self._looks
-        there = [name for name in looks.states if name in namespace.data and name not in bound]
+        others = [name for name in looks.states if name not in bound and name not in looks.shown]
+        there = [name for name in others if name in namespace.data]
         changed = [name for name in there if namespace.state(name) != looks.states[name]]
-        named = [name for name in changed if namespace.is_user(name)]
-        mutated, unsure = ran.activity.own(named, namespace.data)
-        unsure = unsure or self._only_shown([name for name in changed if name not in named], mutated)
+        mutated, unsure = ran.activity.own(changed, namespace.data)
+        unsure = unsure or self._only_shown(mutated)
         left = dict.fromkeys((*bound, *there))
         torn = untied({name: self._memo.entry(name).reach for name in left})
         return Left(
@@ -181,12 +180,15 @@ class AutoStage(Foreground):
             shared=self._kept(bound),
         )
 
-    def _only_shown(self, changed: Iterable[str], mutated: Iterable[str]) -> str:
+    def _only_shown(self, mutated: Iterable[str]) -> str:
         """Why a change of what `_` or `Out` holds cannot be made again: no variable holds it."""
-        data = self._desk.namespace.data
+        data, home, states = self._desk.namespace.data, self._desk.namespace.home, self._looks.states
         known = [data[name] for name in mutated]
-        lost = [name for name in changed if not any(value is data[name] for value in known) and name not in _TABLES]
-        return f"it changes {lost[0]}, which no variable holds" if lost else ""
+        for name, shown in self._looks.shown.items():
+            value = shown() if callable(shown) else shown
+            if not any(value is one for one in known) and state_of(value, home) != states[name]:
+                return f"it changes what {name} holds"
+        return ""
 
     def _astray(self, mutated: Iterable[str], seconds: float) -> str:
         """Why it cannot be said what the cell changed: something did that nothing in it leads to."""
@@ -217,6 +219,14 @@ class AutoStage(Foreground):
             hook, lost = self._desk.shell.displayhook, [] if restored.kept else [history.NotKept()]
             keep_values(self._desk.shell, lost)
             hook.fill_exec_result((restored.kept or lost)[-1])
+
+
+def _before_now(value: Any) -> Any:
+    """What IPython's history holds; of its dicts a function that leaves out what came since."""
+    if type(value) is not dict:
+        return value
+    known = set(value)
+    return lambda: {number: item for number, item in value.items() if number in known}
 
 
 def _reading(definition: Definition, more: Iterable[str]) -> Definition:
