@@ -23,6 +23,7 @@ from milepost.analysis import adapters
 from milepost.analysis.adapters import NoContent
 from milepost.analysis.code import code_token, global_names, imported_names, quoted_names
 from milepost.analysis.modules import is_project, module_of, named_by_package
+from milepost.analysis.opaque import LOOKED_INTO, alive, seen
 from milepost.hashing import large_hasher
 
 MAX_NODES = 1_000_000
@@ -140,10 +141,11 @@ class Walk:
             if self.nodes > MAX_NODES:
                 raise
             self.tag("hole", type(value).__qualname__)
+            self.value(seen(value))
 
     def _foreign(self, kind: type) -> bool:
         """Whether instances are looked into only as a whole: a client or a shell changes by itself all the time."""
-        mine = kind.__module__ in {"builtins", "__main__"} or is_project(module_of(kind))
+        mine = kind.__module__ in {"builtins", "__main__", *LOOKED_INTO} or is_project(module_of(kind))
         return not mine and kind not in _HANDLERS
 
     def _back_reference(self, value: object) -> bool:
@@ -162,6 +164,8 @@ class Walk:
             self._class(value)
         elif isinstance(value, _NO_CONTENT):
             raise NoContent(f"a {type(value).__name__} has no content to compare", consumable=True)
+        elif alive(value):
+            raise NoContent(f"a {type(value).__name__} lives in the running kernel", consumable=True)
         elif not adapters.feed(self, value):
             self._object(value)
 
