@@ -270,6 +270,15 @@ def test_figures_that_stay_open_are_never_left_out(start: Start) -> None:
     assert looks == [[1, [1], 1]] * 2
 
 
+def test_a_backend_asked_for_before_anything_draws(start: Start) -> None:
+    for restored in (False, True):
+        with start() as kernel:
+            kernel.run_ok("import matplotlib")
+            assert bool(kernel.run_ok("%%task t\nmatplotlib.use('svg')\nt = 1").stamps) is restored
+            assert kernel.value("(__import__('matplotlib.pyplot'), matplotlib.pyplot.get_backend())[1]") == "svg"
+            kernel.kill()
+
+
 def test_a_folder_that_is_gone_has_the_task_run_again(start: Start, project: Path) -> None:
     task = "%%task t\nimport os\nos.makedirs('new', exist_ok=True)\nos.chdir('new')\nt = 1"
     kernel = start()

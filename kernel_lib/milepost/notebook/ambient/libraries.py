@@ -161,26 +161,38 @@ class MatplotlibOptions(Aspect):
 
 _BACKEND = frozenset({"backend", "backend_fallback", "interactive"})
 
+_ASKED = "asked for"
+
 
 class MatplotlibBackend(Aspect):
-    """Which backend draws, once something has asked for one: with it comes how figures are shown in a notebook."""
+    """Which backend draws, or was asked for by `matplotlib.use`: with it comes how figures are shown in a notebook."""
 
     name = "the matplotlib backend"
     counts = False
     module = "matplotlib"
 
     def read(self) -> State:
-        """The one that draws."""
-        found = dict.get(sys.modules["matplotlib"].rcParams, "backend")
-        drawing = getattr(sys.modules.get("matplotlib.pyplot"), "_backend_mod", None) is not None
-        return {"": found} if isinstance(found, str) and drawing else {}
+        """The one that draws, or will draw once something does."""
+        matplotlib = sys.modules["matplotlib"]
+        found = dict.get(matplotlib.rcParams, "backend")
+        if not isinstance(found, str):
+            return {}
+        if getattr(sys.modules.get("matplotlib.pyplot"), "_backend_mod", None) is not None:
+            return {"": found}
+        by_itself = os.environ.get("MPLBACKEND") or dict.get(matplotlib.rcParamsOrig, "backend")
+        return {} if found == by_itself else {_ASKED: found}
 
     def restore(self, change: Change) -> None:
         """Have it draw; where nothing has loaded matplotlib, it finds a backend by itself once something does."""
-        if self.loaded and change["values"] and self.read() != change["values"]:
+        values = change["values"]
+        if _ASKED in values:
+            import matplotlib
+
+            matplotlib.use(values[_ASKED])
+        elif self.loaded and values and self.read() != values:
             import matplotlib.pyplot
 
-            matplotlib.pyplot.switch_backend(change["values"][""])
+            matplotlib.pyplot.switch_backend(values[""])
 
 
 class OpenFigures(Aspect):
