@@ -54,6 +54,11 @@ class Words(list[str]):
     pass
 
 
+def _used_up() -> Any:
+    pairs = zip([1, 2], "ab", strict=False)
+    return pairs if list(pairs) else None
+
+
 def _cycle() -> list[Any]:
     items: list[Any] = [1]
     items.append(items)
@@ -83,6 +88,7 @@ def _model() -> Any:
 
 
 TABLE: dict[str, Any] = {
+    "a used-up iterator": _used_up,
     "none": lambda: None,
     "integers": lambda: [0, -1, 2**70, -(2**63), True, False],
     "floats": lambda: [0.0, -0.0, 1e308, float("inf"), float("nan"), 1j],

@@ -296,6 +296,8 @@ class Walk:
             self.tag("global", getattr(value, "__module__", ""), reduced)
             return
         function, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+        if function is iter and state == 0:  # a used-up iterator over a list has no place, and one made again has this
+            state = None
         self.tag("object")
         self.value(type(value))
         self.value(function)
