@@ -108,3 +108,12 @@ def test_what_a_third_plain_run_does_otherwise_is_the_notebooks_own(tmp_path: Pa
     code, found = verdict(inside, (cell, "y = 1"), "--kill-after", "1")
     assert (code, found["changed"], found["wrong"]) == (0, [], [])
     assert "output cell 1" in found["differs_between_plain_runs_too"]
+
+
+def test_what_a_cell_finds_in_a_used_folder_is_no_wrong_restore(tmp_path: Path) -> None:
+    cells = ("import os", "print(os.path.exists('out.txt'))", "open('out.txt', 'a').write('x')")
+    code, found = verdict(tmp_path, ("%load_ext milepost", *cells), "--kill-after", "4")
+    assert (code, [item["what"] for item in found["wrong"]]) == (1, ["out.txt", "cell 3"]), "it has no plain run"
+    code, found = verdict(tmp_path, cells, "--kill-after", "3")
+    assert (code, found["wrong"]) == (0, [])
+    assert "output cell 2" in found["differs_between_plain_runs_too"]
