@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.serializers import dilled
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.model.errors import SerializationError
 from milepost.model.record import Record
@@ -339,6 +340,11 @@ class TestDill:
         dump = kernel.dump("plain", "odd")
         assert "shares objects" in dump.unsaved["odd"]
         assert kernel.serializer.load(dump.blob) == {"plain": {"inner": inner}}
+
+    def test_never_what_would_take_it_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(dilled, "MOST", 50)
+        assert round_trip(super(UserDict, UserDict(a=list(range(20))))).__self__ == {"a": list(range(20))}
+        assert unsaved(odd=super(UserDict, UserDict(a=list(range(60))))).keys() == {"odd"}
 
     def test_never_what_is_refused(self) -> None:
         inner = UserDict(a=threading.Lock())

@@ -179,8 +179,9 @@ class Check:
 
         The first of them in the folder as it has become: what a cell finds there when it runs again is no restore.
         """
-        fresh = [partial(self._fresh, f"{words} plain run") for words in ("third", "fourth", "fifth")]
-        for make in fresh if self.source.prepared else [self._used, *fresh]:
+        fresh = (partial(self._fresh, f"{words} plain run") for words in ("third", "fourth", "fifth"))
+        makers: list[Callable[[], Run]] = [*fresh] if self.source.prepared else [self._used, *fresh]
+        for make in makers:
             if not (self.verdict.wrong or self.verdict.changed):
                 return
             self.others.append(make())

@@ -13,6 +13,9 @@ from milepost.checkpoint.serializers.refuse import RefusedError, refusal
 _NO_STATE = (str, bytes, int, float, complex, bool, type(None), type, types.FunctionType, types.ModuleType)
 _NO_STATE_EITHER = (types.BuiltinFunctionType, types.CodeType, tuple, frozenset)
 
+MOST = 100_000
+"""Objects of one value that dill is given: it takes some 10 µs for each, and would hold up the cell for minutes."""
+
 
 class Dilled:
     """A value in dill's bytes, pickled as a call that loads them; `reached` is what it holds, by `id`."""
@@ -34,10 +37,14 @@ def shares_state(dilled: Dilled, memo: dict[int, Any]) -> bool:
 def _dump(value: Any, namespace: dict[str, Any]) -> tuple[bytes, dict[int, Any]]:
     import dill  # type: ignore[import-untyped]
 
+    room = iter(range(MOST))
+
     class Strict(dill.Pickler):  # type: ignore[misc]
         """Keeps our refusals, and leaves what lives in the notebook to the notebook's own pickler."""
 
         def save(self, item: Any, save_persistent_id: bool = True) -> Any:
+            if next(room, None) is None:
+                raise RefusedError(f"it has more than {MOST:,} parts, too many for dill")
             if reason := refusal(type(item)) or _of_notebook(item, namespace):
                 raise RefusedError(reason)
             return super().save(item, save_persistent_id)
