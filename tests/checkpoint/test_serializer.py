@@ -326,6 +326,17 @@ class TestOrdinary:
         assert restored("N = typing.NewType('N', int)", "N")["N"](3) == 3
 
 
+class TestMembers:
+    def test_one_that_a_base_has_too_stays_the_classes_own(self) -> None:
+        source = "class A:\n    verbose = False\n    def go(self): return 1"
+        old = Kernel(source, "class B(A):\n    verbose = False\n    go = A.go")
+        new = Kernel(source)
+        new.load(old.dump("B").blob)
+        assert {"verbose", "go"} <= vars(new.ns["B"]).keys()
+        new.ns["A"].verbose = True
+        assert new.ns["B"].verbose is False
+
+
 class TestDill:
     """`super` objects are what only dill can save."""
 

@@ -6,7 +6,7 @@ import functools
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, KeysView
+from collections.abc import Callable, Collection, KeysView, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +159,11 @@ class NotebookPickler(Pickler):
         maker, args, state = reduced[:3]
         # A cache that pickling itself puts into classes.
         state[0].pop("__slotnames__", None)
-        build = rebuild.make_enum if maker.__name__ == "_make_skeleton_enum" else rebuild.make_class
+        if maker.__name__ == "_make_skeleton_enum":
+            build = rebuild.make_enum
+        else:
+            build = rebuild.make_class
+            state[0].update(_own_again(value, state[0]))
         return self._named(value, rebuild.live_class, build, _class_args(value, args), True, state)
 
     def _named(self, value: Any, find: Any, build: Any, args: tuple[Any, ...], linked: bool, state: Any) -> Any:
@@ -191,6 +195,13 @@ def _class_args(value: type, args: tuple[Any, ...]) -> tuple[Any, ...]:
     # `NamedTuple` and the like are functions, which stand for what the class really has as its base.
     usable = not any(isinstance(base, types.FunctionType) for base in bases)
     return (maker, name, bases if usable else value.__bases__, _class_facts(value, facts))
+
+
+def _own_again(value: type, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Members that are the very object that a base has, too: cloudpickle takes them for inherited ones."""
+    others = {name: item for name, item in vars(value).items() if name not in known and not name.startswith("__")}
+    made = (types.MemberDescriptorType, types.GetSetDescriptorType)
+    return {n: item for n, item in others.items() if not isinstance(item, made) and not n.startswith("_abc_")}
 
 
 def _class_facts(value: type, facts: dict[str, Any]) -> dict[str, Any]:
