@@ -229,7 +229,7 @@ class Walk:
             self.tag("single dispatch")  # what else `functools.singledispatch` keeps there is its cache
             self.value(kinds)
             return
-        self.tag("function", repr(code_token(function.__code__)))
+        self.tag("function", _code_text(function.__code__))
         self.value(function.__defaults__)
         self.value(function.__kwdefaults__)
         for cell in function.__closure__ or ():
@@ -367,6 +367,12 @@ def _cell(cell: types.CellType) -> object:
         return Ellipsis
 
 
+@functools.lru_cache(maxsize=20_000)
+def _code_text(code: types.CodeType) -> bytes:
+    """What code does, as bytes: made once, as functions are digested before and after each cell."""
+    return repr(code_token(code)).encode("utf-8", "surrogatepass")
+
+
 def _mutable_set(walk: Walk, items: set[Any]) -> None:
     walk._set("set", items)
 
@@ -404,7 +410,7 @@ def _mapping_proxy(walk: Walk, proxy: types.MappingProxyType[Any, Any]) -> None:
 
 
 def _code(walk: Walk, code: types.CodeType) -> None:
-    walk.tag("code", repr(code_token(code)))
+    walk.tag("code", _code_text(code))
 
 
 def _cell_value(walk: Walk, cell: types.CellType) -> None:
