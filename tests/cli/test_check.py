@@ -117,3 +117,10 @@ def test_what_a_cell_finds_in_a_used_folder_is_no_wrong_restore(tmp_path: Path) 
     code, found = verdict(tmp_path, cells, "--kill-after", "3")
     assert (code, found["wrong"]) == (0, [])
     assert "output cell 2" in found["differs_between_plain_runs_too"]
+
+
+def test_a_cell_that_fails_with_milepost_only_is_told_whatever_else_it_shows(tmp_path: Path) -> None:
+    cells = ("import random\nprint(random.random())\nassert 'task' not in get_ipython().magics_manager.magics['cell']",)
+    code, found = verdict(tmp_path, cells)
+    assert (code, [(item["cell"], item["kind"]) for item in found["changed"]]) == (1, [(1, "failure")])
+    assert "AssertionError" in found["changed"][0]["reason"]

@@ -152,9 +152,16 @@ class Check:
 
     def _outputs(self, old: Run, new: Run, killed: int) -> Iterator[Finding]:
         for number, ran in new.cells.items():
-            if not self.cells[number - 1].ours and (words := self._output(number, old.cells.get(number), ran)):
-                place = Difference("output", f"cell {number}", words)
+            if self.cells[number - 1].ours:
+                continue
+            fails = bool(ran.error) and not self._fails_plainly(number)
+            words = ran.error if fails else self._output(number, old.cells.get(number), ran)
+            if words:
+                place = Difference("failure" if fails else "output", f"cell {number}", words)
                 yield Finding(number, place, killed, max(number, killed))
+
+    def _fails_plainly(self, number: int) -> bool:
+        return any(number in run.cells and run.cells[number].error for run in (self.plain, *self.others))
 
     def _output(self, number: int, old: Ran | None, new: Ran) -> str:
         """How what a cell showed differs; what differs between plain runs counts only as far as it does not there."""
@@ -196,6 +203,8 @@ class Check:
     def _varies(self, finding: Finding) -> bool:
         """Whether a plain run differs there from the first."""
         found = finding.difference
+        if found.kind == "failure":
+            return self._fails_plainly(finding.cell)
         if found.kind == "output":
             return len({repr(item.without_times()) for item in self._plainly_shown(finding.cell)}) > 1
         return found.place in self._places(finding.seen)

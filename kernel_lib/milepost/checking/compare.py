@@ -14,7 +14,7 @@ TreeOf = Callable[[str], Part | None]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place that differs: `kind` (value, missing, extra, sharing, process, output, file), what, and how."""
+    """One place that differs: `kind` (value, missing, extra, sharing, process, output, failure, file), what, how."""
 
     kind: str
     what: str

@@ -43,7 +43,7 @@ def _section(title: str, lines: Sequence[str], symbol: str) -> Iterator[str]:
 
 def _words(finding: Finding) -> str:
     found = finding.difference
-    what = found.kind if found.kind == "output" else f"{found.kind} {found.what}"
+    what = found.kind if found.kind in {"output", "failure"} else f"{found.kind} {found.what}"
     where = f"killed after cell {finding.killed}" if finding.killed else ""
     if finding.seen not in (finding.killed, finding.cell):
         where += f"{', ' if where else ''}seen after cell {finding.seen}"
