@@ -103,6 +103,12 @@ class _Tee(io.TextIOBase):
     def flush(self) -> None:
         self.milepost_stream.flush()
 
+    def __del__(self) -> None:
+        """Nothing, where an `IOBase` would flush: it holds no text, and which thread collects it is up to chance.
+
+        The kernel's stream waits in `flush` for a thread that may itself be waiting for the one that collects.
+        """
+
     def writable(self) -> bool:
         return True
 
