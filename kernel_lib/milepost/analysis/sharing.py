@@ -6,8 +6,9 @@ shared thing is named by its places: how far the walk over each input was when i
 
 from __future__ import annotations
 
+import secrets
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from milepost.analysis.code import digest_text
@@ -55,17 +56,30 @@ def _memory(walks: Mapping[str, Walked]) -> Iterator[Any]:
         if isinstance(item, numpy.ndarray) and item.nbytes
     ]
     arrays.sort(key=lambda found: found[:2])
+    pairs = 0
     for place, (begin, end, name, where, one) in enumerate(arrays):
-        for low, _, other, there, two in _until(arrays[place + 1 :], end):
+        for low, _, other, there, two in _until(arrays, place + 1, end):
+            pairs += 1
+            if pairs > _MOST_PAIRS:
+                yield (
+                    "memory",
+                    "more than can be said",
+                    secrets.token_hex(),
+                )  # like nothing else: such a task runs again
+                return
             if name != other and one is not two and numpy.may_share_memory(one, two):
                 yield "memory", name, where, other, there, low - begin
 
 
-def _until(arrays: Iterable[Any], end: int) -> Iterator[Any]:
-    for found in arrays:
-        if found[0] >= end:
+_MOST_PAIRS = 1_000_000
+"""Of arrays whose extents overlap."""
+
+
+def _until(arrays: Sequence[Any], first: int, end: int) -> Iterator[Any]:
+    for place in range(first, len(arrays)):
+        if arrays[place][0] >= end:
             return
-        yield found
+        yield arrays[place]
 
 
 def _extent(array: Any) -> tuple[int, int]:

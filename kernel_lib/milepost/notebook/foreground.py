@@ -15,6 +15,7 @@ from milepost.notebook.away import Away, runs_away
 from milepost.notebook.capture import keep_values, recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
 from milepost.notebook.definition import RETURN
+from milepost.notebook.entangled import Entangled
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.ledger import Known, Ledger
@@ -90,12 +91,14 @@ class Foreground:
         desk = self._desk
         with desk.activities.running(self._roots(plan)) as activity:
             before, digests, found = desk.namespace.fix(), state_digests(read_states()), desk.ambient.read()
+            others = Entangled(desk.namespace, plan.resolution.inputs)
             call.signal.raise_if_cancelled()  # looking things up may have taken long
             elsewhere, seeding = Away(desk, plan.facts) if runs_away(plan.facts) else None, Seeding()
             with recording(desk.shell) as recorder, seeding.watching(desk.namespace.data):
                 result = elsewhere.execute(inner, call) if elsewhere else inner.execute(call)
             if result.ok:
                 left = self._left(plan, result, before, recorder, activity)
+                left = replace(left, observed=others.told(left.mutated, before.digests))
                 if elsewhere is None:
                     left = with_state(desk.ambient, found, plan, left)
                 seeds = desk.seeds.mentioned or mentions_seed(plan.definition.code)

@@ -20,8 +20,10 @@ from milepost.notebook.ambient.ambient import Ambient, sources
 from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
+from milepost.notebook.entangled import disentangled
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
+from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer, told
 from milepost.notebook.random_state import Seeds, random_mismatch, read_states, state_digests
 from milepost.notebook.recorder import outputs_from_bytes
@@ -39,6 +41,7 @@ class Desk(Protocol):
     arguments: Arguments
     troubles: Troubles
     seeds: Seeds
+    namespace: Namespace
     ambient: Ambient
     observer: Observer
 
@@ -129,6 +132,7 @@ class CheckpointStrategy:
             untrusted = untrusted or not record.trusted
             mismatch = random_mismatch(record, digests, self._desk.seeds) or self._desk.ambient.mismatch(record, found)
             mismatch = mismatch or told(self._desk.observer.differences(record.observed, again=again, now=now))
+            mismatch = mismatch or disentangled(record, self._desk.namespace)
             drawn = drawn or mismatch
             if record.trusted and not mismatch:
                 return _restored(record), record

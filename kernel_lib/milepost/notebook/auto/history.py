@@ -9,8 +9,8 @@ from typing import Any
 
 from milepost.analysis.names import cell_names
 from milepost.model.errors import MilepostError
-from milepost.notebook.auto.reach import reach_of
 from milepost.notebook.namespace import mutable
+from milepost.notebook.reach import reach_of
 
 _NAMES = re.compile(r"_{1,3}|_\d+|_oh|Out")
 _SAID = re.compile(rf"(?<![\w.])(?:{_NAMES.pattern})(?!\w)")

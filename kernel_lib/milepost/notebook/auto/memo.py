@@ -6,9 +6,9 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from milepost.notebook.auto.reach import Reach, reach_of
 from milepost.notebook.auto.threads import own_threads
 from milepost.notebook.namespace import Namespace, mutable
+from milepost.notebook.reach import Reach, reach_of
 
 NOTHING = Reach()
 

@@ -1,15 +1,10 @@
-"""Which values hang together: two names for one list are something else than two equal lists."""
+"""Values that hang together in a way that no restore gives back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from milepost.notebook.auto.reach import Reach
-
-
-def hang_together(one: Reach, two: Reach) -> bool:
-    """Whether two values have an object or memory in common."""
-    return not one.joint.isdisjoint(two.joint) or one.overlaps(two)
+from milepost.notebook.reach import Reach
 
 
 def untied(reaches: Mapping[str, Reach]) -> str:

@@ -14,8 +14,7 @@ from milepost.notebook.activity import Activity
 from milepost.notebook.ambient.ambient import Snapshot, with_state
 from milepost.notebook.auto import history
 from milepost.notebook.auto.memo import Memo, differing
-from milepost.notebook.auto.reach import reach_of, union
-from milepost.notebook.auto.sharing import hang_together, untied
+from milepost.notebook.auto.sharing import untied
 from milepost.notebook.auto.threads import own_threads
 from milepost.notebook.body import show_figures
 from milepost.notebook.capture import keep_values, recording
@@ -24,6 +23,7 @@ from milepost.notebook.facts import Facts
 from milepost.notebook.foreground import Desk, Foreground
 from milepost.notebook.namespace import mutable, state_of
 from milepost.notebook.random_state import UNSEEDED, drawn, mentions_seed, read_states, state_digests
+from milepost.notebook.reach import reach_of, union
 from milepost.notebook.recorder import Recorder
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.seeding import Seeding
@@ -118,7 +118,7 @@ class AutoStage(Foreground):
 
     def _tied(self, one: str, two: str) -> bool:
         """Whether two variables have objects or memory in common."""
-        return hang_together(self._memo.entry(one).reach, self._memo.entry(two).reach)
+        return self._memo.entry(one).reach.joins(self._memo.entry(two).reach)
 
     def _held(self, reads: list[str]) -> dict[str, Callable[[], Any]]:
         """The objects of inputs whose names the cell binds anew: others may hold them, too."""

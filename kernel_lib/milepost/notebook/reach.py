@@ -49,6 +49,10 @@ class Reach:
             return True
         return not self.parts.isdisjoint(other.parts) or self.overlaps(other)
 
+    def joins(self, other: Reach) -> bool:
+        """Whether both have an object or memory in common."""
+        return not self.joint.isdisjoint(other.joint) or self.overlaps(other)
+
     def overlaps(self, other: Reach) -> bool:
         """Whether memory of one is memory of the other."""
         return overlap(self.spans, other.spans) or self.overlaps_frame(other)
