@@ -216,6 +216,13 @@ def test_cells_that_cannot_be_followed_say_so(start: Start) -> None:
     assert "runs each time" in kernel.run_ok("slow(1)\n!true").stamps[0]
 
 
+def test_a_stamp_does_not_clear_what_a_cell_shows(start: Start) -> None:
+    kernel = on(start)
+    run(kernel, [SLOW, "from IPython.display import clear_output"])
+    reply = kernel.run_ok("print('hello'); slow(1); clear_output(wait=True)")
+    assert [output["type"] for output in reply.outputs] == ["stream", "clear_output"]
+
+
 # as a plain cell
 
 PLAIN = [

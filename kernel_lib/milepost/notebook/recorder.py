@@ -30,7 +30,8 @@ class Recorder:
     def __init__(self, parent: Recorder | None = None) -> None:
         self._outputs: list[Output] = []
         self._parent = parent
-        self._clear_next = False
+        self.clear_next = False
+        """Whether whatever is shown next takes the place of all that was shown."""
         self.values: list[Any] = []
         """What IPython keeps as `_` and in `Out`, in order."""
         if parent is not None:
@@ -93,13 +94,13 @@ class Recorder:
         """Forget what was shown: now, or when the next output comes."""
         if self._parent:
             self._parent.clear(wait)
-        self._clear_next = wait
+        self.clear_next = wait
         if not wait:
             self._clear()
 
     def _make_room(self) -> None:
-        if self._clear_next:
-            self._clear_next = False
+        if self.clear_next:
+            self.clear_next = False
             self._clear()
 
     def _clear(self) -> None:

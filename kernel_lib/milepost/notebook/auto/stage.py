@@ -84,11 +84,11 @@ class AutoStage(Foreground):
         self._memo = memo
         self._keeps = keeps
         self._looks = Looks(frozenset(), {}, {}, {}, {})
-        self._cheap = False
+        self._cheap = self._clears = False
 
     def note(self, text: str, *, symbol: str = "↺", warning: bool = False) -> None:
-        """A stamp in the cell; of a cheap one that just ran there is nothing to say."""
-        if not self._cheap:
+        """A stamp in the cell; of a cheap one there is nothing to say, and nothing may clear what the cell shows."""
+        if not self._cheap and not self._clears:
             super().note(text, symbol=symbol, warning=warning)
 
     # before
@@ -146,7 +146,7 @@ class AutoStage(Foreground):
         self._memo.touched((*self._looks.states, *bound))
         seeds = self._desk.seeds.mentioned or mentions_seed(plan.definition.code)
         found, states = drawn(ran.random, self._desk.seeds, ran.seeding.noted, loads=seeds)
-        self._cheap = ran.seconds < CHEAP
+        self._cheap, self._clears = ran.seconds < CHEAP, ran.recorder.clear_next
         if ran.failed or (self._cheap and not (UNSEEDED in found.values() or plan.definition.differs)):
             self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
             return None
