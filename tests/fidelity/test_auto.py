@@ -16,6 +16,25 @@ from tests.fidelity.test_fidelity import Story, seen
 from tests.fidelity.trap import Trap, trap
 
 ROWS: list[tuple[Trap, tuple[int, ...]]] = [
+    # what is done to libraries
+    (
+        trap(
+            "a class registered with a library",
+            "import pandas as pd",
+            "@pd.api.extensions.register_series_accessor('mine')\nclass Mine:\n    def __init__(self, s): self.s = s",
+            "x = pd.Series([1]).mine.s.tolist()",
+        ),
+        (2,),
+    ),
+    (
+        trap(
+            "a method of what a library holds",
+            "import matplotlib as mpl",
+            "mpl.colormaps.register(mpl.colors.ListedColormap(['red'], name='mine'), force=True)",
+            "x = 'mine' in mpl.colormaps",
+        ),
+        (2,),
+    ),
     # how inputs hang together
     (
         trap("two names for one list", "a = [1]\nb = a", "a.append(2)", "n = sum(b)"),

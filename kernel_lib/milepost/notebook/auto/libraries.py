@@ -25,8 +25,9 @@ _LOOKED_AT = frozenset({"numpy", "pandas", "matplotlib", "polars", "torch", "pya
 _DRAW = frozenset(
     {"seaborn", "sklearn", "statsmodels", "wordcloud", "missingno", "shap", "scipy", "joblib", "PIL", "cv2"}
     | {"plotly", "altair", "folium", "graphviz", "networkx", "geopandas", "yaml", "imageio", "soundfile", "openpyxl"}
+    | {"sympy", "mpmath"}
 )
-"""Packages whose calls draw or write files: both is seen."""
+"""Packages whose calls compute, draw or write files: all is seen."""
 
 _SETTING = ("set", "init", "config", "setup", "use", "enable", "disable", "register", "install", "activate", "connect")
 """How the names of functions begin that change a library."""
@@ -99,18 +100,26 @@ def settings(trees: Iterable[ast.Module], data: Mapping[str, Any]) -> str:
 
 def _settings(tree: ast.Module, imported: Mapping[str, str], data: Mapping[str, Any]) -> Iterator[str]:
     stated = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        name = _last(node.func) if isinstance(node, ast.Call) else ""
+    for call, function in _called(tree):
+        name, package = _last(function), _package(function, imported, data)
         if name in _HOOKS:
             yield f"it calls {name}, after which others hold what it made"
-        package = _package(node.func, imported, data) if isinstance(node, ast.Call) else ""
-        if package and _sets(package, name, stated=id(node) in stated):
+        if package and _sets(package, name, stated=id(call) in stated):
             yield f"it calls {name} of {package}, which may leave more behind than variables"
+
+
+def _called(tree: ast.Module) -> Iterator[tuple[ast.AST, ast.expr]]:
+    """Each call and what it calls; a decorator is called without saying so."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield node, node.func
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield from ((item, item) for item in node.decorator_list if not isinstance(item, ast.Call))
 
 
 def _sets(package: str, name: str, *, stated: bool) -> bool:
     if package in _LOOKED_AT:
-        return package == "IPython" and name.startswith(_SETTING)
+        return name.startswith("register") or (package == "IPython" and name.startswith(_SETTING))
     if package in sys.stdlib_module_names:
         return stated and (package in _STDLIB_SETS or (package not in _KNOWN and name.startswith(_SETTING)))
     return name.startswith(_SETTING) or (stated and package not in _DRAW)

@@ -11,7 +11,7 @@ def untied(reaches: Mapping[str, Reach]) -> str:
     """Why values could not be saved as they hang together: no restore has a frame share its memory."""
     framed = [name for name, reach in reaches.items() if reach.frames]
     for one in framed:
-        others = (two for two in reaches if two != one or reaches[one].spans)
+        others = (two for two in reaches if two != one)
         found = next((two for two in others if reaches[one].overlaps_frame(reaches[two])), None)
         if found is not None:
             return f"{one!r} shares its memory with {found!r}, which no restore could give back"
