@@ -44,6 +44,7 @@ class Trap:
     python: tuple[int, int]
     raises: bool
     xfail: str
+    marked: str
     sessions: tuple[tuple[Cell, ...], ...] = field(init=False)
     resumed: tuple[Cell, ...] = field(init=False)
 
@@ -79,6 +80,7 @@ def trap(
     python: tuple[int, int] = (3, 11),
     raises: bool = False,
     xfail: str = "",
+    marked: str = "",
 ) -> Trap:
     """A row.
 
@@ -112,6 +114,8 @@ def trap(
         Whether a cell raises: else that is a mistake in the row.
     xfail
         Why the row fails for now.
+    marked
+        Why the row cannot be asked of a notebook without marks.
     """
     if edit is not None:
         assert any(edit[0] in cell for cell in cells if isinstance(cell, str)), f"{name}: nothing to edit"
@@ -136,6 +140,7 @@ def trap(
         python=python,
         raises=raises,
         xfail=xfail,
+        marked=marked,
     )
 
 

@@ -32,14 +32,21 @@ class Child:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self.told = 0
+        """The last signal that `Nursed` sent."""
 
     def poll(self) -> int | None:
-        """None while it runs; its nursery leaves no zombie."""
+        """None while it runs; its nursery leaves no zombie, and so no other word of how it ended."""
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
-            return -signal.SIGKILL
+            return -signal.SIGKILL if self.told == signal.SIGKILL else 0
         return None
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, as far as that is known."""
+        return self.poll()
 
     def wait(self) -> int:
         """Until it has ended."""
@@ -70,6 +77,12 @@ class Nursed(LocalProvisioner):
         pid = nursery.bear(cmd[cmd.index("-f") :], str(options["cwd"]), options["env"])
         self.process, self.pid, self.pgid, self.cwd = Child(pid), pid, pid, options["cwd"]
         return self.connection_info
+
+    async def send_signal(self, signum: int) -> None:
+        """To all processes of the kernel."""
+        if isinstance(self.process, Child):
+            self.process.told = signum
+        await super().send_signal(signum)
 
 
 class Nursery:

@@ -44,6 +44,11 @@ class Recorder:
             output for output in map(_final, self._outputs) if output.get("data") is not None or "data" not in output
         ]
 
+    @property
+    def widgets(self) -> list[Any]:
+        """The live widgets among what is shown."""
+        return [output["widget"] for output in self._outputs if output.get("widget") is not None]
+
     def stream(self, name: str, text: str) -> None:
         """Text written to stdout or stderr."""
         if self._parent:

@@ -142,6 +142,7 @@ ROWS = [
         "import functools\ncalls = []\n@functools.lru_cache\ndef f(x):\n    calls.append(x)\n    return x\nf(1)",
         "f.cache_clear()",
         after="f(1)",
+        marked="a cache that is made again says in other code how it was made",
     ),
     change(
         "a cache of what cannot be saved",

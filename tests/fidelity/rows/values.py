@@ -270,6 +270,7 @@ ROWS = [
         "f.cache_info()",
         setup="import functools\n@functools.lru_cache\ndef f(n):\n    return n",
         after="f(1)",
+        marked="the cell below is restored, and so asks no cache",
     ),
     value(
         "a cached property",

@@ -29,6 +29,7 @@ from milepost.notebook.resolution import Resolution
 from milepost.notebook.seeding import Seeding
 from milepost.notebook.stage import Left, Plan, Restored
 from milepost.notebook.strategy import CheckpointStrategy
+from milepost.notebook.ties import tied
 
 Body = Callable[[], Awaitable[Any]]
 """Has IPython run the cell; whether that failed."""
@@ -101,9 +102,9 @@ class AutoStage(Foreground):
             found = strategy.resolution(self.resolver, definition)
             reads = self._variables(found)
             others = self._memo.meeting(union(self._memo.entry(name).reach for name in reads), reads)
-            tied = [name for name in others if any(self._tied(name, read) for read in reads)]
-            if tied:
-                found = strategy.resolution(self.resolver, _reading(definition, tied))
+            joined = [name for name in others if any(self._joined(name, read) for read in reads)]
+            if joined:
+                found = strategy.resolution(self.resolver, _reading(definition, joined))
                 reads = self._variables(found)
             states = {name: namespace.state(name) for name in dict.fromkeys((*reads, *others))}
             identities = namespace.identities()
@@ -116,7 +117,7 @@ class AutoStage(Foreground):
         data = self._desk.namespace.data
         return [name for name in found.inputs if name in data and mutable(data[name])]
 
-    def _tied(self, one: str, two: str) -> bool:
+    def _joined(self, one: str, two: str) -> bool:
         """Whether two variables have objects or memory in common."""
         return self._memo.entry(one).reach.joins(self._memo.entry(two).reach)
 
@@ -151,7 +152,7 @@ class AutoStage(Foreground):
             self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
             return None
         left = with_state(self._desk.ambient, ran.ambient, plan, self._left_by(bound, ran))
-        obstacle = left.obstacle or _leaves_running(ran)
+        obstacle = left.obstacle or _leaves_running(ran) or _shows_alive(ran, left.values)
         return replace(left, random_before=found, random_after=states, obstacle=obstacle, keeps=self._keeps)
 
     def _bound(self) -> list[str]:
@@ -170,13 +171,14 @@ class AutoStage(Foreground):
         unsure = unsure or self._only_shown(mutated)
         left = dict.fromkeys((*bound, *there))
         torn = untied({name: self._memo.entry(name).reach for name in left})
+        values = {name: namespace.data[name] for name in dict.fromkeys((*bound, *mutated))}
         return Left(
-            values={name: namespace.data[name] for name in dict.fromkeys((*bound, *mutated))},
+            values=values,
             mutated=mutated,
             deleted=tuple(name for name in looks.identities if name not in namespace.data and namespace.is_user(name)),
             display=ran.recorder.to_bytes(),
             kept=tuple(ran.recorder.values),
-            obstacle=unsure or torn or self._astray(mutated, ran.seconds),
+            obstacle=unsure or torn or tied(namespace.data, values) or self._astray(mutated, ran.seconds),
             shared=self._kept(bound),
         )
 
@@ -241,6 +243,13 @@ def _reference(value: Any) -> Callable[[], Any]:
     except TypeError:
         kept = value if len(reach_of(value).parts) <= HELD else None
         return lambda: kept
+
+
+def _shows_alive(ran: Ran, values: Mapping[str, Any]) -> str:
+    """Why a cell must run again for a widget that it shows, and that others can go on with."""
+    shown = {id(widget) for widget in ran.recorder.widgets}
+    names = (name for name, value in values.items() if shown and not shown.isdisjoint(reach_of(value).parts))
+    return next((f"it shows {name!r}, a widget that is alive" for name in names), "")
 
 
 def _leaves_running(ran: Ran) -> str:
