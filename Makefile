@@ -1,5 +1,6 @@
 # make demo   the main job: compute, kill the kernel, resume
-# make test   every test, on every Python this machine has, with the newest and the oldest supported packages
+# make test   every test with the newest packages; with the oldest supported ones, and on the other Pythons of this
+#             machine, those that depend on them
 # make lab    JupyterLab on the quickstart notebook
 # make bench  the bars of the engine and of the store, beside their rivals (some minutes)
 # make torture the store at every crash point, under 300 kills and 20,000 damages (half an hour); `make test` has a sample of each
@@ -15,10 +16,15 @@ NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 FRONT_END := $(shell find labextension -path '*/node_modules' -prune -o -path '*/lib' -prune -o -path '*/prebuilt' -prune \
 	-o -path '*/dist' -prune -o -type f -print)
 OTHERS := $(shell sh tests/interpreters.sh $(PYTHON))
-# Real kernels take long: of the other Pythons, only on the newest.
+# Real kernels take long: of the other Pythons, only on the newest, and there the main job.
 WITH_KERNELS := $(lastword $(OTHERS))
+MAIN_JOB := tests/notebook/test_cells.py tests/notebook/test_resume.py tests/notebook/test_kill_each.py
+# What depends on other packages: the rest is the same on the oldest.
+ON_PACKAGES := tests/analysis $(wildcard tests/checkpoint/test_serializer*.py) tests/fidelity tests/notebook tests/widget \
+	tests/engine/test_telemetry.py
 # No test needs the network once everything is installed.
 PYTEST := -m pytest --quiet -p no:cacheprovider
+BOTH_CORES := -n 2 --dist worksteal
 
 .PHONY: demo test test-newest test-oldest test-others lab bench torture check clean
 
@@ -28,12 +34,12 @@ demo: $(VENV)/.python
 test: check test-newest test-oldest test-others
 
 test-newest: $(VENV)/.front-end $(VENV)/.browser
-	$(BIN)/python $(PYTEST) -n 2 -m "not browser" tests
+	$(BIN)/python $(PYTEST) $(BOTH_CORES) -m "not browser" tests
 	$(BIN)/python $(PYTEST) -m browser tests
 
 test-oldest: $(OLDEST)/.python $(VENV)/.browser
-	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -n 2 -m "not browser and not torture" tests
-	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -m browser tests
+	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) $(BOTH_CORES) -k "not without_marks" $(ON_PACKAGES)
+	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -m browser tests/browser/test_main_job.py
 
 test-others: $(OTHERS:%=.venv-%/.tested)
 
@@ -54,7 +60,7 @@ bench: $(VENV)/.python
 
 # Everything that `make test` samples.
 torture: $(VENV)/.python
-	MILEPOST_TEST_CRASHES=all MILEPOST_TEST_KILLS=300 MILEPOST_TEST_DAMAGES=20000 $(BIN)/python $(PYTEST) -n 2 \
+	MILEPOST_TEST_CRASHES=all MILEPOST_TEST_KILLS=300 MILEPOST_TEST_DAMAGES=20000 $(BIN)/python $(PYTEST) $(BOTH_CORES) \
 		tests/checkpoint/test_crashes.py tests/checkpoint/test_killed.py tests/checkpoint/test_corruption.py
 
 # The newest packages, and Milepost itself in place, so that an edit needs no new install.
@@ -84,7 +90,8 @@ $(OLDEST)/.python: pyproject.toml tests/oldest.txt $(VENV)/.front-end
 
 .PHONY: $(OTHERS:%=.venv-%/.tested)
 $(OTHERS:%=.venv-%/.tested): .venv-%/.tested: .venv-%/.python
-	.venv-$*/bin/python $(PYTEST) -n 2 -m "not browser and not torture $(if $(filter $*,$(WITH_KERNELS)),,and not slow)" tests
+	.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -m "not browser and not torture and not slow" tests
+	$(if $(filter $*,$(WITH_KERNELS)),.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) $(MAIN_JOB))
 
 $(VENV)/.browser: $(VENV)/.python
 	sh tests/get-browser.sh
