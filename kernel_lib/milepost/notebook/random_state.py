@@ -8,6 +8,7 @@ not depend on what it found.
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 import sys
@@ -50,12 +51,12 @@ class Seeds:
 
     def __init__(self) -> None:
         self.mentioned = False
-        self._unseeded: Mapping[str, str] = {}
+        self._unseeded: Mapping[str, Any] = {}
 
     def before_cell(self) -> None:
         """Until a seed is mentioned, states say nothing, nor do these later."""
         if not self.mentioned:
-            self._unseeded = state_digests(read_states())
+            self._unseeded = read_states()
 
     def mention(self) -> None:
         """A cell that ran, or a module of the project, seems to seed."""
@@ -63,7 +64,12 @@ class Seeds:
 
     def told(self, library: str, state: str | None) -> str | None:
         """What the digest of a state says."""
-        return state if self.mentioned and self._unseeded.get(library) != state else UNSEEDED
+        return state if self.mentioned and self._before.get(library) != state else UNSEEDED
+
+    @functools.cached_property
+    def _before(self) -> Mapping[str, str]:
+        """The states before the cell that mentioned a seed first."""
+        return state_digests(self._unseeded)
 
 
 def drawn(
