@@ -56,7 +56,7 @@ class Provider:
         """Those of `names`, and of what the notebook's functions among them read, that are not bound."""
         namespace = self._desk.namespace
         unbound = [name for name in namespace.reach(names) if name not in namespace.data]
-        return [name for name in unbound if not hasattr(builtins, name) or self.record_for(name)]
+        return [name for name in unbound if not hasattr(builtins, name) or self._hidden_by_task(name)]
 
     def record_for(self, name: str) -> Record | None:
         """What provides a name: the task that left it last in this session, else the newest record that stands.
@@ -66,6 +66,8 @@ class Provider:
         known = self._desk.ledger.known.get(name)
         if known is not None and known.record is not None and not known.record.automatic:
             return known.record
+        if hasattr(builtins, name) and not self._hidden_by_task(name):
+            return None
         records = self._desk.records()
         given = [records[place] for place in self._places(records).get(name, ())]
         if not given:
@@ -77,6 +79,10 @@ class Provider:
             if stands and record.trusted and not record.automatic:
                 return record
         return None
+
+    def _hidden_by_task(self, name: str) -> bool:
+        """Whether a task has left something under the name of a built-in, as far as is known: nobody looks for that."""
+        return name in (self._index if self._indexed else self._places(self._desk.records()))
 
     def _places(self, records: Sequence[Record]) -> Mapping[str, Sequence[int]]:
         """Where each name is among the outputs of these records: a cell asks several times, and there may be many."""

@@ -87,9 +87,11 @@ def drawn(
     return {name: str(seeds.told(name, before[name])) for name in matters}, {name: states[name] for name in moved}
 
 
-def random_mismatch(record: Record, digests: Mapping[str, str], seeds: Seeds) -> str:
+def random_mismatch(record: Record, seeds: Seeds) -> str:
     """Which generator is not where the task found it when it was saved, in words; "" when all are."""
-    for library, found in record.extra.get("random", {}).items():
+    drawn_from = record.extra.get("random", {})
+    digests = state_digests(read_states()) if drawn_from else {}
+    for library, found in drawn_from.items():
         if seeds.told(library, digests.get(library)) != found:
             return f"the random generator of {library!r} is in another state than when it was saved"
     return ""

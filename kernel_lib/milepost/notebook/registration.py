@@ -60,7 +60,8 @@ class Registration:
         self.refuse_second(definition)
         self._require_after(definition)
         task = self._task(definition)
-        TaskGraph([*others, task], given=self._known()).validate()
+        if task.dependencies:  # else it closes no cycle
+            TaskGraph([*others, task], given=self._known()).validate()
         return task
 
     def require(self, names: Iterable[str]) -> None:

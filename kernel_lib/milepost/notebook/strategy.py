@@ -25,7 +25,7 @@ from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer, told
-from milepost.notebook.random_state import Seeds, random_mismatch, read_states, state_digests
+from milepost.notebook.random_state import Seeds, random_mismatch
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan, Restored, Stage
@@ -123,14 +123,14 @@ class CheckpointStrategy:
         newest, untrusted, drawn = None, False, ""
         self._desk.ambient.watch(sources(definition, resolution))
         found = self._desk.ambient.read(counted=True)
-        digests, now = state_digests(read_states()), self._desk.observer.now()
+        now = self._desk.observer.now()
         again = definition.name in self._desk.ran
         for record in history:
             newest = newest or record
             if record.key != key or record.extra.get("blocked"):
                 continue
             untrusted = untrusted or not record.trusted
-            mismatch = random_mismatch(record, digests, self._desk.seeds) or self._desk.ambient.mismatch(record, found)
+            mismatch = random_mismatch(record, self._desk.seeds) or self._desk.ambient.mismatch(record, found)
             mismatch = mismatch or told(self._desk.observer.differences(record.observed, again=again, now=now))
             mismatch = mismatch or disentangled(record, self._desk.namespace)
             drawn = drawn or mismatch
