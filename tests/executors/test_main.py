@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -33,6 +34,14 @@ def test_a_cancel_from_another_thread_interrupts_the_body() -> None:
     assert results["a"].message == "enough"
     assert isinstance(results["a"].exception, KeyboardInterrupt)
     assert results["b"].status is TaskStatus.CANCELLED
+
+
+@pytest.fixture(autouse=True)
+def _plain_interrupts() -> Iterator[None]:
+    """As in a plain script: other tests of this process may have left a handler of an event loop's."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_that_comes_just_before_the_body_sleeps_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from IPython.core.display_functions import display
 
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.model.errors import MilepostError
-from milepost.model.record import Record
+from milepost.model.record import Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskStatus
 from milepost.notebook.activity import Activities, Activity
@@ -19,6 +19,7 @@ from milepost.notebook.ambient.ambient import Ambient, Snapshot, with_state
 from milepost.notebook.body import cell_trace, show_figures
 from milepost.notebook.capture import recording, show_value
 from milepost.notebook.checkpoints import Checkpoints, Saved
+from milepost.notebook.entangled import Entangled
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.interrupt import interruptible
@@ -96,6 +97,7 @@ class Background:
         """Values by name, as they were when the cell was run."""
         self.ledger = desk.ledger.copy()
         self.left: Publication | None = None
+        self._others: Entangled | None = None
         self._view = Namespace(desk.shell, self.inputs)
         stands = Stands(self._view, desk.reload)
         self.resolver = InputResolver(self._view, self.ledger, _NothingMore(), stands)
@@ -120,6 +122,7 @@ class Background:
         """From now on, what others change counts; the inputs are as they are now."""
         roots = None if self.facts.definition.names.opaque else self.inputs.values()
         self._activity = self._desk.activities.begin(roots)
+        self._others = Entangled(self._desk.namespace, self.inputs)
         self._before = {name: self._view.state(name) for name, value in self.inputs.items() if mutable(value)}
 
     def settle_plan(self, plan: Plan) -> None:
@@ -230,8 +233,13 @@ class Background:
             obstacle=obstacle,
             random_before=before,
             random_after=after,
+            observed=self._entangled(mutated),
         )
         return self._with_state(plan, left)
+
+    def _entangled(self, mutated: Container[str]) -> tuple[Input, ...]:
+        """What hangs together with what it changed."""
+        return self._others.told(mutated) if self._others is not None else ()
 
     def _with_state(self, plan: Plan, left: Left) -> Left:
         """With what it changed of the state of the process, which may have been the doing of others."""

@@ -81,9 +81,11 @@ class Elsewhere(Background):
         assert answer is not None
         found = dict.fromkeys(answer.reply.states, UNSEEDED) | state_digests(self._states or {})
         values = self._with_aliases(answer)
+        mutated = tuple(name for name in values if name in answer.reply.changed or name not in answer.values)
         return Left(
             values=values,
-            mutated=tuple(name for name in values if name in answer.reply.changed or name not in answer.values),
+            mutated=mutated,
+            observed=self._entangled(mutated),
             deleted=answer.reply.deleted,
             display=self.log.to_bytes(),
             obstacle=self._obstacle(),

@@ -23,17 +23,15 @@ class Entangled:
 
     def __init__(self, namespace: Namespace, inputs: Collection[str]) -> None:
         self._reaches = _reaches(namespace)
-        self._others = _joined(self._reaches, inputs)
-        names = [*self._others, *(name for name in inputs if name in self._reaches)] if self._others else []
+        self._states = {name: namespace.state(name) for name in _joined(self._reaches, inputs)}
+        names = [*self._states, *(name for name in inputs if name in self._reaches)] if self._states else []
         self._walks = {name: _walked(namespace, name) for name in names}
 
-    def told(self, changed: Container[str], states: Mapping[str, str]) -> tuple[Input, ...]:
-        """What counts once it is known what was `changed`; `states` are those of the variables before."""
-        roots = [name for name in self._walks if name not in self._others and name in changed]
-        joined = _joined(self._reaches, roots)
-        return tuple(
-            _input(n, roots, self._walks, states[n] if n in changed else "") for n in self._others if n in joined
-        )
+    def told(self, changed: Container[str]) -> tuple[Input, ...]:
+        """What counts once it is known what was `changed`."""
+        roots = [name for name in self._walks if name not in self._states and name in changed]
+        others = [name for name in _joined(self._reaches, roots) if name in self._states]
+        return tuple(_input(n, roots, self._walks, self._states[n] if n in changed else "") for n in others)
 
 
 def disentangled(record: Record, namespace: Namespace) -> str:

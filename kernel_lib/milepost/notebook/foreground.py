@@ -98,7 +98,7 @@ class Foreground:
                 result = elsewhere.execute(inner, call) if elsewhere else inner.execute(call)
             if result.ok:
                 left = self._left(plan, result, before, recorder, activity)
-                left = replace(left, observed=others.told(left.mutated, before.digests))
+                left = replace(left, observed=others.told(left.mutated))
                 if elsewhere is None:
                     left = with_state(desk.ambient, found, plan, left)
                 seeds = desk.seeds.mentioned or mentions_seed(plan.definition.code)
