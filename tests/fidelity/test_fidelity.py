@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from tests.fidelity import rows
 from tests.fidelity.conftest import Server
@@ -36,6 +37,7 @@ def _cases() -> list[Any]:
 def _marks(trap: Trap) -> list[pytest.MarkDecorator]:
     missing = [name for name in trap.needs if importlib.util.find_spec(name) is None]
     missing += [f"Python {trap.python[0]}.{trap.python[1]}"] if sys.version_info < trap.python else []
+    missing += [f"NumPy 2 ({trap.numpy2})"] if trap.numpy2 and int(numpy.__version__.partition(".")[0]) < 2 else []
     marks = [pytest.mark.skip(reason=f"needs {', '.join(missing)}")] if missing else []
     return [*marks, *([pytest.mark.xfail(strict=True, reason=trap.xfail)] if trap.xfail else [])]
 

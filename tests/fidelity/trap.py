@@ -45,6 +45,7 @@ class Trap:
     raises: bool
     xfail: str
     marked: str
+    numpy2: str
     sessions: tuple[tuple[Cell, ...], ...] = field(init=False)
     resumed: tuple[Cell, ...] = field(init=False)
 
@@ -81,6 +82,7 @@ def trap(
     raises: bool = False,
     xfail: str = "",
     marked: str = "",
+    numpy2: str = "",
 ) -> Trap:
     """A row.
 
@@ -116,6 +118,8 @@ def trap(
         Why the row fails for now.
     marked
         Why the row cannot be asked of a notebook without marks.
+    numpy2
+        Why the row is asked of NumPy 2, and a pandas of those days, only.
     """
     if edit is not None:
         assert any(edit[0] in cell for cell in cells if isinstance(cell, str)), f"{name}: nothing to edit"
@@ -141,6 +145,7 @@ def trap(
         raises=raises,
         xfail=xfail,
         marked=marked,
+        numpy2=numpy2,
     )
 
 

@@ -32,7 +32,12 @@ ROWS = [
     change("df.columns", FRAME, "df.columns = ['x', 'y']"),
     change("df.attrs", FRAME, "df.attrs['unit'] = 'kg'"),
     change("an attribute of a frame", FRAME, "object.__setattr__(df, 'unit', 'kg')", "df.unit"),
-    change("a frame's column kept", FRAME, "s = df['a']\ns2 = df['a'] + 1"),
+    change(
+        "a frame's column kept",
+        FRAME,
+        "s = df['a']\ns2 = df['a'] + 1",
+        numpy2="older pandas hands out one object for a column, and drops it again: the task runs again",
+    ),
     change(
         "a frame changed through its values",
         "import pandas as pd\nimport numpy as np\nx = np.arange(3.0)\ndf = pd.DataFrame({'a': x}, copy=False)",

@@ -243,6 +243,7 @@ ROWS = [
         NUMPY + "rng = np.random.default_rng(1)",
         "a, b = rng.spawn(2)\nt = a.random()",
         "u = b.random() + rng.spawn(1)[0].random()",
+        numpy2="before, pickles forgot how many generators were spawned",
     ),
     draws(
         "a SeedSequence",
@@ -271,6 +272,7 @@ ROWS = [
         "import pandas as pd\nimport numpy as np\nnp.random.seed(1)\ndf = pd.DataFrame({'a': range(9)})",
         "t = df.sample(3)",
         "u = df.sample(2)",
+        numpy2="before pandas 2.2, what a frame derives from another has that one's very index",
     ),
     draws(
         "scipy",

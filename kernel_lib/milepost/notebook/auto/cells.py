@@ -145,7 +145,7 @@ class AutoCells:
         quiet = ends_quietly(self._desk.shell, info.raw_cell)
         shown = "timed" if info.raw_cell.lstrip().startswith("%%") else "quiet" if quiet else ""
         cell_id = self._naming.cell_id(self._sent_id(info), info.raw_cell)
-        name = self.numbers[str(self._desk.shell.execution_count - 1)] = task_name(cell_id, code)
+        name = task_name(cell_id, code)
         namespace = self._desk.namespace
         trees = libraries.trees_of(tree, (*names.reads, *names.maybe), namespace)
         return Definition(
@@ -183,6 +183,8 @@ class AutoCells:
         if following is None or result is None or result.info is not following[0]:
             return await body()
         self._next = None
+        number = self._desk.shell.compile._filename_map.get(cell_name)  # the counter may be ahead by one
+        self.numbers[str(number)] = following[1].name
         try:
             return await self._run(following[1], body, result)
         except (MilepostError, KeyboardInterrupt) as error:
