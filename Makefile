@@ -18,7 +18,7 @@ FRONT_END := $(shell find labextension -path '*/node_modules' -prune -o -path '*
 OTHERS := $(shell sh tests/interpreters.sh $(PYTHON))
 # Real kernels take long: of the other Pythons, only on the newest, and there the main job.
 WITH_KERNELS := $(lastword $(OTHERS))
-MAIN_JOB := tests/notebook/test_cells.py tests/notebook/test_resume.py tests/notebook/test_kill_each.py
+MAIN_JOB := tests/fidelity tests/notebook/test_cells.py tests/notebook/test_resume.py tests/notebook/test_kill_each.py
 # What depends on other packages: the rest is the same on the oldest.
 ON_PACKAGES := tests/analysis $(wildcard tests/checkpoint/test_serializer*.py) tests/fidelity tests/notebook tests/widget \
 	tests/engine/test_telemetry.py
@@ -91,7 +91,7 @@ $(OLDEST)/.python: pyproject.toml tests/oldest.txt $(VENV)/.front-end
 .PHONY: $(OTHERS:%=.venv-%/.tested)
 $(OTHERS:%=.venv-%/.tested): .venv-%/.tested: .venv-%/.python
 	.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -m "not browser and not torture and not slow" tests
-	$(if $(filter $*,$(WITH_KERNELS)),.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) $(MAIN_JOB))
+	$(if $(filter $*,$(WITH_KERNELS)),.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -k "not without_marks" $(MAIN_JOB))
 
 $(VENV)/.browser: $(VENV)/.python
 	sh tests/get-browser.sh

@@ -15,6 +15,8 @@ from tests.fidelity.conftest import Server
 from tests.fidelity.test_fidelity import Story, seen
 from tests.fidelity.trap import Trap, trap
 
+pytestmark = pytest.mark.slow
+
 ROWS: list[tuple[Trap, tuple[int, ...]]] = [
     # what is done to libraries
     (

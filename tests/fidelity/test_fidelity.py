@@ -20,6 +20,8 @@ from tests.fidelity.conftest import Server
 from tests.fidelity.session import write
 from tests.fidelity.trap import Cell, Trap, as_order, unmarked
 
+pytestmark = pytest.mark.slow
+
 TABLES = {
     found.name: importlib.import_module(f"{rows.__name__}.{found.name}").ROWS
     for found in pkgutil.iter_modules(rows.__path__)
