@@ -28,5 +28,5 @@ def without_view(data: dict[str, Any], widget: Any) -> dict[str, Any] | None:
         return None
     try:
         return {**kept, "text/plain": repr(widget)}
-    except Exception:
+    except Exception:  # a class of the user's may do anything when it is asked
         return kept

@@ -37,6 +37,7 @@ from milepost.notebook.facts import Facts
 from milepost.notebook.observed.observer import Observer
 from milepost.notebook.observed.watch import Watch
 from milepost.notebook.options import CellOptions
+from milepost.notebook.plain import read_plain
 from milepost.notebook.random_state import UNSEEDED
 from milepost.notebook.stage import Left, Plan
 from milepost.notebook.strategy import CheckpointStrategy
@@ -129,10 +130,9 @@ class AutoCells:
         """The code of a cell, also of one below `%%time`; None where only a magic knows what it does."""
         if tree is None or not info.raw_cell.lstrip().startswith("%%"):
             return tree
-        try:
-            return ast.parse(self._desk.shell.transform_cell(inner)) if (inner := kinds.timed(tree)) else None
-        except (SyntaxError, ValueError):
-            return None
+        inner = kinds.timed(tree)
+        read = read_plain(self._desk.shell, inner) if inner else None
+        return read.tree if read is not None else None
 
     def _let_pass(self, tree: ast.Module) -> None:
         """What a cell that just runs may change."""
@@ -194,10 +194,7 @@ class AutoCells:
         """The cell was kept from running: shown as IPython shows an error of the cell's own."""
         shown = with_message_only(error) if isinstance(error, MilepostError) else error
         result.error_in_exec = shown
-        try:
-            raise shown
-        except BaseException:
-            self._desk.shell.showtraceback()
+        self._desk.shell.showtraceback((type(shown), shown, shown.__traceback__))
         return True
 
     async def _run(self, definition: Definition, body: Body, result: Any) -> Any:

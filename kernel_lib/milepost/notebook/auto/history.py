@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable
 from typing import Any
 
-from milepost.analysis.names import cell_names
 from milepost.model.errors import MilepostError
 from milepost.notebook.namespace import mutable
+from milepost.notebook.plain import read_plain
 from milepost.notebook.reach import reach_of
 
 _NAMES = re.compile(r"_{1,3}|_\d+|_oh|Out")
@@ -34,12 +33,8 @@ def asked(cells: Iterable[str], shell: Any) -> bool:
 
 
 def _reads(cell: str, shell: Any) -> bool:
-    try:
-        tree = ast.parse(shell.transform_cell(cell))
-    except Exception:
-        return True
-    names = cell_names(tree)
-    return asks((*names.reads, *names.maybe))
+    read = read_plain(shell, cell)
+    return read is None or asks((*read.names.reads, *read.names.maybe))
 
 
 def require_kept(names: Iterable[str], data: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 from collections.abc import Iterator
 
@@ -63,6 +64,7 @@ def _constant(node: ast.expr) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=1_000)
 def runs_each_time(tree: ast.Module) -> str:
     """Why a cell must never be restored, as far as its code shows; "" if nothing speaks against it."""
     return next(itertools.chain(_magics(tree), _shell_uses(tree), _imports_by_name(tree)), "")

@@ -13,6 +13,7 @@ import sys
 import textwrap
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from milepost.analysis.describe import source_of
@@ -80,7 +81,12 @@ def _parsed(code: types.CodeType) -> ast.Module:
 
 def differs(trees: Iterable[ast.Module]) -> bool:
     """Whether code seems to ask for what is another thing in each process: the clock, the order of a set."""
-    return any(_asks(node) for tree in trees for node in ast.walk(tree))
+    return any(map(_differs, trees))
+
+
+@functools.lru_cache(maxsize=1_000)
+def _differs(tree: ast.Module) -> bool:
+    return any(map(_asks, ast.walk(tree)))
 
 
 def _asks(node: ast.AST) -> bool:
@@ -95,16 +101,29 @@ def _asks(node: ast.AST) -> bool:
 
 def settings(trees: Iterable[ast.Module], data: Mapping[str, Any]) -> str:
     """Which call may change a library for good, "" if none seems to."""
-    return next((words for tree in trees for words in _settings(tree, dict(_imported(tree)), data)), "")
+    return next((words for tree in trees for words in _settings(_calls(tree), data)), "")
 
 
-def _settings(tree: ast.Module, imported: Mapping[str, str], data: Mapping[str, Any]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """What some code calls, and whether it does so for what that does; and what it imports itself."""
+
+    functions: tuple[tuple[ast.expr, bool], ...]
+    imported: Mapping[str, str]
+
+
+@functools.lru_cache(maxsize=1_000)
+def _calls(tree: ast.Module) -> _Calls:
     stated = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for call, function in _called(tree):
-        name, package = _last(function), _package(function, imported, data)
+    return _Calls(tuple((function, id(call) in stated) for call, function in _called(tree)), dict(_imported(tree)))
+
+
+def _settings(calls: _Calls, data: Mapping[str, Any]) -> Iterator[str]:
+    for function, stated in calls.functions:
+        name, package = _last(function), _package(function, calls.imported, data)
         if name in _HOOKS:
             yield f"it calls {name}, after which others hold what it made"
-        if package and _sets(package, name, stated=id(call) in stated):
+        if package and _sets(package, name, stated=stated):
             yield f"it calls {name} of {package}, which may leave more behind than variables"
 
 
