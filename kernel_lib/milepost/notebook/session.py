@@ -20,7 +20,7 @@ from milepost.functions.registered import Role
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import StoreError, UsageError
 from milepost.model.events import Event, EventKind
-from milepost.model.record import Identity, Record
+from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskState
 from milepost.model.view import TaskView
@@ -29,13 +29,12 @@ from milepost.notebook.activity import Activities, Activity
 from milepost.notebook.ambient.ambient import Ambient
 from milepost.notebook.arguments import Arguments
 from milepost.notebook.auto.cells import AutoCells
-from milepost.notebook.auto.naming import labels
 from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
 from milepost.notebook.definition import RETURN, Definition, function_definition
 from milepost.notebook.elsewhere import results_for
-from milepost.notebook.facts import Facts, RanTasks, as_kept, relabelled, view_of_facts
+from milepost.notebook.facts import Facts, RanTasks
 from milepost.notebook.foreground import Foreground
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.jobs import Jobs
@@ -52,9 +51,9 @@ from milepost.notebook.remote import Results
 from milepost.notebook.stage import Stage
 from milepost.notebook.strategy import CheckpointStrategy
 from milepost.notebook.troubles import Troubles
+from milepost.notebook.views import Views
 from milepost.notebook.waiting import Waiting
 from milepost.ports import ExecutionStrategy, Executor
-from milepost.widget.saved import view_of_record
 
 
 class Session:
@@ -101,6 +100,7 @@ class Session:
         self.jobs = Jobs(self, self._call_soon)
         self._cells = Cells(self)
         self.auto = AutoCells(self)
+        self._views = Views(self)
         self.waiting = Waiting(self)
         self.troubles = Troubles(self, self._call_soon, lambda: self.jobs.busy)
         self.maps: dict[str, Any] = {}
@@ -361,53 +361,12 @@ class Session:
 
     def views(self, chosen: Collection[str] = ()) -> list[TaskView]:
         """Every task, or those chosen: the session's as they were defined, then what only the store has."""
-        kept = self._kept()
-        shown = {name: as_kept(self._view(facts), facts, kept) for name, facts in list(self._facts.items())}
-        for record in self.records():
-            facts = self._facts.get(record.task)
-            if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
-                shown[record.task] = self.troubles.marked(
-                    view_of_record(record, loaded=self.given_back(record)), record
-                )
-        called = self._labels()
-        return [relabelled(view, called) for name, view in shown.items() if not chosen or name in chosen]
-
-    def _labels(self) -> dict[str, str]:
-        """What people read in the place of the names of cells that nobody marked."""
-        said = {record.task: record.automatic for record in self.records()}
-        facts = [(name, facts.definition) for name, facts in list(self._facts.items())]
-        said.update({name: known.source if known.automatic else "" for name, known in facts})
-        own = {name: line for name, line in said.items() if line}
-        return labels(own.items(), set(said) - set(own))
+        return self._views.all(chosen)
 
     def named(self, words: Iterable[str]) -> tuple[str, ...]:
         """The tasks that are meant: by name, by what is shown in its place, or by the number of a cell that ran."""
-        meant = {**self.auto.numbers, **{shown: name for name, shown in self._labels().items()}}
+        meant = {**self.auto.numbers, **{shown: name for name, shown in self._views.labels().items()}}
         return tuple(meant.get(word, word) for word in words)
-
-    def _kept(self) -> dict[Identity, Record] | None:
-        """What the store holds now of the tasks of this session; None where it cannot be read."""
-        try:
-            with self.store.looking() as seen:
-                names = {facts.record.task if facts.record else name for name, facts in list(self._facts.items())}
-                return {record.identity: record for name in names for record in seen.history(name)}
-        except StoreError:
-            return None
-
-    def _view(self, facts: Facts) -> TaskView:
-        view = view_of_facts(facts, self._stale(facts))
-        held = facts.in_background and facts.state is TaskState.PENDING and self.runner.paused
-        log = facts.definition.name in self.logs
-        return replace(view, state=TaskState.PAUSED if held else view.state, background=facts.in_background, log=log)
-
-    def _stale(self, facts: Facts) -> str:
-        """Which upstream output is another one now than the one that the result was made from; "" if none."""
-        for item in facts.record.inputs if facts.record else ():
-            known = self.ledger.known.get(item.name)
-            changed = known is not None and item.kind == "task" and known.digest != item.digest
-            if changed and known is not None and known.task != facts.definition.name and known.task == item.source:
-                return f"input {item.name!r} from {known.task!r} is another one now; run this task again"
-        return ""
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Be told whenever something that people see changed; the returned function ends that."""

@@ -1,0 +1,90 @@
+"""What people see of the tasks of a session: each as a `TaskView`, cells that nobody marked by what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from milepost.checkpoint.local import LocalStore
+from milepost.engine.runner import TaskRunner
+from milepost.model.errors import StoreError
+from milepost.model.record import Identity, Record
+from milepost.model.states import TaskState
+from milepost.model.view import TaskView
+from milepost.notebook.auto.naming import labels
+from milepost.notebook.facts import Facts, as_kept, relabelled, view_of_facts
+from milepost.notebook.ledger import Ledger
+from milepost.notebook.log import Log
+from milepost.notebook.troubles import Troubles
+from milepost.widget.saved import view_of_record
+
+
+class Desk(Protocol):
+    """What they need of the session."""
+
+    ledger: Ledger
+    logs: dict[str, Log]
+    runner: TaskRunner
+    troubles: Troubles
+
+    @property
+    def store(self) -> LocalStore: ...
+    def records(self) -> Sequence[Record]: ...
+    def fact_table(self) -> dict[str, Facts]: ...
+    def given_back(self, record: Record) -> bool: ...
+
+
+class Views:
+    """Of one session."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def all(self, chosen: Collection[str] = ()) -> list[TaskView]:
+        """Every task, or those chosen: the session's as they were defined, then what only the store has."""
+        known, kept = self._known(), self._kept()
+        shown = {name: as_kept(self._view(facts), facts, kept) for name, facts in known.items()}
+        for record in self._desk.records():
+            facts = known.get(record.task)
+            if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
+                view = view_of_record(record, loaded=self._desk.given_back(record))
+                shown[record.task] = self._desk.troubles.marked(view, record)
+        called = self.labels()
+        return [relabelled(view, called) for name, view in shown.items() if not chosen or name in chosen]
+
+    def labels(self) -> dict[str, str]:
+        """What people read in the place of the names of cells that nobody marked."""
+        said = {record.task: record.automatic for record in self._desk.records()}
+        known = {name: facts.definition for name, facts in self._known().items()}
+        said.update({name: found.source if found.automatic else "" for name, found in known.items()})
+        own = {name: line for name, line in said.items() if line}
+        return labels(own.items(), set(said) - set(own))
+
+    def _known(self) -> dict[str, Facts]:
+        """The tasks of the session, as of now: other threads add some."""
+        return dict(self._desk.fact_table())
+
+    def _kept(self) -> dict[Identity, Record] | None:
+        """What the store holds now of the tasks of this session; None where it cannot be read."""
+        names = {facts.record.task if facts.record else name for name, facts in self._known().items()}
+        try:
+            with self._desk.store.looking() as seen:
+                return {record.identity: record for name in names for record in seen.history(name)}
+        except StoreError:
+            return None
+
+    def _view(self, facts: Facts) -> TaskView:
+        view = view_of_facts(facts, self._stale(facts))
+        held = facts.in_background and facts.state is TaskState.PENDING and self._desk.runner.paused
+        log = facts.definition.name in self._desk.logs
+        return replace(view, state=TaskState.PAUSED if held else view.state, background=facts.in_background, log=log)
+
+    def _stale(self, facts: Facts) -> str:
+        """Which upstream output is another one now than the one that the result was made from; "" if none."""
+        for item in facts.record.inputs if facts.record else ():
+            known = self._desk.ledger.known.get(item.name)
+            changed = known is not None and item.kind == "task" and known.digest != item.digest
+            if changed and known is not None and known.task != facts.definition.name and known.task == item.source:
+                return f"input {item.name!r} from {known.task!r} is another one now; run this task again"
+        return ""
