@@ -19,8 +19,9 @@ from typing import Any
 from milepost.analysis.adapters import NoContent
 from milepost.analysis.code import code_token, digest_text, global_paths, imported_names, normalise, quoted_names
 from milepost.analysis.describe import kind_of, short, source_of
-from milepost.analysis.digest import Digest, Walk, outline
+from milepost.analysis.digest import Digest, outline
 from milepost.analysis.modules import absolute, is_project, module_of, package_of, source_digest
+from milepost.analysis.walk import Walk
 from milepost.model.record import Input
 
 REACH_ALL = frozenset({"eval", "exec", "globals"})

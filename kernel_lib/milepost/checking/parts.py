@@ -11,7 +11,8 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from milepost.analysis.digest import ATOMS, digest, outline
+from milepost.analysis.digest import digest, outline
+from milepost.analysis.walk import ATOMS
 
 Part = list[Any]
 

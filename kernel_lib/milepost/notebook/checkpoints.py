@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from milepost.analysis.code import parts_imported
-from milepost.analysis.digest import ATOMS, digest
+from milepost.analysis.digest import digest
 from milepost.analysis.validity import PYTHON
+from milepost.analysis.walk import ATOMS
 from milepost.model.errors import SerializationError, StoreError
 from milepost.model.reasons import Reason
 from milepost.model.record import Input, Output, Record

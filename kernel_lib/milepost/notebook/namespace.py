@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from milepost.analysis.code import global_names
-from milepost.analysis.digest import ATOMS, Digest, digest, outline
+from milepost.analysis.digest import Digest, digest, outline
+from milepost.analysis.walk import ATOMS
 from milepost.notebook.rebind import holds
 
 _looks = itertools.count()

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from milepost.analysis.digest import ATOMS, CLASS_NOISE
 from milepost.analysis.modules import is_project, module_of
+from milepost.analysis.walk import ATOMS, CLASS_NOISE
 from milepost.functions import RegisteredFunction, TaskMap
 
 MAX_PARTS = 2_000_000
