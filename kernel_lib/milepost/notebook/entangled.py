@@ -6,7 +6,7 @@ changed something is valid only where the same variables hang together with it i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 from milepost.analysis.code import digest_text
@@ -48,21 +48,11 @@ def disentangled(record: Record, namespace: Namespace) -> str:
         return f"{new[0]!r} hangs together with {roots[0]!r}, which it changes, and did not when it was saved"
     there = [name for name in then if name in namespace.data]
     walks = {name: _walked(namespace, name) for name in (*roots, *there)} if there else {}
-    return next(_loosened(then, there, roots, walks, changed, namespace), "")
-
-
-def _loosened(
-    then: Mapping[str, Input],
-    there: Iterable[str],
-    roots: list[str],
-    walks: Mapping[str, Walked],
-    changed: Container[str],
-    namespace: Namespace,
-) -> Iterator[str]:
     for name in there:
         state = namespace.state(name) if name in changed else ""
         if _input(name, roots, walks, state).digest != then[name].digest:
-            yield f"{name!r}, which hung together with {roots[0]!r} when it was saved, is something else now"
+            return f"{name!r}, which hung together with {roots[0]!r} when it was saved, is something else now"
+    return ""
 
 
 def _input(name: str, roots: Iterable[str], walks: Mapping[str, Walked], state: str) -> Input:

@@ -20,7 +20,7 @@ from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Before, state_of
-from milepost.notebook.random_state import drawn, mentions_seed, read_states, restore_states, state_digests
+from milepost.notebook.random_state import drawn, read_states, restore_states, state_digests
 from milepost.notebook.recorder import Recorder
 from milepost.notebook.seeding import Seeding
 from milepost.notebook.stage import Left, Plan, Restored
@@ -101,17 +101,13 @@ class Foreground:
                 left = replace(left, observed=others.told(left.mutated))
                 if elsewhere is None:
                     left = with_state(desk.ambient, found, plan, left)
-                seeds = desk.seeds.mentioned or mentions_seed(plan.definition.code)
+                seeds = desk.seeds.mentioned_with(plan.definition.code)
                 here = drawn(digests, desk.seeds, seeding.noted, loads=seeds)
                 random_before, random_after = elsewhere.random if elsewhere else here
                 return result, replace(left, random_before=random_before, random_after=random_after)
-        self._failed(plan, before)
+        names = desk.namespace.changes(before).bound
+        desk.ledger.bound(names, plan.definition.code, plan.definition.reads)
         return result, None
-
-    def _failed(self, plan: Plan, before: Before) -> None:
-        """What a body that did not succeed bound is as if a plain cell had."""
-        names = self._desk.namespace.changes(before).bound
-        self._desk.ledger.bound(names, plan.definition.code, plan.definition.reads)
 
     def _roots(self, plan: Plan) -> list[Any] | None:
         """What the body starts from; None where that may be anything."""
@@ -122,7 +118,7 @@ class Foreground:
     def _left(
         self,
         plan: Plan,
-        result: TaskResult | None,
+        result: TaskResult,
         before: Before,
         recorder: Recorder,
         activity: Activity,
@@ -133,7 +129,7 @@ class Foreground:
         mutated, unsure = activity.own(changes.mutated, namespace.data)
         names = dict.fromkeys((*changes.bound, *mutated))
         values = {name: namespace.data[name] for name in names}
-        if definition.function and result is not None:
+        if definition.function:
             values[RETURN] = result.data
         return Left(
             values=values,

@@ -62,6 +62,10 @@ class Seeds:
         """A cell that ran, or a module of the project, seems to seed."""
         self.mentioned = True
 
+    def mentioned_with(self, code: str) -> bool:
+        """Whether a seed was mentioned, this code among all."""
+        return self.mentioned or mentions_seed(code)
+
     def told(self, library: str, state: str | None) -> str | None:
         """What the digest of a state says."""
         return state if self.mentioned and self._before.get(library) != state else UNSEEDED

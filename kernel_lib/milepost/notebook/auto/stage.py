@@ -22,7 +22,7 @@ from milepost.notebook.definition import Definition
 from milepost.notebook.facts import Facts
 from milepost.notebook.foreground import Desk, Foreground
 from milepost.notebook.namespace import mutable, state_of
-from milepost.notebook.random_state import UNSEEDED, drawn, mentions_seed, read_states, state_digests
+from milepost.notebook.random_state import UNSEEDED, drawn, read_states, state_digests
 from milepost.notebook.reach import reach_of, union
 from milepost.notebook.recorder import Recorder
 from milepost.notebook.resolution import Resolution
@@ -145,7 +145,7 @@ class AutoStage(Foreground):
         """What a cell left, if that shall be saved."""
         bound = self._bound()
         self._memo.touched((*self._looks.states, *bound))
-        seeds = self._desk.seeds.mentioned or mentions_seed(plan.definition.code)
+        seeds = self._desk.seeds.mentioned_with(plan.definition.code)
         found, states = drawn(ran.random, self._desk.seeds, ran.seeding.noted, loads=seeds)
         self._cheap, self._clears = ran.seconds < CHEAP, ran.recorder.clear_next
         if ran.failed or (self._cheap and not (UNSEEDED in found.values() or plan.definition.differs)):
