@@ -20,6 +20,7 @@ import pytest
 from milepost.checkpoint import atomic, background, durability
 from milepost.checkpoint.drafts import Drafts
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.objects import Objects
 from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError
 from milepost.model.record import Record
 from milepost.model.trust import Signer
@@ -180,13 +181,35 @@ class TestMarks:
         assert set(durable(folder).items()) == {("a", True), ("b", True), ("c", True)}
         assert {path for path in disk.synced if path.suffix == ".jsonl"} == set((folder / "journal").iterdir())
 
+    def test_a_large_object_is_synced_while_it_is_verified(
+        self, store: LocalStore, folder: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        confirm = Objects.confirm
+
+        def once_the_disk_works(self: Objects, *args: Any) -> bool:
+            assert disk.reached.wait(30)
+            return confirm(self, *args)
+
+        monkeypatch.setattr(Objects, "confirm", once_the_disk_works)
+        store.save(record(), BLOBS, durable=True)
+        assert durable(folder) == {"a": True}
+
     def test_the_mark_speaks_of_files_as_they_were_before_they_were_synced(
-        self, store: LocalStore, folder: Path, disk: Disk
+        self, store: LocalStore, folder: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One that comes in their place while the disk is busy was never confirmed, and is not given back unread."""
+        confirm, confirmed = Objects.confirm, threading.Event()
+
+        def noted(self: Objects, *args: Any) -> bool:
+            found = confirm(self, *args)
+            confirmed.set()
+            return found
+
+        monkeypatch.setattr(Objects, "confirm", noted)
 
         def exchange(path: Path) -> None:
             if len(path.name) == 64:
+                assert confirmed.wait(30)
                 path.with_name("other").write_bytes(LARGE[::-1])
                 os.replace(path.with_name("other"), path)
 
@@ -408,6 +431,7 @@ import sys, threading
 from milepost.checkpoint import durability
 from milepost.checkpoint.background import Background
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.objects import Objects
 from milepost.model.record import Record
 from milepost.model.trust import Signer
 from milepost.ports import Blob
@@ -427,6 +451,7 @@ for number in range(3):
 import sys, threading
 from milepost.checkpoint import durability
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.objects import Objects
 from milepost.model.record import Record
 from milepost.model.trust import Signer
 
@@ -447,6 +472,7 @@ def late():
 
 atexit.register(lambda: late())
 from milepost.checkpoint.local import LocalStore
+from milepost.checkpoint.objects import Objects
 from milepost.model.record import Record
 from milepost.model.trust import Signer
 

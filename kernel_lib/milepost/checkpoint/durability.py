@@ -1,18 +1,20 @@
 """Saved, then durable: what was written is synced in the background, and marked once it is.
 
 A save returns when its bytes are with the operating system: they survive the death of the process. Then, for all
-that came meanwhile at once: the objects are synced, then the folders that name them, then the journals. A mark is
-appended that names the lines, for what came within a moment at once, as each is a line that every reader reads. It is
-not synced itself, and nobody waits for it: without it, a record is only hashed before it is given back.
+that came meanwhile at once: the objects are verified and, the large ones meanwhile, synced, then the folders that name
+them, then the journals. A mark is appended that names the lines, for what came within a moment at once, as each is a
+line that every reader reads. It is not synced itself, and nobody waits for it: without it, a record is only hashed
+before it is given back.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +104,8 @@ class Durability:
         once = _Once(self._broken)
         # As they are now: should one be exchanged before it is synced, it is not what the mark speaks of.
         files = {written.line: self._files(written) for written in batch}
-        good = self._each(batch, lambda written: self._confirm(written, lambda: self._background.stopping))
+        with self._ahead(batch, once):
+            good = self._each(batch, lambda written: self._confirm(written, lambda: self._background.stopping))
         good = self._each(good, lambda written: once.sync(written.objects(self._layout)))
         good = self._each(good, lambda written: once.sync(self._folders(written)))
         good = self._each(good, lambda written: self._sync_journal(written, once))
@@ -111,6 +114,24 @@ class Durability:
                 self._marks.add((written.line, files[written.line]))
         if self._background.stopping:  # the interpreter ends, and what was added is not worked on by itself any more
             self._marks.wait()
+
+    @contextmanager
+    def _ahead(self, batch: Sequence[Written], once: _Once) -> Iterator[None]:
+        """Have large objects synced while they are verified: the one takes the disk, the other the processor."""
+        paths = [path for written in batch for path in self._large(written)]
+        thread = threading.Thread(target=_sync_each, args=(paths, once), name="milepost-sync", daemon=True)
+        if paths and not self._background.stopping:
+            with suppress(RuntimeError):  # at the end of the interpreter no thread can be started any more
+                thread.start()
+        try:
+            yield
+        finally:
+            if thread.ident is not None:
+                thread.join()
+
+    def _large(self, written: Written) -> Iterator[Path]:
+        for blob in written.record.blobs.values() if written.record else ():
+            yield from (self._layout.object(address) for address, size in blob.objects.items() if size >= MAP_FROM)
 
     def _mark_all(self, batch: Sequence[tuple[str, list[str]]]) -> None:
         files = dict.fromkeys(file for _, held in batch for file in held)
@@ -177,6 +198,13 @@ class Durability:
             return [journal]
         names = [name for name in os.listdir(journal.parent) if name.startswith(f"{journal.stem}-")]
         return [journal.parent / name for name in names if name.endswith(OLD)]
+
+
+def _sync_each(paths: Iterable[Path], once: _Once) -> None:
+    """What fails is noted, and met again by whoever needs that path."""
+    for path in paths:
+        with suppress(OSError):
+            once.sync([path])
 
 
 class _Once:
