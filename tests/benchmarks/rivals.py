@@ -6,6 +6,7 @@ import gc
 import importlib.util
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -80,11 +81,17 @@ def _quick(number: int = 1) -> int:
 
 
 def side_by_side(rivals: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each by round; in every round each has its turn, so that a busy machine hits all alike."""
+    """Seconds of each by round.
+
+    In every round each has its turn, so that a busy machine hits all alike; in another order each time, since what a
+    turn leaves behind (freed memory, a disk at work) hits the next.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
+    turns, order = list(rivals), Random(0)
     for _ in range(rounds):
-        for name, rival in rivals.items():
-            seconds[name].append(rival())
+        order.shuffle(turns)
+        for name in turns:
+            seconds[name].append(rivals[name]())
     return seconds
 
 

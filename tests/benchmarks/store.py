@@ -53,7 +53,7 @@ def all_bars(folder: Path, mib: int, largest: int, *, quick: bool) -> Iterator[B
     parts = [folder / str(number) for number in range(8)]
     for part in parts:
         part.mkdir()
-    yield from large_saves(parts[0], 2 if quick else mib, 1 if quick else 7)
+    yield from large_saves(parts[0], 2 if quick else mib, 1 if quick else 11)
     yield from restores(parts[1], [1, 2] if quick else [64, 512, largest])
     yield from many_dicts(parts[2], 500 if quick else 500_000, 1 if quick else 5)
     yield from changed(parts[3], 2 if quick else 160)
