@@ -84,6 +84,8 @@ class Jobs:
 
     def giving(self, name: str, reader: str = "") -> Job | None:
         """The job that will bind a name, as it would stand if each cell had ended before the next."""
+        if not self._running:
+            return None
         ledger = self._desk.ledger
         jobs = [job for job in self.running() if job.provides(name) and job.name != reader]
         jobs = [job for job in jobs if not ledger.bound_after(name, job.stage.moment)]
@@ -91,12 +93,16 @@ class Jobs:
 
     def needed(self, names: Iterable[str], after: Iterable[str] = (), reader: str = "") -> tuple[Upstream, ...]:
         """The jobs behind these names, and behind what the functions among them read; and those of tasks `after`."""
+        if not self._running:
+            return ()
         given = [(name, self.giving(name, reader)) for name in self._desk.namespace.reach(names)]
         ended = [("", job) for name in after for job in self.running(name)]
         return needs([(name, job) for name, job in (*given, *ended) if job is not None])
 
     def unheard(self, names: Iterable[str], after: Iterable[str] = ()) -> list[Unheard]:
         """The tasks behind these that have ended before anybody waited for them; each is given once."""
+        if not self._unheard:
+            return []
         reached, tasks = set(self._desk.namespace.reach(names)), set(after)
         found = [item for item in list(self._unheard.values()) if item.names & reached or item.task in tasks]
         return [self._unheard.pop(item.task) for item in found]

@@ -127,7 +127,12 @@ class Namespace:
         return [read for name in coded for read in self.digest(name).globals]
 
     def _read_by(self, value: Any) -> Iterable[str]:
-        members = vars(value).values() if isinstance(value, type) and value.__module__ == "__main__" else (value,)
+        if isinstance(value, types.FunctionType):
+            members: Iterable[Any] = (value,)
+        elif isinstance(value, type) and value.__module__ == "__main__":
+            members = vars(value).values()
+        else:
+            return ()
         functions = [item for item in members if isinstance(item, types.FunctionType) and item.__globals__ is self.home]
         return [name for function in functions for name in global_names(function.__code__)]
 

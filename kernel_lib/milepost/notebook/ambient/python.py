@@ -191,11 +191,14 @@ class WarningFilters(ListAspect):
     def counted(self, state: State) -> State:
         """What becomes of each kind of warning, where that is not what it was at the start."""
         filters = state.get("", ())
+        if filters == self._filters:
+            return {}
         verdicts = {kind.__name__: _verdict(kind, filters) for kind in _KINDS}
         return {name: action for name, action in verdicts.items() if action != self._start.get(name)}
 
     def __init__(self) -> None:
-        self._start = {kind.__name__: _verdict(kind, warnings.filters) for kind in _KINDS}
+        self._filters = tuple(warnings.filters)
+        self._start = {kind.__name__: _verdict(kind, self._filters) for kind in _KINDS}
 
     def default(self, entry: str) -> Any:
         """What becomes of it by itself."""
@@ -242,8 +245,9 @@ class DecimalContext(Aspect):
 
     def read(self) -> State:
         """The fields that are not Python's."""
-        now, plain = _fields(decimal.getcontext()), _fields(decimal.DefaultContext)
-        return {name: value for name, value in now.items() if value != plain[name]}
+        context, plain = decimal.getcontext(), decimal.DefaultContext
+        found = {name: getattr(context, name) for name in _FIELDS if getattr(context, name) != getattr(plain, name)}
+        return found if context.traps == plain.traps else {"traps": _traps(context), **found}
 
     def default(self, entry: str) -> Any:
         """Python's."""
@@ -260,8 +264,11 @@ class DecimalContext(Aspect):
 
 
 def _fields(context: decimal.Context) -> dict[str, Any]:
-    traps = tuple(sorted(trap.__name__ for trap, on in context.traps.items() if on))
-    return {"traps": traps, **{name: getattr(context, name) for name in _FIELDS}}
+    return {"traps": _traps(context), **{name: getattr(context, name) for name in _FIELDS}}
+
+
+def _traps(context: decimal.Context) -> tuple[str, ...]:
+    return tuple(sorted(trap.__name__ for trap, on in context.traps.items() if on))
 
 
 _FIELDS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
