@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from secrets import token_hex
 from typing import Self
-from uuid import uuid4
 
 from milepost.engine.claims import Claims
 from milepost.engine.events import Listener
@@ -290,7 +290,7 @@ class TaskRunner(TaskRegistry):
 
     def _perform(self, request: RunRequest, signal: CancelSignal) -> Snapshot:
         graph, targets = request.graph, request.targets
-        tools, state = replace(self._tools, run=uuid4().hex), self.state
+        tools, state = replace(self._tools, run=token_hex(16)), self.state
         if request.dry_run:
             tools, state = replace(tools, strategy=DryRunStrategy(tools.strategy), claims=Claims()), state.copy()
         workflow = WorkflowExecutor(

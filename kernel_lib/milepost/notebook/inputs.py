@@ -77,10 +77,11 @@ class InputResolver:
         self._imports(imported_names(_compiled(definition.code)), found)
         seen: set[str] = {*definition.upstream, *without}
         while waiting:
-            name = waiting.pop(0)
-            if name not in seen:
-                seen.add(name)
-                waiting += self._name(definition.name, name, found)
+            names = [name for name in dict.fromkeys(waiting) if name not in seen and not self._of_shell(name)]
+            seen.update(names)
+            for missing in self._provider.needed(names):
+                self._provider.provide(missing)
+            waiting = [more for name in names for more in self._name(definition.name, name, found)]
         self._sharing(found)
         self._files(definition.options.files, found)
         return found
@@ -93,13 +94,12 @@ class InputResolver:
         everything = namespace.names() if definition.names.opaque else []
         return [*definition.reads, *words, *everything, *quoted]
 
+    def _of_shell(self, name: str) -> bool:
+        return name in SHELL_NAMES and not (name in self._namespace.data and self._namespace.is_user(name))
+
     def _name(self, reader: str, name: str, found: Resolution) -> Iterable[str]:
-        """Resolve one name; more names that its value reads."""
+        """Resolve one name that is bound, or that nobody can give; more names that its value reads."""
         data = self._namespace.data
-        if name in SHELL_NAMES and not (name in data and self._namespace.is_user(name)):
-            return ()
-        for missing in self._provider.needed([name]):
-            self._provider.provide(missing)
         if name not in data and name in REACH_ALL:
             return self._namespace.names()
         if name not in data and not hasattr(builtins, name):

@@ -88,8 +88,8 @@ class PandasOptions(Aspect):
 
     def read(self) -> State:
         """Those that are not pandas' own."""
-        places = self._places()
-        return {full: table[name] for table, name, full, plain in places if not same(table[name], plain)}
+        others = [item for item in self._places() if item[0][item[1]] is not item[3]]
+        return {full: table[name] for table, name, full, plain in others if not same(table[name], plain)}
 
     def default(self, entry: str) -> Any:
         """Pandas' own."""
