@@ -24,6 +24,7 @@ class Feed(Protocol):
     def tag(self, *words: object) -> None: ...
     def data(self, data: Any) -> None: ...
     def value(self, value: object) -> None: ...
+    def passing(self, items: list[Any]) -> None: ...
 
 
 def feed(walk: Feed, value: Any) -> bool:
@@ -55,7 +56,7 @@ def _array(walk: Feed, array: Any, np: Any) -> None:
             walk.tag(name)
             _array(walk, np.asarray(array[name]), np)
     elif array.dtype.hasobject:
-        walk.value(np.asarray(array).ravel().tolist())
+        walk.passing(np.asarray(array).ravel().tolist())
     else:
         walk.data(np.ascontiguousarray(np.asarray(array)).reshape(-1).view(np.uint8))
     if type(array) is not np.ndarray and getattr(array, "__dict__", None):

@@ -7,6 +7,7 @@ back-reference. What has no content (a figure, a generator, an open file) raises
 
 from __future__ import annotations
 
+import array
 import copyreg
 import enum
 import functools
@@ -20,14 +21,13 @@ from typing import Any
 from milepost.analysis import adapters
 from milepost.analysis.adapters import NoContent
 from milepost.analysis.code import code_token, global_names, imported_names, quoted_names
+from milepost.analysis.flat import ATOMS, content_of
 from milepost.analysis.modules import is_project, module_of, named_by_package
 from milepost.analysis.opaque import LOOKED_INTO, alive, seen
 from milepost.hashing import large_hasher
 
 MAX_NODES = 1_000_000
 """Objects walked before a value counts as too large to digest. A cap by count, so that it does not depend on speed."""
-
-ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})
 
 CLASS_NOISE = frozenset(
     {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__", "__slotnames__"}
@@ -129,8 +129,23 @@ class Walk:
 
     # containers
 
-    def _sequence(self, name: str, items: list[Any] | tuple[Any, ...]) -> None:
+    def _large(self, items: Any, *, lasting: bool = True) -> bool:
+        """Feed a large container that holds nothing that can change; whether it is one."""
+        found = content_of(items, lasting=lasting)
+        if found is not None:
+            self.nodes += found.parts
+            self.tag(found.content)
+        return found is not None
+
+    def passing(self, items: list[Any]) -> None:
+        """Feed a list that was made for this walk."""
+        self._back_reference(items)
+        self._sequence("list", items, lasting=False)
+
+    def _sequence(self, name: str, items: list[Any] | tuple[Any, ...], *, lasting: bool = True) -> None:
         self.tag(name, len(items))
+        if self._large(items, lasting=lasting):
+            return
         if set(map(type, items)) <= ATOMS:
             self.nodes += len(items)
             self.data(marshal.dumps(items, 2))
@@ -143,6 +158,8 @@ class Walk:
 
     def _dict(self, items: dict[Any, Any]) -> None:
         self.tag("dict", len(items))
+        if self._large(items):
+            return
         if set(map(type, items)) <= ATOMS and set(map(type, items.values())) <= ATOMS:
             self.nodes += len(items)
             self.data(marshal.dumps(items, 2))
@@ -153,8 +170,9 @@ class Walk:
 
     def _set(self, name: str, items: set[Any] | frozenset[Any]) -> None:
         self.tag(name, len(items))
-        for part in sorted(map(self._member, items)):
-            self.tag(part)
+        if not self._large(items):
+            for part in sorted(map(self._member, items)):
+                self.tag(part)
 
     def _member(self, item: Any) -> bytes:
         """What tells an item of a set from others; plain ones cost no walk of their own."""
@@ -271,8 +289,8 @@ class Walk:
         self._state(state)
         if isinstance(state, dict) and _says_state(type(value)):
             self._left_out({name: item for name, item in vars(value).items() if name not in state})
-        self.value(list(items) if items is not None else None)
-        self.value(list(pairs) if pairs is not None else None)
+        for more in (items, pairs):
+            self.value(None) if more is None else self.passing(list(more))
 
     def _state(self, state: object) -> None:
         if isinstance(state, dict):
@@ -355,6 +373,11 @@ def _bytearray(walk: Walk, data: bytearray) -> None:
     walk.data(data)
 
 
+def _array(walk: Walk, items: array.array[Any]) -> None:
+    walk.tag("array", items.typecode)
+    walk.data(items.tobytes() if items.typecode in "uw" else memoryview(items).cast("B"))
+
+
 def _bound(walk: Walk, method: types.MethodType) -> None:
     walk.tag("method")
     walk.value(method.__func__)
@@ -406,6 +429,7 @@ _HANDLERS: dict[type, Callable[[Walk, Any], None]] = {
     dict: Walk._dict,
     set: _mutable_set,
     bytearray: _bytearray,
+    array.array: _array,
     types.FunctionType: Walk._function,
     types.ModuleType: Walk._module,
     types.MethodType: _bound,

@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from milepost.analysis.walk import ATOMS
+from milepost.analysis.flat import ATOMS
 from milepost.checking.parts import is_a
 
 _MOST = 1000

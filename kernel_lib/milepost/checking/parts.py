@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from milepost.analysis.digest import digest, outline
-from milepost.analysis.walk import ATOMS
+from milepost.analysis.flat import ATOMS
 
 Part = list[Any]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from milepost.analysis.walk import ATOMS
+from milepost.analysis.flat import ATOMS
 from milepost.functions import RegisteredFunction, TaskMap
 
 MAX_PARTS = 200_000

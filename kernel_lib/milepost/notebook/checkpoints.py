@@ -11,8 +11,8 @@ from typing import Any
 
 from milepost.analysis.code import parts_imported
 from milepost.analysis.digest import digest
+from milepost.analysis.flat import ATOMS
 from milepost.analysis.validity import PYTHON
-from milepost.analysis.walk import ATOMS
 from milepost.model.errors import SerializationError, StoreError
 from milepost.model.reasons import Reason
 from milepost.model.record import Input, Output, Record

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from milepost.analysis.describe import source_of
+from milepost.analysis.flat import forget_unused
 from milepost.analysis.modules import is_project
 from milepost.functions import use_registry
 from milepost.model.errors import MilepostError
@@ -68,6 +69,7 @@ class Extension:
         session.jobs.busy = True
         session.jobs.publish()
         session.troubles.tell()
+        forget_unused()
         self._rejection.withdraw()
         self._display.before_cell()
         session.seeds.before_cell()

@@ -13,7 +13,7 @@ from typing import Any
 
 from milepost.analysis.code import global_names
 from milepost.analysis.digest import Digest, digest, outline
-from milepost.analysis.walk import ATOMS
+from milepost.analysis.flat import ATOMS, unchanging
 from milepost.notebook.rebind import holds
 
 _looks = itertools.count()
@@ -84,7 +84,8 @@ class Namespace:
         """Digest each variable once: nothing changes them in the `with`."""
         self._looked = {}
         try:
-            yield
+            with unchanging():
+                yield
         finally:
             self._looked = None
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from milepost.analysis.flat import ATOMS, LARGE, known_flat
 from milepost.analysis.modules import is_project, module_of
-from milepost.analysis.walk import ATOMS, CLASS_NOISE
+from milepost.analysis.walk import CLASS_NOISE
 from milepost.functions import RegisteredFunction, TaskMap
 
 MAX_PARTS = 2_000_000
@@ -168,12 +169,14 @@ def _tuple(search: _Search, part: Any) -> Any:
 
 def _items(items: Any) -> Any:
     """Those that may lead to something; most long rows are of numbers or texts."""
+    if len(items) >= LARGE and known_flat(items) is not None:
+        return ()
     return () if set(map(type, items)) <= _UNCHANGING else items
 
 
 def _dict(search: _Search, part: Any) -> Any:
     search.add(part)
-    return [*_items(part.values()), *_items(part)]
+    return () if known_flat(part) is not None else [*_items(part.values()), *_items(part)]
 
 
 def _registered(search: _Search, part: Any) -> Any:

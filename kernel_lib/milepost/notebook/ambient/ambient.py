@@ -13,7 +13,7 @@ from typing import Any
 from milepost.analysis.code import digest_text
 from milepost.analysis.describe import short
 from milepost.analysis.digest import digest, outline
-from milepost.analysis.walk import ATOMS
+from milepost.analysis.flat import ATOMS
 from milepost.model.errors import StoreError
 from milepost.model.record import Input, Record
 from milepost.notebook.ambient.aspect import Aspect, Change, State

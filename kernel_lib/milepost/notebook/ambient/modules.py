@@ -20,8 +20,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from milepost.analysis.code import nested
+from milepost.analysis.flat import ATOMS
 from milepost.analysis.modules import is_project, module_of
-from milepost.analysis.walk import ATOMS
 from milepost.notebook.ambient.aspect import Aspect, Change, State, same
 from milepost.notebook.namespace import mutable, state_of
 

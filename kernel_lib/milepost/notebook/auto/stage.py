@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from milepost.analysis.flat import about
 from milepost.model.record import Record
 from milepost.notebook.activity import Activity
 from milepost.notebook.ambient.ambient import Snapshot, with_state
@@ -36,6 +37,9 @@ Body = Callable[[], Awaitable[Any]]
 
 CHEAP = 0.05
 """Seconds up to which a cell is not worth saving: it runs again."""
+
+A_PART = 5e-7
+"""Seconds that it takes to hash and to save a part of plain data: a cell that makes it faster runs again, too."""
 
 PATIENCE = 40
 """How many times as long as a look at what a cell cannot reach a cell has to take for that look to be worth it."""
@@ -147,7 +151,8 @@ class AutoStage(Foreground):
         self._memo.touched((*self._looks.states, *bound))
         seeds = self._desk.seeds.mentioned_with(plan.definition.code)
         found, states = drawn(ran.random, self._desk.seeds, ran.seeding.noted, loads=seeds)
-        self._cheap, self._clears = ran.seconds < CHEAP, ran.recorder.clear_next
+        self._cheap = ran.seconds < CHEAP + A_PART * sum(about(self._desk.namespace.data[name]) for name in bound)
+        self._clears = ran.recorder.clear_next
         if ran.failed or (self._cheap and not (UNSEEDED in found.values() or plan.definition.differs)):
             self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
             return None
