@@ -31,7 +31,7 @@ class Damager:
     def mend(self) -> None:
         """As it was."""
         for path in [path for path in self._root.rglob("*") if path.is_file() and path not in self._whole]:
-            path.unlink()
+            path.unlink(missing_ok=True)  # a store that is about to end may tidy up at the same time
         if self._rotten:
             self._in_place(self._rotten, self._whole[self._rotten])
             self._rotten = None
