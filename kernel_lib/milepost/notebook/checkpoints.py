@@ -226,20 +226,19 @@ def _unsaved_state(state: Mapping[str, Any], unsaved: Mapping[str, str]) -> str:
 
 
 def _half_saved(outputs: Iterable[Output], *, whole: bool) -> str:
-    """Why a result is no result without an output: what it changed in place cannot be computed again from itself.
+    """Why a result is no result without an output: computing that again would change the inputs a second time.
 
     Of a cell that nobody marked it is `whole` or nothing: what later cells did with an object that it also left behind
     could not be done again to one that is computed later.
     """
     unsaved = unsaved_names(outputs)
-    if whole and unsaved:
-        name, reason = next(iter(unsaved.items()))
-        what = "shows a value" if name == RETURN else f"leaves {name!r}"
-        return f"it {what}, which cannot be saved ({reason})"
-    lost = [
-        f"{item.name!r}, which cannot be saved ({item.unsaved})" for item in outputs if item.mutated and item.unsaved
-    ]
-    return f"it changed {lost[0]}" if lost else ""
+    changed = next((item.name for item in outputs if item.mutated), "")
+    if not unsaved or not (whole or changed):
+        return ""
+    name, reason = next(iter(unsaved.items()))
+    what = "shows a value" if name == RETURN else f"changed {name!r}" if name == changed else f"leaves {name!r}"
+    also = f"; it changed {changed!r}, and would do so again" if changed not in ("", name) and not whole else ""
+    return f"it {what}, which cannot be saved ({reason}){also}"
 
 
 def _too_dear(outcome: Outcome, nbytes: int) -> str:

@@ -7,6 +7,19 @@ from tests.fidelity.trap import Trap, trap
 PANDAS = "import pandas as pd\n"
 FRAME = PANDAS + "df = pd.DataFrame({'a': [3, 1, 2], 'b': [1.5, None, 2.5]})"
 NUMPY = "import numpy as np\n"
+CALLBACKS = """class A:
+    def __init__(self):
+        self.heard = []
+    def fire(self, x):
+        for f in self.heard:
+            f(x)
+a = A()
+log = []
+a.heard.append(log.append)"""
+REGISTRY = """class Base:
+    known = []
+    def __init_subclass__(cls):
+        Base.known.append(cls.__name__)"""
 
 
 def change(name: str, setup: str, body: str, *same: str, after: str = "", xfail: str = "", **more: object) -> Trap:
@@ -261,5 +274,13 @@ ROWS = [
     ),
     change(
         "a changed input that holds itself", "x = [1]\nx.append(x)", "x.append(2)", "x[1] is x", after="x.append(3)"
+    ),
+    trap(
+        "what changes an input and makes what cannot be saved",
+        "x = []",
+        "%%task t\nx.append(1)\ng = (i for i in x)",
+        "y = (next(g), list(x))",
+        ignore=["g"],
+        reruns={"t": "no result"},
     ),
 ]
