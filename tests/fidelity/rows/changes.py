@@ -276,6 +276,28 @@ ROWS = [
         "a changed input that holds itself", "x = [1]\nx.append(x)", "x.append(2)", "x[1] is x", after="x.append(3)"
     ),
     trap(
+        "a class that its base hears of",
+        REGISTRY,
+        "%%task t\nclass B(Base): pass\nt = 1",
+        "%%task u\nclass C(Base): pass\nu = t",
+        "n = list(Base.known)",
+        reruns={"t": "no result", "u": "no result"},
+    ),
+    trap(
+        "an instance of a class that its base hears of",
+        REGISTRY,
+        "class B(Base): pass",
+        "%%task t\nt = B()",
+        "n = list(Base.known)",
+    ),
+    trap(
+        "a class that its metaclass hears of",
+        "known = []\nclass M(type):\n    def __init__(cls, *args):\n        known.append(args[0])",
+        "%%task t\nclass B(metaclass=M): pass\nt = 1",
+        "n = list(known)",
+        reruns={"t": "no result"},
+    ),
+    trap(
         "what changes an input and makes what cannot be saved",
         "x = []",
         "%%task t\nx.append(1)\ng = (i for i in x)",

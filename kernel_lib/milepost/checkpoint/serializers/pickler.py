@@ -15,7 +15,7 @@ from cloudpickle.cloudpickle import _should_pickle_by_reference  # type: ignore[
 from milepost.checkpoint.serializers import rebuild
 from milepost.checkpoint.serializers.adapt import Reducer, reducer_for
 from milepost.checkpoint.serializers.memory import Shared, reduce_part, shares_memory
-from milepost.checkpoint.serializers.refuse import RefusedError
+from milepost.checkpoint.serializers.refuse import RefusedError, runs_code
 from milepost.pickling import Pickler
 
 _SLOTS = (
@@ -171,6 +171,8 @@ class NotebookPickler(Pickler):
         name = value.__qualname__
         if linked and id(value) not in self._scope.own and self._scope.resolve(name) is value:
             build, args = find, (name, self._scope.fingerprint(value), build, args)
+        elif build is rebuild.make_class and (words := runs_code(type(value), value.__bases__)):
+            raise RefusedError(f"to make the class {name} runs {words} again, and that may change more")
         return build, args, state, None, None, rebuild.finish
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from milepost.checkpoint.serializers import links
 from milepost.checkpoint.serializers.caches import fill
+from milepost.checkpoint.serializers.refuse import runs_code
 from milepost.model.errors import SerializationError
 
 
@@ -142,6 +143,8 @@ def make_class(*args: Any) -> Any:
     """A class without members. It is never tracked: cloudpickle rewrites the live classes that it tracks."""
     from cloudpickle.cloudpickle import _make_skeleton_class  # type: ignore[import-untyped]
 
+    if words := runs_code(args[0], args[2]):
+        raise SerializationError(f"to make the class {args[1]} runs {words}")
     return _make_skeleton_class(*args, class_tracker_id=None, extra=None)
 
 

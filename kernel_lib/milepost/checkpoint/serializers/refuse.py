@@ -98,6 +98,14 @@ def refuse_unbuildable(value: Any) -> None:
         raise RefusedError(f"a {kind.__qualname__} cannot be built again by pickle: {error}") from error
 
 
+def runs_code(metaclass: type, bases: Iterable[type]) -> str:
+    """Which code of the notebook's own runs where such a class is made; "" if none does."""
+    made = [(base, "__init_subclass__") for top in bases for base in getattr(top, "__mro__", ())]
+    made += [(base, name) for base in metaclass.__mro__ for name in ("__new__", "__init__", "__prepare__")]
+    own = (f"{base.__name__}.{name}" for base, name in made if base.__module__ == "__main__" and name in vars(base))
+    return next(own, "")
+
+
 def require_lasting(items: Iterable[Any]) -> None:
     """Refuse what is only held weakly, unless it lives elsewhere anyway."""
     if not all(isinstance(item, type | types.ModuleType | types.BuiltinFunctionType) for item in items):
