@@ -96,6 +96,10 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
         ),
         (1, 2),
     ),
+    (
+        trap("a method of a list", "x = [1]\nadd = x.append", "add(5); n = 1", "y = sum(x)"),
+        (0, 1, 2),
+    ),
     # other cells' doing is not this cell's
     (
         trap(

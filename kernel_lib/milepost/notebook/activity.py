@@ -125,8 +125,8 @@ def _fixed(part: Any) -> bool:
     return type(part) in _LOOKED_THROUGH or isinstance(part, type) or "dtype" in type(part).__name__.lower()
 
 
-_UNCHANGING = ATOMS | {types.ModuleType, types.BuiltinFunctionType, types.CodeType, range, slice}
-_LOOKED_THROUGH = (tuple, frozenset, types.MethodType, types.FunctionType, types.CellType)
+_UNCHANGING = ATOMS | {types.ModuleType, types.CodeType, range, slice}
+_LOOKED_THROUGH = (tuple, frozenset, types.MethodType, types.BuiltinFunctionType, types.FunctionType, types.CellType)
 """What cannot change itself but may hold what can."""
 
 

@@ -170,5 +170,7 @@ def state_of(value: object, home: Mapping[str, Any]) -> str:
 
 
 def mutable(value: object) -> bool:
-    """Whether something could change inside the value; modules are left out: they are shared by everything."""
-    return type(value) not in ATOMS and not isinstance(value, types.ModuleType | types.BuiltinFunctionType)
+    """Whether something could change by way of the value; modules are left out: they are shared by everything."""
+    if isinstance(value, types.BuiltinFunctionType):  # a method of a list changes that list
+        return not isinstance(value.__self__, types.ModuleType)
+    return type(value) not in ATOMS and not isinstance(value, types.ModuleType)

@@ -197,6 +197,11 @@ def _cell(search: _Search, part: types.CellType) -> Any:
     return gc.get_referents(part)
 
 
+def _builtin(search: _Search, part: types.BuiltinFunctionType) -> Any:
+    """A method such as `items.append` changes what it belongs to."""
+    return () if isinstance(part.__self__, types.ModuleType) else (part.__self__,)
+
+
 def _class(search: _Search, part: type) -> Any:
     if is_project(module_of(part)):
         search.parts.add(PROJECT)
@@ -280,7 +285,6 @@ _SESSION = frozenset({"milepost", "IPython", "ipykernel"})
 """Whose objects lead to everything there is, and are nobody's data."""
 
 _UNCHANGING = ATOMS | {
-    types.BuiltinFunctionType,
     types.CodeType,
     types.MethodDescriptorType,
     types.WrapperDescriptorType,
@@ -297,6 +301,7 @@ _LOOKS: dict[type, Look] = {
     tuple: _tuple,
     frozenset: _tuple,
     types.FunctionType: _function,
+    types.BuiltinFunctionType: _builtin,
     types.ModuleType: _module,
     types.MethodType: _through,
     types.CellType: _cell,

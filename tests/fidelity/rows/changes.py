@@ -275,6 +275,9 @@ ROWS = [
     change(
         "a changed input that holds itself", "x = [1]\nx.append(x)", "x.append(2)", "x[1] is x", after="x.append(3)"
     ),
+    change("a method of a list", "x = [1]\nadd = x.append", "add(5)", "add.__self__ is x", after="add(2)"),
+    change("a method of a list that an object calls", CALLBACKS, "a.fire(3)", after="y = list(log)"),
+    change("a map over a method", "x = []\nm = map(x.append, [1, 2])", "next(m)", after="y = list(x)", ignore=["m"]),
     trap(
         "a class that its base hears of",
         REGISTRY,
