@@ -17,6 +17,8 @@ from tests.fidelity.trap import Trap, trap
 
 pytestmark = pytest.mark.slow
 
+ROW = ("import numpy as np\nx = np.zeros(3, [('a', 'i4')])\nr = x[1:][0]", "r['a'] += 5", "s = int(x['a'].sum())")
+
 ROWS: list[tuple[Trap, tuple[int, ...]]] = [
     # what is done to libraries
     (
@@ -98,6 +100,10 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
     ),
     (
         trap("a method of a list", "x = [1]\nadd = x.append", "add(5); n = 1", "y = sum(x)"),
+        (0, 1, 2),
+    ),
+    (
+        trap("a row of a structured array", *ROW),
         (0, 1, 2),
     ),
     # other cells' doing is not this cell's

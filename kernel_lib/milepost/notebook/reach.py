@@ -228,6 +228,12 @@ def _array(search: _Search, part: Any) -> Any:
     return [*held, *_objects(search, part)]
 
 
+def _row(search: _Search, part: Any) -> Any:
+    """A row of a structured array looks into that array."""
+    search.add(part)
+    return [part.base, *part.tolist()]
+
+
 def _mapped(array: Any) -> bool:
     while getattr(array, "base", None) is not None:
         array = array.base
@@ -348,6 +354,7 @@ def _found(package: str, path: str) -> Any:
 
 _LIBRARIES: tuple[tuple[str, str, Look], ...] = (
     ("numpy", "ndarray", _array),
+    ("numpy", "void", _row),
     ("numpy", "generic", _leaf),
     ("numpy", "ufunc", _leaf),
     ("pandas", "DataFrame", _frame),

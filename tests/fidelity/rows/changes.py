@@ -278,6 +278,25 @@ ROWS = [
     change("a method of a list", "x = [1]\nadd = x.append", "add(5)", "add.__self__ is x", after="add(2)"),
     change("a method of a list that an object calls", CALLBACKS, "a.fire(3)", after="y = list(log)"),
     change("a map over a method", "x = []\nm = map(x.append, [1, 2])", "next(m)", after="y = list(x)", ignore=["m"]),
+    change(
+        "a row of a structured array",
+        NUMPY + "x = np.zeros(3, [('a', 'i4')])",
+        "r = x[1]\nr['a'] = 5",
+        after="r['a'] += 1\ns = x['a'].sum()",
+    ),
+    change(
+        "a row of a structured array, changed",
+        NUMPY + "x = np.zeros(3, [('a', 'i4')])\nr = x[1]",
+        "r['a'] += 5",
+        after="s = x['a'].sum()",
+    ),
+    change(
+        "a part of a row of a structured array",
+        NUMPY + "x = np.zeros(3, [('a', [('b', 'i4')])])",
+        "p = x[1]['a']",
+        after="p['b'] = 2\ns = x['a']['b'].sum()",
+        reruns={"t": "a part of an array's row"},
+    ),
     trap(
         "a class that its base hears of",
         REGISTRY,

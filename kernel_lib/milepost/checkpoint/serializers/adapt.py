@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from milepost.checkpoint.serializers import columns, rebuild
-from milepost.checkpoint.serializers.arrays import reduce_array
+from milepost.checkpoint.serializers.arrays import reduce_array, reduce_row
 from milepost.checkpoint.serializers.caches import entries
 from milepost.checkpoint.serializers.frames import reduce_frame, reduce_manager, reduce_owner
 from milepost.checkpoint.serializers.refuse import (
@@ -255,6 +255,7 @@ _FAMILIES: tuple[tuple[type, Reducer], ...] = (
 _LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
     ("numpy.random.mtrand", "RandomState", _numpy_random),
     ("numpy", "ndarray", reduce_array),
+    ("numpy", "void", reduce_row),
     ("pandas", "DataFrame", reduce_frame),
     ("pandas", "Series", reduce_frame),
     ("pandas._libs.internals", "BlockManager", reduce_manager),

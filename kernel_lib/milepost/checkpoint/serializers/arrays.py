@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import operator
 import os
+import sys
 from typing import Any
 
 from milepost.checkpoint.serializers import rebuild, rebuild_data
@@ -120,3 +122,14 @@ def _reduce_map(array: Any, file: Any) -> Any:
 
 def _start(array: Any) -> int:
     return int(array.__array_interface__["data"][0])
+
+
+def reduce_row(row: Any) -> Any:
+    """A row of a structured array looks into that array: what is written to it shows there."""
+    array = row.base
+    if array is None:
+        return NotImplemented
+    if getattr(array, "ndim", 0) != 1 or not array.strides[0] or array.dtype != row.dtype:
+        raise RefusedError("a part of an array's row would no longer share its memory")
+    start = sys.modules["numpy"].ndarray((), row.dtype, row).__array_interface__["data"][0]
+    return operator.getitem, (array, (start - array.__array_interface__["data"][0]) // array.strides[0])
