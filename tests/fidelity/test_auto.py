@@ -200,6 +200,10 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
         trap("a last value that is a variable", "x = [1]\nx", "_.append(2)\nx", "n = len(x)", same="_1 is x"),
         (0, 1, 2),
     ),
+    (
+        trap("a private name", "__x = [1]\n__x.append(2)", "y = sum(__x)", same="__x"),
+        (0, 1),
+    ),
     # what goes on after a cell
     (
         trap(

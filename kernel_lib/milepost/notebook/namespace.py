@@ -24,7 +24,7 @@ _HISTORY = re.compile(r"_+|_i+\d*|_\d+|_dh|_ih|_oh|_exit_code|In|Out")
 
 @functools.lru_cache(maxsize=100_000)
 def _of_history(name: str) -> bool:
-    return name.startswith("__") or _HISTORY.fullmatch(name) is not None
+    return (name.startswith("__") and name.endswith("__")) or _HISTORY.fullmatch(name) is not None
 
 
 SHELL_NAMES = frozenset({"get_ipython", "display", "exit", "quit", "open"})

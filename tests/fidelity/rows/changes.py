@@ -327,4 +327,5 @@ ROWS = [
         ignore=["g"],
         reruns={"t": "no result"},
     ),
+    trap("names that begin with two underscores", "n = 1", "%%task t\n__x = [n]\nt = 1", "__x.append(2)", same="__x"),
 ]
