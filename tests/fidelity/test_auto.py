@@ -201,6 +201,10 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
         (0, 1, 2),
     ),
     (
+        trap("a loop over _", "for _ in range(3): pass\nx = 1", "y = _ + x\ny", "z = _"),
+        (0, 1, 2),
+    ),
+    (
         trap("a private name", "__x = [1]\n__x.append(2)", "y = sum(__x)", same="__x"),
         (0, 1),
     ),

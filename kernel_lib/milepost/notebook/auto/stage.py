@@ -165,7 +165,8 @@ class AutoStage(Foreground):
         namespace, known, outputs = self._desk.namespace, self._looks.identities, self.facts.definition.outputs
         now = namespace.identities()
         other = {name for name, identity in now.items() if known.get(name) != identity}.union(outputs)
-        return [name for name in now if name in other and namespace.is_user(name)]
+        own = {name for name in outputs if self._keeps and history.asks([name])}  # `for _ in rows`, and `_` later on
+        return [name for name in now if name in other and (namespace.is_user(name) or name in own)]
 
     def _left_by(self, bound: list[str], ran: Ran) -> Left:
         namespace, looks = self._desk.namespace, self._looks
