@@ -18,6 +18,7 @@ from tests.fidelity.trap import Trap, trap
 pytestmark = pytest.mark.slow
 
 ROW = ("import numpy as np\nx = np.zeros(3, [('a', 'i4')])\nr = x[1:][0]", "r['a'] += 5", "s = int(x['a'].sum())")
+LONG = "sum(range(2_000_000))"  # long enough for a look at what it does not name
 
 ROWS: list[tuple[Trap, tuple[int, ...]]] = [
     # what is done to libraries
@@ -105,6 +106,10 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
     (
         trap("a row of a structured array", *ROW),
         (0, 1, 2),
+    ),
+    (
+        trap("an item set between two long cells", "d = {'a': 1}", f"x = {LONG}", "d['a'] = 5", f"y = 1 + {LONG}"),
+        (1, 3),
     ),
     # other cells' doing is not this cell's
     (

@@ -32,15 +32,18 @@ def timed(tree: ast.Module) -> str:
 
 def harmless(tree: ast.Module) -> bool:
     """Whether a cell that just runs changes no value that is there: it binds names, or sets what is no variable."""
-    return all(isinstance(node, ast.Assign | ast.AnnAssign | ast.Pass) or _harmless(node) for node in tree.body)
+    return all(map(_harmless, tree.body))
 
 
 def _harmless(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assign | ast.AnnAssign):  # an item or an attribute is a change of what has it
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return all(isinstance(part, ast.Name | ast.Tuple | ast.List) for part in targets)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return not node.decorator_list
+        return not node.decorator_list and not any(isinstance(part, ast.Call) for part in ast.walk(node.args))
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) or _magic_of(node.value) in SETTINGS
-    return isinstance(node, ast.Import)
+    return isinstance(node, ast.Import | ast.Pass)
 
 
 def _prepares(node: ast.stmt) -> bool:
