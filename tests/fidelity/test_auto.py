@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.fidelity.conftest import Server
-from tests.fidelity.test_fidelity import Story, seen
+from tests.fidelity.test_fidelity import Story, marks_of, seen
 from tests.fidelity.trap import Trap, trap
 
 pytestmark = pytest.mark.slow
@@ -184,6 +184,24 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
         ),
         (1, 2),
     ),
+    (
+        trap(
+            "a method called modules",
+            "class Net:\n    def modules(self): return iter([1, 2])\n    def size(self): return sum(self.modules())",
+            "n = Net()\nx = n.size()",
+            "import sys\ny = 'textwrap' in sys.modules",
+        ),
+        (1,),
+    ),
+    (
+        trap(
+            "a function whose name begins like that of a setting",
+            "import scipy.sparse.csgraph as graph\nimport numpy as np",
+            "n, _ = graph.connected_components(np.eye(3))",
+            needs=["scipy"],
+        ),
+        (1,),
+    ),
     # what is shown, and the history
     (
         trap("the last value", "[1, 2, 3]", "n = len(_)", "x = Out[1]\nx.append(4)", "Out[1]"),
@@ -307,7 +325,9 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("row", "restored"), [pytest.param(*row, id=row[0].name) for row in ROWS])
+@pytest.mark.parametrize(
+    ("row", "restored"), [pytest.param(*row, id=row[0].name, marks=marks_of(row[0])) for row in ROWS]
+)
 def test_a_notebook_that_nobody_prepared_goes_on(
     row: Trap, restored: tuple[int, ...], servers: tuple[Server, Server], tmp_path: Path
 ) -> None:

@@ -30,13 +30,13 @@ TABLES = {
 
 def _cases() -> list[Any]:
     return [
-        pytest.param(trap, id=f"{table}-{trap.name}", marks=_marks(trap))
+        pytest.param(trap, id=f"{table}-{trap.name}", marks=marks_of(trap))
         for table, traps in TABLES.items()
         for trap in traps
     ]
 
 
-def _marks(trap: Trap) -> list[pytest.MarkDecorator]:
+def marks_of(trap: Trap) -> list[pytest.MarkDecorator]:
     missing = [name for name in trap.needs if importlib.util.find_spec(name) is None]
     missing += [f"Python {trap.python[0]}.{trap.python[1]}"] if sys.version_info < trap.python else []
     missing += [f"NumPy 2 ({trap.numpy2})"] if trap.numpy2 and int(numpy.__version__.partition(".")[0]) < 2 else []

@@ -89,10 +89,15 @@ def _shell_uses(tree: ast.Module) -> Iterator[str]:
 
 def _imports_by_name(tree: ast.Module) -> Iterator[str]:
     """A module that is asked for by a computed name: which it is, and so whether it is another one now, nobody sees."""
+    methods = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) == "modules"}
     for node in ast.walk(tree):
-        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name in _IMPORTERS:
+        name = _name(node)
+        if name in _IMPORTERS and id(node) not in methods:  # layers of torch have `modules()`; that of `sys` is a dict
             yield f"it uses {name}, by which it may load any module"
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 _IMPORTERS = frozenset({"importlib", "import_module", "__import__", "runpy", "run_path", "run_module", "modules"})

@@ -33,6 +33,9 @@ _DRAW = frozenset(
 _SETTING = ("set", "init", "config", "setup", "use", "enable", "disable", "register", "install", "activate", "connect")
 """How the names of functions begin that change a library."""
 
+_COMPUTING = ("connected_", "initial_", "user_")
+"""How others begin that only look like those."""
+
 _HOOKS = frozenset(
     {"addHandler", "addFilter", "observe", "on_click", "on_submit", "on_value_change", "on_msg", "jslink"}
     | {"create_task", "ensure_future", "call_later", "call_soon", "call_at", "run_coroutine_threadsafe", "add_callback"}
@@ -141,7 +144,8 @@ def _sets(package: str, name: str, *, stated: bool) -> bool:
         return name.startswith("register") or (package == "IPython" and name.startswith(_SETTING))
     if package in sys.stdlib_module_names:
         return stated and (package in _STDLIB_SETS or (package not in _KNOWN and name.startswith(_SETTING)))
-    return name.startswith(_SETTING) or (stated and package not in _DRAW)
+    setting = name.startswith(_SETTING) and not name.startswith(_COMPUTING)
+    return setting or (stated and package not in _DRAW)
 
 
 _KNOWN = frozenset({"random", "os", "decimal", "warnings", "logging", "locale"})
