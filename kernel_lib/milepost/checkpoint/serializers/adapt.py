@@ -148,6 +148,12 @@ def _python_random(value: random.Random) -> Any:
     return (rebuild.member, ("random", "_inst")) if value is shared else NotImplemented
 
 
+def _decimal(value: Any) -> Any:
+    """The context of this thread is that of the next, too; what it is set to is not the value's."""
+    current = sys.modules["decimal"].getcontext
+    return (current, ()) if value is current() else NotImplemented
+
+
 def _numpy_random(value: Any) -> Any:
     shared = getattr(sys.modules.get("numpy.random.mtrand"), "_rand", None)
     return (rebuild.member, ("numpy.random.mtrand", "_rand")) if value is shared else NotImplemented
@@ -253,6 +259,7 @@ _FAMILIES: tuple[tuple[type, Reducer], ...] = (
 """Of Python itself, subclasses included; the first that fits."""
 
 _LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
+    ("decimal", "Context", _decimal),
     ("numpy.random.mtrand", "RandomState", _numpy_random),
     ("numpy", "ndarray", reduce_array),
     ("numpy", "void", reduce_row),
