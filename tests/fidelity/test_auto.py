@@ -111,6 +111,27 @@ ROWS: list[tuple[Trap, tuple[int, ...]]] = [
         trap("an item set between two long cells", "d = {'a': 1}", f"x = {LONG}", "d['a'] = 5", f"y = 1 + {LONG}"),
         (1, 3),
     ),
+    (
+        trap(
+            "what holds a changed list goes on holding another",
+            "e = [1]\nd = [2]\nc = [e, d]",
+            "d.append(3); n = 1",
+            "e.append(5); m = 1",
+            "s = sum(c[0])",
+        ),
+        (0, 1, 2, 3),
+    ),
+    (
+        trap(
+            "the context of decimal",
+            "import decimal\nc = decimal.getcontext()\nx = c.prec + 1",
+            "c.prec = int(3)",
+            "y = decimal.Decimal(1) / 3",
+            same="c is decimal.getcontext()",
+            ignore=["c"],
+        ),
+        (0, 1, 2),
+    ),
     # other cells' doing is not this cell's
     (
         trap(

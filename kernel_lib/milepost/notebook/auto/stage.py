@@ -103,11 +103,14 @@ class AutoStage(Foreground):
         self._memo.settle()
         namespace, definition = self._desk.namespace, self.facts.definition
         with namespace.remembering():
-            found = strategy.resolution(self.resolver, definition)
+            found, joined, others = strategy.resolution(self.resolver, definition), list[str](), list[str]()
             reads = self._variables(found)
-            others = self._memo.meeting(union(self._memo.entry(name).reach for name in reads), reads)
-            joined = [name for name in others if any(self._joined(name, read) for read in reads)]
-            if joined:
+            for _ in range(2):  # `c = [d, e]` changes with `d`, and goes on holding the very `e`
+                others = self._memo.meeting(union(self._memo.entry(name).reach for name in reads), reads)
+                more = [name for name in others if any(self._joined(name, read) for read in reads)]
+                if not more:
+                    break
+                joined += more
                 found = strategy.resolution(self.resolver, _reading(definition, joined))
                 reads = self._variables(found)
             states = {name: namespace.state(name) for name in dict.fromkeys((*reads, *others))}
