@@ -7,10 +7,8 @@ back-reference. What has no content (a figure, a generator, an open file) raises
 
 from __future__ import annotations
 
-import array
 import copyreg
 import enum
-import functools
 import io
 import marshal
 import struct
@@ -20,7 +18,8 @@ from typing import Any
 
 from milepost.analysis import adapters
 from milepost.analysis.adapters import NoContent
-from milepost.analysis.code import code_token, global_names, imported_names, quoted_names
+from milepost.analysis.builtin import BUILTIN, code_text, content_of_cell
+from milepost.analysis.code import global_names, imported_names, quoted_names
 from milepost.analysis.flat import ATOMS, content_of
 from milepost.analysis.modules import is_project, module_of, named_by_package
 from milepost.analysis.opaque import LOOKED_INTO, alive, seen
@@ -205,11 +204,11 @@ class Walk:
             self.tag("single dispatch")  # what else `functools.singledispatch` keeps there is its cache
             self.value(kinds)
             return
-        self.tag("function", _code_text(function.__code__))
+        self.tag("function", code_text(function.__code__))
         self.value(function.__defaults__)
         self.value(function.__kwdefaults__)
         for cell in function.__closure__ or ():
-            self.value(_cell(cell))
+            self.value(content_of_cell(cell))
         self._dictionary(function.__dict__)
         self._globals(function)
 
@@ -351,95 +350,15 @@ def _reduce(value: Any) -> Any:
         raise NoContent(f"a {type(value).__qualname__} has no content to compare ({error})") from None
 
 
-def _cell(cell: types.CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return Ellipsis
-
-
-@functools.lru_cache(maxsize=20_000)
-def _code_text(code: types.CodeType) -> bytes:
-    """What code does, as bytes: made once, as functions are digested before and after each cell."""
-    return repr(code_token(code)).encode("utf-8", "surrogatepass")
-
-
 def _mutable_set(walk: Walk, items: set[Any]) -> None:
     walk._set("set", items)
-
-
-def _bytearray(walk: Walk, data: bytearray) -> None:
-    walk.tag("bytearray")
-    walk.data(data)
-
-
-def _array(walk: Walk, items: array.array[Any]) -> None:
-    walk.tag("array", items.typecode)
-    walk.data(items.tobytes() if items.typecode in "uw" else memoryview(items).cast("B"))
-
-
-def _bound(walk: Walk, method: types.MethodType) -> None:
-    walk.tag("method")
-    walk.value(method.__func__)
-    walk.value(method.__self__)
-
-
-def _builtin(walk: Walk, function: Any) -> None:
-    walk.tag("builtin", function.__qualname__)
-    owner = function.__self__
-    walk.value(owner.__name__ if isinstance(owner, types.ModuleType) else owner)
-
-
-def _wrapped(walk: Walk, descriptor: Any) -> None:
-    walk.tag(type(descriptor).__name__)
-    walk.value(descriptor.__func__)
-
-
-def _property(walk: Walk, descriptor: property) -> None:
-    walk.tag("property")
-    for part in (descriptor.fget, descriptor.fset, descriptor.fdel):
-        walk.value(part)
-
-
-def _mapping_proxy(walk: Walk, proxy: types.MappingProxyType[Any, Any]) -> None:
-    walk.value(dict(proxy))
-
-
-def _code(walk: Walk, code: types.CodeType) -> None:
-    walk.tag("code", _code_text(code))
-
-
-def _cell_value(walk: Walk, cell: types.CellType) -> None:
-    walk.value(_cell(cell))
-
-
-def _cached_property(walk: Walk, descriptor: functools.cached_property[Any]) -> None:
-    walk.tag("cached property")
-    walk.value(descriptor.func)
-
-
-def _cached(walk: Walk, function: Any) -> None:
-    """A function behind `lru_cache`: what it computes counts, not what it has kept."""
-    walk.tag("cached", type(function).__qualname__)
-    walk.value(function.__wrapped__)
 
 
 _HANDLERS: dict[type, Callable[[Walk, Any], None]] = {
     list: Walk._list,
     dict: Walk._dict,
     set: _mutable_set,
-    bytearray: _bytearray,
-    array.array: _array,
     types.FunctionType: Walk._function,
     types.ModuleType: Walk._module,
-    types.MethodType: _bound,
-    types.BuiltinFunctionType: _builtin,
-    types.MappingProxyType: _mapping_proxy,
-    types.CodeType: _code,
-    types.CellType: _cell_value,
-    staticmethod: _wrapped,
-    classmethod: _wrapped,
-    property: _property,
-    functools._lru_cache_wrapper: _cached,
-    functools.cached_property: _cached_property,
+    **BUILTIN,
 }
