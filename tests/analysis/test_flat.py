@@ -125,6 +125,23 @@ def test_what_nobody_else_holds_is_let_go() -> None:
     assert [known.container is kept for known in flat._known.values()] == [True]
 
 
+@pytest.mark.parametrize("kind", ["words", "counts", "texts"])
+def test_what_an_emptied_container_held_is_let_go(kind: str) -> None:
+    value = MADE[kind]()
+    digest(value)
+    value.clear()
+    forget_unused()
+    assert not flat._known
+
+
+def test_what_is_no_more_what_it_was_is_let_go() -> None:
+    value = MADE["words"]()
+    digest(value)
+    value[5] = ["other"]
+    digest(value)
+    assert not flat._known
+
+
 def test_not_more_than_so_many_are_remembered() -> None:
     values = [MADE["words"]() for _ in range(MOST + 1)]
     for value in values:

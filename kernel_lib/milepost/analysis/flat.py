@@ -59,7 +59,12 @@ def content_of(container: Any, *, lasting: bool = True) -> Flat | None:
 def known_flat(container: Any) -> Flat | None:
     """What is remembered of a container, and still so."""
     known = _known.get(id(container))
-    return known if known is not None and known.container is container and _stands(known) else None
+    if known is None or known.container is not container:
+        return None
+    if _stands(known):
+        return known
+    _known.pop(id(container), None)  # what it held is held for nothing
+    return None
 
 
 @contextmanager
@@ -97,9 +102,10 @@ _CONTAINERS, _SAMPLE = (list, dict, set, frozenset, tuple), 5
 
 
 def forget_unused() -> None:
-    """Let go of what nobody else holds any more."""
+    """Let go of what nobody else holds any more, and of what a container held that has been emptied or has grown."""
     for identity, known in list(_known.items()):
-        if sys.getrefcount(known.container) <= _OURS + (known.held is known.container):
+        unused = sys.getrefcount(known.container) <= _OURS + (known.held is known.container)
+        if unused or not _as_many(known.container, known.held):
             _known.pop(identity, None)
 
 
@@ -144,12 +150,14 @@ def _bytes(container: Any, held: Sequence[Any]) -> bytes:
     return marshal.dumps(container, 2)
 
 
+def _as_many(container: Any, held: Sequence[Any]) -> bool:
+    return len(container) * (2 if type(container) is dict else 1) == len(held)
+
+
 def _same(container: Any, held: Sequence[Any]) -> bool:
     """Whether a container holds what it held."""
     try:
-        if type(container) is dict:
-            now = chain(container, container.values())
-            return len(container) * 2 == len(held) and all(map(is_, now, held))
-        return container is held or (len(container) == len(held) and all(map(is_, container, held)))
+        now = chain(container, container.values()) if type(container) is dict else container
+        return container is held or (_as_many(container, held) and all(map(is_, now, held)))
     except RuntimeError:  # another thread changes it right now
         return False
