@@ -189,4 +189,10 @@ def test_a_moment_without_changes_compares_once(monkeypatch: pytest.MonkeyPatch)
 def test_about_how_many_parts() -> None:
     assert about(7) == about(object()) == 1
     assert about([1] * 1000) == 2000
-    assert about({"a": [(1, 2)] * 100}) == 501
+    assert about({"a": [(n, 2) for n in range(100)]}) == 501
+
+
+def test_what_is_shared_counts_once_and_the_first_few_do_not_stand_for_all() -> None:
+    row = [0] * 1000
+    assert about([row] * 1000) == 3000
+    assert about([[0] * 1000, *range(999)]) < 1_000_000
