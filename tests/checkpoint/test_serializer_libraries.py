@@ -203,3 +203,12 @@ class TestModels:
         state = np.random.RandomState(3)
         assert round_trip(state).rand() == np.random.RandomState(3).rand()
         assert round_trip(np.random.default_rng(3)).random() == np.random.default_rng(3).random()
+
+
+def test_attributes_that_a_class_leaves_out_of_its_pickle() -> None:
+    from sklearn.datasets import load_iris
+
+    value = load_iris()
+    copy = round_trip(value)
+    assert vars(copy).keys() == vars(value).keys() != set()
+    assert copy.keys() == value.keys()

@@ -238,6 +238,12 @@ def _callbacks(value: Any) -> Any:
     return reduced
 
 
+def _bunch(value: Any) -> Any:
+    """A data set of scikit-learn: its own pickle leaves out attributes, for the sake of version 0.16."""
+    function, arguments, state, items, pairs = value.__reduce_ex__(5)
+    return function, arguments, state, items, pairs, rebuild.finish_vars
+
+
 _FAMILIES: tuple[tuple[type, Reducer], ...] = (
     (memoryview, _memoryview),
     *((view, _dict_view) for view in _VIEWS),
@@ -277,6 +283,7 @@ _LIBRARIES: tuple[tuple[str, str, Reducer], ...] = (
     ("matplotlib.cbook", "CallbackRegistry", _callbacks),
     ("scipy.stats", "rv_continuous", _distribution),
     ("scipy.stats", "rv_discrete", _distribution),
+    ("sklearn.utils", "Bunch", _bunch),
     ("torch", "Tensor", reduce_tensor),
     ("torch.storage", "TypedStorage", reduce_typed_storage),
     ("torch.storage", "UntypedStorage", reduce_storage),

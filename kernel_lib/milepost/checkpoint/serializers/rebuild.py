@@ -183,6 +183,11 @@ def finish_attributes(target: Any, attributes: dict[str, Any]) -> None:
         setattr(target, name, value)
 
 
+def finish_vars(target: Any, attributes: dict[str, Any]) -> None:
+    """Give a value its attributes, past what its class makes of setting them."""
+    vars(target).update(attributes)
+
+
 def finish_container(target: Any, state: tuple[Any, list[Any]]) -> None:
     """Give a kind of list or dict its attributes, then its items, by no method of its own."""
     attributes, items = state

@@ -41,6 +41,9 @@ CHEAP = 0.05
 A_PART = 5e-7
 """Seconds that it takes to hash and to save a part of plain data: a cell that makes it faster runs again, too."""
 
+NEVER_CHEAP = 5.0
+"""Seconds from which on a cell is worth saving, whatever that takes: the number of parts is only estimated."""
+
 PATIENCE = 40
 """How many times as long as a look at what a cell cannot reach a cell has to take for that look to be worth it."""
 
@@ -154,7 +157,8 @@ class AutoStage(Foreground):
         self._memo.touched((*self._looks.states, *bound))
         seeds = self._desk.seeds.mentioned_with(plan.definition.code)
         found, states = drawn(ran.random, self._desk.seeds, ran.seeding.noted, loads=seeds)
-        self._cheap = ran.seconds < CHEAP + A_PART * sum(about(self._desk.namespace.data[name]) for name in bound)
+        parts = sum(about(self._desk.namespace.data[name]) for name in bound)
+        self._cheap = ran.seconds < CHEAP + min(A_PART * parts, NEVER_CHEAP)
         self._clears = ran.recorder.clear_next
         if ran.failed or (self._cheap and not (UNSEEDED in found.values() or plan.definition.differs)):
             self._desk.ledger.bound(tuple(bound), plan.definition.code, plan.definition.reads)
