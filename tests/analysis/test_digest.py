@@ -195,12 +195,8 @@ def test_other_libraries(module: str) -> None:
     assert digest(make(2)).hex != digest(make(3)).hex
 
 
-def test_an_array_that_is_all_of_anothers_memory_counts_as_that_one() -> None:
+def test_a_view_of_all_of_an_array_is_not_that_array() -> None:
+    """Setting the shape of one leaves that of the other."""
     np = pytest.importorskip("numpy")
-    array = np.arange(6.0).reshape(2, 3)
-    frozen = array[:]
-    frozen.flags.writeable = False
-    whole = digest([array, array]).hex
-    assert digest([array, array[:]]).hex == digest([array[:], array]).hex == whole
-    others = [array.copy(), array[::-1], array.T, array.view("i8"), array[:1], frozen]
-    assert whole not in {digest([array, other]).hex for other in others}
+    array = np.arange(6.0)
+    assert digest([array, array]).hex != digest([array, array[:]]).hex

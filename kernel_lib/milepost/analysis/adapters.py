@@ -27,15 +27,6 @@ class Feed(Protocol):
     def passing(self, items: list[Any]) -> None: ...
 
 
-def identity(value: Any) -> object:
-    """What two objects have in common that are one: an array that looks into all of another's memory is that one."""
-    kind = type(value)
-    if kind.__name__ != "ndarray" or kind.__module__ != "numpy" or not value.nbytes:
-        return id(value)
-    where = value.__array_interface__["data"]  # with whether it may be written to
-    return where, value.shape, value.strides, value.dtype
-
-
 def feed(walk: Feed, value: Any) -> bool:
     """Feed a value that one of the adapters knows; whether one did."""
     return any(name in sys.modules and adapter(walk, value, sys.modules[name]) for name, adapter in _ADAPTERS)

@@ -57,7 +57,7 @@ class Walk:
         self.hasher = large_hasher()
         self.globals: set[str] = set()
         self.nodes = 0
-        self._seen: dict[object, int] = {}
+        self._seen: dict[int, int] = {}
         self.met: list[object] = []
 
     # feeding
@@ -106,7 +106,7 @@ class Walk:
         return not mine and kind not in _HANDLERS
 
     def _back_reference(self, value: object) -> bool:
-        index = self._seen.setdefault(adapters.identity(value), len(self._seen))
+        index = self._seen.setdefault(id(value), len(self._seen))
         if index == len(self.met):
             self.met.append(value)
             return False
