@@ -19,6 +19,7 @@ def code_text(code: types.CodeType) -> bytes:
 
 
 def content_of_cell(cell: types.CellType) -> object:
+    """What a variable of a function holds; `...` where nothing is bound to it yet."""
     try:
         return cell.cell_contents
     except ValueError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import marshal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
@@ -137,7 +137,7 @@ def _flat(container: Any) -> Flat | None:
 
 
 def _held(container: Any) -> list[Any]:
-    return [*container, *container.values()] if isinstance(container, Mapping) else list(container)
+    return [*container, *container.values()] if type(container) is dict else list(container)
 
 
 def _parts(items: Sequence[Any]) -> int:

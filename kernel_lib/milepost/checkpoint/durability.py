@@ -118,20 +118,25 @@ class Durability:
     @contextmanager
     def _ahead(self, batch: Sequence[Written], once: _Once) -> Iterator[None]:
         """Have large objects synced while they are verified: the one takes the disk, the other the processor."""
-        paths = [path for written in batch for path in self._large(written)]
+        paths = [path for written in batch for _, path in self._large(written)]
+        if not paths or self._background.stopping:
+            yield
+            return
         thread = threading.Thread(target=_sync_each, args=(paths, once), name="milepost-sync", daemon=True)
-        if paths and not self._background.stopping:
-            with suppress(RuntimeError):  # at the end of the interpreter no thread can be started any more
-                thread.start()
+        with suppress(RuntimeError):  # at the end of the interpreter no thread can be started any more
+            thread.start()
         try:
             yield
         finally:
             if thread.ident is not None:
                 thread.join()
 
-    def _large(self, written: Written) -> Iterator[Path]:
+    def _large(self, written: Written) -> Iterator[tuple[str, Path]]:
+        """The large objects of a line: their addresses and files."""
         for blob in written.record.blobs.values() if written.record else ():
-            yield from (self._layout.object(address) for address, size in blob.objects.items() if size >= MAP_FROM)
+            for address, size in blob.objects.items():
+                if size >= MAP_FROM:
+                    yield address, self._layout.object(address)
 
     def _mark_all(self, batch: Sequence[tuple[str, list[str]]]) -> None:
         files = dict.fromkeys(file for _, held in batch for file in held)
@@ -140,11 +145,9 @@ class Durability:
     def _files(self, written: Written) -> list[str]:
         """The files with the large objects of a line; they are given back at once for as long as they are the same."""
         found = []
-        for blob in written.record.blobs.values() if written.record else ():
-            for address, size in blob.objects.items():
-                with suppress(OSError):
-                    if size >= MAP_FROM:
-                        found.append(file_of(address, self._layout.object(address).lstat()))
+        for address, path in self._large(written):
+            with suppress(OSError):
+                found.append(file_of(address, path.lstat()))
         return found
 
     def _each(self, batch: Sequence[Written], work: Callable[[Written], bool | None]) -> list[Written]:

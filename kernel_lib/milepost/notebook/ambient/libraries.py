@@ -88,8 +88,11 @@ class PandasOptions(Aspect):
 
     def read(self) -> State:
         """Those that are not pandas' own."""
-        others = [item for item in self._places() if item[0][item[1]] is not item[3]]
-        return {full: table[name] for table, name, full, plain in others if not same(table[name], plain)}
+        return {
+            full: table[name]
+            for table, name, full, plain in self._places()
+            if table[name] is not plain and not same(table[name], plain)  # the call is what costs
+        }
 
     def default(self, entry: str) -> Any:
         """Pandas' own."""
