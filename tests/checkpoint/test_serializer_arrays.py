@@ -152,6 +152,13 @@ class TestArrays:
         array.flags.writeable = False
         assert not round_trip(array).flags.writeable
 
+    @pytest.mark.parametrize("array", [np.arange(5), np.arange(9.0)[::2], np.array(["2020-01-01"], "M8[D]")])
+    def test_small_ones_own_their_memory(self, array: Any) -> None:
+        found = round_trip(array)
+        assert found.flags.owndata
+        del array
+        found.resize(1000, refcheck=False)
+
     def test_large_ones_are_buffers_and_small_ones_are_not(self) -> None:
         serializer = NotebookSerializer({})
         dump = serializer.dump({"small": np.zeros(10), "large": np.zeros(10**6), "same": pd.Series(np.ones(10**5))})

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from milepost.checkpoint.serializers.owning import MAPPED_FROM, owning
 from milepost.model.errors import SerializationError
-
-_MAPPED_FROM = 64 * 1024
 
 
 def layout(value: Any) -> tuple[Any, ...]:
@@ -70,7 +69,7 @@ def array_of_bytes(memory: Any, dtype: Any, shape: Any, order: Any) -> Any:
 
     found: Any = np.ndarray(shape, dtype, memory, order=order)
     found.flags.writeable = memory.flags.writeable
-    return found
+    return owning(found)
 
 
 def finish_read_only(array: Any, state: Any) -> None:
@@ -137,7 +136,7 @@ def storage_of_bytes(memory: Any) -> Any:
         return torch.UntypedStorage(0)
     found = torch.frombuffer(memory, dtype=torch.uint8)
     # What torch owns can be resized; for what is mapped that would be a copy.
-    return (found.clone() if size < _MAPPED_FROM else found).untyped_storage()
+    return (found.clone() if size < MAPPED_FROM else found).untyped_storage()
 
 
 def storage_on(storage: Any, device: str) -> Any:
