@@ -303,6 +303,25 @@ def test_changes_in_place_are_put_down_to_who_made_them(start: Start, tmp_path: 
     assert settled(kernel, "four", "success")["saved"] is False
 
 
+@pytest.mark.parametrize(
+    ("setup", "same"),
+    [
+        ("b = d = [1]", "b is d"),
+        ("d = [1]\nc = {'d': d}", "c['d'] is d"),
+        ("d = [1]\ne = [2]\nc = [d, e]", "c[0] is d and c[1] is e"),
+    ],
+)
+def test_what_it_changes_and_others_hold_is_not_saved(start: Start, tmp_path: Path, setup: str, same: str) -> None:
+    for times in (1, 2):
+        kernel = start()
+        kernel.run_ok(setup)
+        kernel.run_ok("%%task t --bg\nd.append(3)\n" + ran("t"))
+        assert "hangs together" in settled(kernel, "t", "success")["why"]["text"]
+        assert kernel.value(same) is True
+        assert runs(tmp_path) == ["t"] * times
+        kernel.kill()
+
+
 def test_random_generators(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok("import random\nrandom.seed(1)")

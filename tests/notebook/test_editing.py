@@ -357,3 +357,13 @@ def test_what_a_failed_cell_left_is_not_taken_for_a_result(nb: Notebook) -> None
     assert nb.kernel.status()["even"]["state"] == "failure"
     assert "half way" in nb.kernel.status()["even"]["error"]
     assert nb.again(BASE, task("even", "even = base[:2]")) == ["even"]
+
+
+def test_a_name_that_is_given_back_holds_the_very_object_or_stays_away(nb: Notebook) -> None:
+    nb("d = [1]\ne = [2]", task("c", "c = [d, e]"), task("changed", "d.append(3)"))
+    nb.again("d = [1]\ne = [2]", "c")
+    assert nb.value("c[1] is e") is True
+    nb.again("d = [1]\ne = [5]")
+    reply = nb.kernel.run("c")
+    assert reply.ename == "NameError"
+    assert any("'e', of which it goes on holding a part" in stamp for stamp in reply.stamps)

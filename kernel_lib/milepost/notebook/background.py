@@ -225,15 +225,16 @@ class Background:
         mutated, obstacle = self._mutations(name for name in private.kept() if name not in bound)
         values = {**private.homeward(bound), **{name: self.inputs[name] for name in mutated}}
         before, after = self._drawn(plan)
+        entangled = self._entangled(mutated)
         left = Left(
             values=values,
             mutated=mutated,
             deleted=private.deleted(),
             display=self.log.to_bytes(),
-            obstacle=obstacle,
+            obstacle=obstacle or _beside(entangled),
             random_before=before,
             random_after=after,
-            observed=self._entangled(mutated),
+            observed=entangled,
         )
         return self._with_state(plan, left)
 
@@ -271,3 +272,9 @@ class Background:
             self.log.note("\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]))
         elif error is not None and result.status is TaskStatus.FAILURE:
             self.log.note("".join(traceback.format_exception(error)))
+
+
+def _beside(entangled: Iterable[Input]) -> str:
+    """Why what it changed in place could not be put back everywhere: what it was not given holds it, too."""
+    names = ", ".join(dict.fromkeys(repr(item.name) for item in entangled))
+    return f"it changed what hangs together with {names}, which it does not read" if names else ""

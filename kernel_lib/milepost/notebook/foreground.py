@@ -90,15 +90,17 @@ class Foreground:
         """Every variable is compared before and after: real mutations hit names that no code shows."""
         desk = self._desk
         with desk.activities.running(self._roots(plan)) as activity:
-            before, digests, found = desk.namespace.fix(), state_digests(read_states()), desk.ambient.read()
-            others = Entangled(desk.namespace, plan.resolution.inputs)
+            with desk.namespace.remembering():
+                before, others = desk.namespace.fix(), Entangled(desk.namespace, plan.resolution.inputs)
+            digests, found = state_digests(read_states()), desk.ambient.read()
             call.signal.raise_if_cancelled()  # looking things up may have taken long
             elsewhere, seeding = Away(desk, plan.facts) if runs_away(plan.facts) else None, Seeding()
             with recording(desk.shell) as recorder, seeding.watching(desk.namespace.data):
                 result = elsewhere.execute(inner, call) if elsewhere else inner.execute(call)
             if result.ok:
                 left = self._left(plan, result, before, recorder, activity)
-                left = replace(left, observed=others.told(left.mutated))
+                shared = {**others.held({*left.values, *left.deleted}), **left.shared}
+                left = replace(left, observed=others.told(left.mutated), shared=shared)
                 if elsewhere is None:
                     left = with_state(desk.ambient, found, plan, left)
                 seeds = desk.seeds.mentioned_with(plan.definition.code)

@@ -13,6 +13,7 @@ from milepost.model.record import Record
 from milepost.notebook.ambient.ambient import Ambient
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.definition import RETURN
+from milepost.notebook.entangled import let_go
 from milepost.notebook.facts import Facts
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Namespace
@@ -174,7 +175,8 @@ class Provider:
                 found = namespace.digest(item.name).hex
                 if found and found != item.digest:
                     return f"its input {item.name!r} is another one now"
-        return self._upstream_contradiction(record) or self._desk.observer.contradiction(record.observed)
+        found = self._upstream_contradiction(record) or self._desk.observer.contradiction(record.observed)
+        return found or let_go(record, namespace)
 
     def _upstream_contradiction(self, record: Record) -> str:
         for item in record.inputs:
