@@ -23,6 +23,7 @@ import pandas as pd
 import pytest
 from tests.analysis.values import TABLE, Colour, Pair, Plain, Words, shared, table_digests
 
+from milepost.analysis import adapters
 from milepost.analysis.digest import digest
 
 
@@ -50,6 +51,27 @@ def test_equal_in_other_processes() -> None:
             check=True,
         )
         assert json.loads(done.stdout) == here
+
+
+ARRAYS = [
+    np.arange(6).reshape(2, 3),
+    np.asfortranarray(np.ones((3, 4))),
+    np.arange(9)[::-2],
+    np.ones((2, 3)).T,
+    np.zeros(0),
+    np.array(5.0),
+    np.array(["a", "bc"]),
+    np.array(["2020-01-01"], "M8[D]"),
+    np.arange(5).astype(">i4"),
+    np.broadcast_to(np.arange(3), (2, 3)),
+]
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+def test_small_arrays_are_fed_at_once_and_count_as_any_other(array: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = digest([array, array]).hex
+    monkeypatch.setattr(adapters, "_SMALL", -1)
+    assert digest([array, array]).hex == at_once
 
 
 def _nan(payload: int) -> float:

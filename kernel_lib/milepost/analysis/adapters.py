@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import struct
 import sys
 from typing import Any, Protocol
 
@@ -23,16 +25,24 @@ class Feed(Protocol):
 
     def tag(self, *words: object) -> None: ...
     def data(self, data: Any) -> None: ...
+    def packed(self, data: bytes) -> None: ...
     def value(self, value: object) -> None: ...
     def passing(self, items: list[Any]) -> None: ...
 
 
 def feed(walk: Feed, value: Any) -> bool:
     """Feed a value that one of the adapters knows; whether one did."""
-    return any(name in sys.modules and adapter(walk, value, sys.modules[name]) for name, adapter in _ADAPTERS)
+    modules = sys.modules
+    return any(adapter(walk, value, modules[name]) for name, adapter in _ADAPTERS if name in modules)
 
 
 def _numpy(walk: Feed, value: Any, np: Any) -> bool:
+    if type(value) is np.ndarray and value.dtype.kind in _PLAIN and value.nbytes <= _SMALL:
+        flags = value.flags
+        columns_first = value.ndim > 1 and flags.f_contiguous and not flags.c_contiguous
+        header = _header(flags.writeable, value.dtype.str, value.shape, columns_first, value.nbytes)
+        walk.packed(header + value.tobytes())
+        return True
     if isinstance(value, np.ndarray):
         walk.tag("ndarray", type(value).__qualname__, value.flags.writeable)
         _masked(walk, value, np) if isinstance(value, np.ma.MaskedArray) else _array(walk, value, np)
@@ -45,6 +55,27 @@ def _numpy(walk: Feed, value: Any, np: Any) -> bool:
         walk.tag("numpy.random")
         return True
     return False
+
+
+_PLAIN, _SMALL = "biufcSUMm", 1 << 14
+"""Kinds and bytes of arrays that are fed at once: models hold tens of thousands of them."""
+
+
+@functools.lru_cache(maxsize=10_000)
+def _header(writeable: bool, dtype: str, shape: tuple[int, ...], columns_first: bool, nbytes: int) -> bytes:
+    """What comes before the bytes of such an array: the same as for any other."""
+    words = ("ndarray", "ndarray", writeable, dtype, shape, *(("columns first",) if columns_first else ()))
+    return pack(*words) + length(nbytes)
+
+
+def pack(*words: object) -> bytes:
+    """Short words, each with its length."""
+    texts = [word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogatepass") for word in words]
+    return b"".join(length(len(text)) + text for text in texts)
+
+
+length = struct.Struct("<q").pack
+"""A length, as it is fed."""
 
 
 def _array(walk: Feed, array: Any, np: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import functools
 import io
 import marshal
 import struct
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from milepost.analysis import adapters
-from milepost.analysis.adapters import NoContent
+from milepost.analysis.adapters import NoContent, length, pack
 from milepost.analysis.builtin import BUILTIN, code_text, content_of_cell
 from milepost.analysis.code import global_names, imported_names, quoted_names
 from milepost.analysis.flat import ATOMS, content_of
@@ -64,15 +65,17 @@ class Walk:
 
     def tag(self, *words: object) -> None:
         """Feed short words, each with its length."""
-        for word in words:
-            data = word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogatepass")
-            self.hasher.update(struct.pack("<q", len(data)) + data)
+        self.hasher.update(pack(*words))
 
     def data(self, data: Any) -> None:
         """Feed a buffer with its length."""
         view = memoryview(data)
-        self.hasher.update(struct.pack("<q", view.nbytes))
+        self.hasher.update(length(view.nbytes))
         self.hasher.update(view)
+
+    def packed(self, data: bytes) -> None:
+        """Feed bytes that say themselves where each thing ends."""
+        self.hasher.update(data)
 
     def value(self, value: object) -> None:
         """Feed any value."""
@@ -114,12 +117,13 @@ class Walk:
         return True
 
     def _mutable(self, value: object) -> None:
-        handler = _HANDLERS.get(type(value))
+        kind: Any = type(value)
+        handler = _HANDLERS.get(kind)
         if handler is not None:
             handler(self, value)
         elif isinstance(value, type):
             self._class(value)
-        elif isinstance(value, _NO_CONTENT):
+        elif _without_content(kind) or (value.__class__ is not kind and isinstance(value, _NO_CONTENT)):
             raise NoContent(f"a {type(value).__name__} has no content to compare", consumable=True)
         elif alive(value):
             raise NoContent(f"a {type(value).__name__} lives in the running kernel", consumable=True)
@@ -314,6 +318,11 @@ class Walk:
                 self.value(items[name])
 
 
+@functools.lru_cache(maxsize=4_096)
+def _without_content(kind: type) -> bool:
+    return issubclass(kind, _NO_CONTENT)
+
+
 def _says_state(kind: type) -> bool:
     """Whether a class of the notebook or its project has a `__getstate__` of its own."""
     if getattr(kind, "__getstate__", None) is getattr(object, "__getstate__", ...):
@@ -336,7 +345,7 @@ def _atom(value: Any) -> bytes:
         data = value.encode("utf-8", "surrogatepass")
     else:
         data = value if kind is bytes else repr(value).encode()
-    return kind.__name__[:3].encode() + struct.pack("<q", len(data)) + data
+    return kind.__name__[:3].encode() + length(len(data)) + data
 
 
 def _reduce(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from milepost.analysis.code import MAIN, digest_text, imported_names, quoted_names
 from milepost.analysis.describe import kind_of, short, source_of
-from milepost.analysis.digest import Digest, digest, outline
+from milepost.analysis.digest import Digest, digest
 from milepost.analysis.modules import package_of, source_digest
 from milepost.analysis.sharing import sharing
 from milepost.functions import MapPart, TaskFunction, TaskMap
@@ -143,7 +143,7 @@ class InputResolver:
         found.inputs[name] = Input(
             name=name,
             kind="lineage",
-            digest=digest_text(made_by, outline(self._namespace.data[name], self._namespace.home)),
+            digest=digest_text(made_by, self._namespace.outline(name)),
             text=result.opaque,
             source=source,
         )

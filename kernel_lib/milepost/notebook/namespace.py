@@ -51,6 +51,7 @@ class Namespace:
         self.data: dict[str, Any] = self.home if data is None else data
         self._hidden: Mapping[str, Any] = shell.user_ns_hidden
         self._looked: dict[str, tuple[int, Digest]] | None = None
+        self._outlines: dict[int, str] = {}
 
     def names(self) -> list[str]:
         """The user's own names, in the order they were bound."""
@@ -79,10 +80,19 @@ class Namespace:
             looked[name] = id(value), found
         return found
 
+    def outline(self, name: str) -> str:
+        """Of what a name is bound to, all parts that have content."""
+        value = self.data[name]
+        if self._looked is None:
+            return outline(value, self.home)
+        if id(value) not in self._outlines:
+            self._outlines[id(value)] = outline(value, self.home)
+        return self._outlines[id(value)]
+
     @contextlib.contextmanager
     def remembering(self) -> Iterator[None]:
-        """Digest each variable once: nothing changes them in the `with`."""
-        self._looked = {}
+        """Look at each variable once: nothing changes them in the `with`."""
+        self._looked, self._outlines = {}, {}
         try:
             with unchanging():
                 yield
@@ -91,9 +101,12 @@ class Namespace:
 
     def state(self, name: str) -> str:
         """What tells whether a name's value changed in place: its content, as far as it has any."""
-        if self._looked is not None and (found := self.digest(name).hex):
-            return found
-        return state_of(self.data[name], self.home)
+        if self._looked is None:
+            return state_of(self.data[name], self.home)
+        try:
+            return self.digest(name).hex or self.outline(name)
+        except RuntimeError:  # another thread changes it right now
+            return state_of(self.data[name], self.home)
 
     def reach(self, names: Iterable[str]) -> list[str]:
         """These names, and those that the notebook's functions and classes among them read, and so on."""

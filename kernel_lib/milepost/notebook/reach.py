@@ -220,8 +220,10 @@ def _module(search: _Search, part: types.ModuleType) -> Any:
 def _array(search: _Search, part: Any) -> Any:
     search.add(part)
     search.spans.add(_byte_bounds(part))
-    if _mapped(part):
+    if part.base is not None and _mapped(part):
         search.parts.add(MAPS)
+    if type(part) is sys.modules["numpy"].ndarray and not part.dtype.hasobject:
+        return ()
     held = list(getattr(part, "__dict__", {}).values())
     if getattr(part, "_mask", None) is not None:
         held.append(part._mask)
@@ -267,6 +269,9 @@ def _copies_on_write() -> bool:
 
 
 def _byte_bounds(array: Any) -> Span:
+    if array.flags.forc:
+        start = array.__array_interface__["data"][0]
+        return start, start + array.nbytes
     numpy = sys.modules["numpy"]
     bounds = getattr(getattr(numpy.lib, "array_utils", numpy), "byte_bounds", None) or numpy.byte_bounds
     start, end = bounds(array)
