@@ -192,6 +192,15 @@ class TestArrays:
         assert not found.flags.writeable
         assert found[1] is found
 
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_objects_that_hold_views_of_their_array(self, order: Any) -> None:
+        array = np.zeros((2, 3), object, order)
+        array[0] = [[array[1:]], array, [1, 2]]
+        found = round_trip(array)
+        assert (found[0, 1] is found, found[0, 2], found.flags.f_contiguous) == (True, [1, 2], order == "F")
+        found[1, 0] = 7
+        assert found[0, 0][0][0, 0] == 7
+
     def test_masked_arrays_keep_everything(self) -> None:
         array = np.ma.masked_array(np.arange(5000), np.arange(5000) % 2, fill_value=-7, hard_mask=True)
         array.note = {"unit": "m"}

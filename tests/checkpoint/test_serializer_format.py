@@ -51,6 +51,8 @@ REBUILD_DATA = """
 array_of_bytes(memory, dtype, shape, order)
 array_of_kind(kind, base)
 array_view(carrier, was, offset, shape, strides, dtype, writeable)
+empty_objects(shape, order)
+finish_objects(array, state)
 finish_read_only(array, state)
 finish_tensor(tensor, state)
 layout(value)

@@ -46,6 +46,11 @@ def _reduce_plain(array: Any) -> Any:
 
 
 def _reduce_objects(array: Any) -> Any:
+    if array.dtype.char == "O":
+        # In its shape before its items are built: by way of a list, they may be views of it.
+        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        state = array.ravel(order).tolist(), array.flags.writeable
+        return rebuild_data.empty_objects, (array.shape, order), state, None, None, rebuild_data.finish_objects
     reduced = array.__reduce__()
     if array.flags.writeable:
         return reduced

@@ -72,6 +72,22 @@ def array_of_bytes(memory: Any, dtype: Any, shape: Any, order: Any) -> Any:
     return owning(found)
 
 
+def empty_objects(shape: Any, order: Any) -> Any:
+    """A NumPy array of Python objects, without them."""
+    import numpy as np
+
+    return np.empty(shape, object, order)
+
+
+def finish_objects(array: Any, state: Any) -> None:
+    """Put the objects of an array in place, in the order in which they lie in memory."""
+    import numpy as np
+
+    items, writeable = state
+    array.reshape(-1, order="A")[...] = np.fromiter(items, object, len(items))
+    array.flags.writeable = writeable
+
+
 def finish_read_only(array: Any, state: Any) -> None:
     """Complete an array of objects that may not be changed."""
     array.__setstate__(state)
