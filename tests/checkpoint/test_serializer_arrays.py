@@ -136,6 +136,14 @@ VARIED: dict[str, Any] = {
 }
 
 
+class PickledByNumPy:
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._array.__reduce_ex__(protocol)
+
+
 class TestArrays:
     @pytest.mark.parametrize("order", ["C", "F"])
     @pytest.mark.parametrize("size", [0, 3, 100, 1000])
@@ -158,6 +166,13 @@ class TestArrays:
         assert found.flags.owndata
         del array
         found.resize(1000, refcheck=False)
+
+    @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+    def test_those_that_a_library_pickles_in_numpys_way(self, axes: Any) -> None:
+        array = np.arange(24.0).reshape(2, 3, 4).transpose(axes)
+        found = round_trip(PickledByNumPy(array))
+        np.testing.assert_array_equal(found, array)
+        assert found.flags.owndata
 
     def test_large_ones_are_buffers_and_small_ones_are_not(self) -> None:
         serializer = NotebookSerializer({})

@@ -311,11 +311,14 @@ def test_changes_in_place_are_put_down_to_who_made_them(start: Start, tmp_path: 
         ("d = [1]\ne = [2]\nc = [d, e]", "c[0] is d and c[1] is e"),
     ],
 )
-def test_what_it_changes_and_others_hold_is_not_saved(start: Start, tmp_path: Path, setup: str, same: str) -> None:
+@pytest.mark.parametrize("body", ["d.append(3)", "d += [3]"])
+def test_what_it_changes_and_others_hold_is_not_saved(
+    start: Start, tmp_path: Path, setup: str, same: str, body: str
+) -> None:
     for times in (1, 2):
         kernel = start()
         kernel.run_ok(setup)
-        kernel.run_ok("%%task t --bg\nd.append(3)\n" + ran("t"))
+        kernel.run_ok(f"%%task t --bg\n{body}\n" + ran("t"))
         assert "hangs together" in settled(kernel, "t", "success")["why"]["text"]
         assert kernel.value(same) is True
         assert runs(tmp_path) == ["t"] * times

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from milepost.notebook.ambient.ambient import Ambient, Snapshot, with_state
 from milepost.notebook.body import cell_trace, show_figures
 from milepost.notebook.capture import recording, show_value
 from milepost.notebook.checkpoints import Checkpoints, Saved
-from milepost.notebook.entangled import Entangled
+from milepost.notebook.entangled import TIED, Entangled
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.interrupt import interruptible
@@ -225,7 +225,8 @@ class Background:
         mutated, obstacle = self._mutations(name for name in private.kept() if name not in bound)
         values = {**private.homeward(bound), **{name: self.inputs[name] for name in mutated}}
         before, after = self._drawn(plan)
-        entangled = self._entangled(mutated)
+        gone = [name for name in (*bound, *private.deleted()) if self._changed(name)]
+        entangled = self._entangled((*mutated, *gone), values)
         left = Left(
             values=values,
             mutated=mutated,
@@ -238,9 +239,9 @@ class Background:
         )
         return self._with_state(plan, left)
 
-    def _entangled(self, mutated: Container[str]) -> tuple[Input, ...]:
+    def _entangled(self, altered: Collection[str], left: Container[str]) -> tuple[Input, ...]:
         """What hangs together with what it changed."""
-        return self._others.told(mutated) if self._others is not None else ()
+        return self._others.told(altered, left) if self._others is not None else ()
 
     def _with_state(self, plan: Plan, left: Left) -> Left:
         """With what it changed of the state of the process, which may have been the doing of others."""
@@ -252,9 +253,13 @@ class Background:
         words = f"{ambient.words(left.state)} changed while it ran, and another cell, which ran at the same time, "
         return replace(left, state={}, obstacle=left.obstacle or f"{words}may have done that")
 
+    def _changed(self, name: str) -> bool:
+        """Whether the object that it was given by this name changed in place."""
+        return name in self._before and self._view.state(name) != self._before[name]
+
     def _mutations(self, names: Iterable[str]) -> tuple[tuple[str, ...], str]:
         """Inputs that the body changed in place; and why nothing must be saved, if others could have done it."""
-        changed = [name for name in names if name in self._before and self._view.state(name) != self._before[name]]
+        changed = [name for name in names if self._changed(name)]
         return self._activity.own(changed, self.inputs) if self._activity else (tuple(changed), "")
 
     def _drawn(self, plan: Plan) -> tuple[dict[str, str], dict[str, Any]]:
@@ -276,5 +281,5 @@ class Background:
 
 def _beside(entangled: Iterable[Input]) -> str:
     """Why what it changed in place could not be put back everywhere: what it was not given holds it, too."""
-    names = ", ".join(dict.fromkeys(repr(item.name) for item in entangled))
+    names = ", ".join(dict.fromkeys(repr(item.name) for item in entangled if item.kind == TIED))
     return f"it changed what hangs together with {names}, which it does not read" if names else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,7 @@ from milepost.model.record import Input, Output, Record
 from milepost.notebook.ambient.modules import SHARED as OF_MODULE
 from milepost.notebook.ambient.modules import find_shared
 from milepost.notebook.definition import RETURN, Definition
+from milepost.notebook.entangled import HELD
 from milepost.notebook.kept import is_picture
 from milepost.notebook.ledger import lineage
 from milepost.notebook.namespace import Namespace
@@ -129,7 +130,7 @@ class Checkpoints:
         nbytes = sum(len(b.stream) + sum(memoryview(part).nbytes for part in b.buffers) for b in blobs.values())
         if reason := _too_dear(outcome, nbytes):
             return Saved(outputs, unsaved=reason)
-        return Saved(outputs, self._store.save(_record(outcome, outputs), blobs))
+        return Saved(outputs, self._store.save(_record(outcome, outputs, dump.shared), blobs))
 
     def _worth_keeping(self, outcome: Outcome) -> bool:
         """Whether what was shown is asked for, an output, too, or small: hardly anybody reads `_`."""
@@ -252,7 +253,7 @@ def _too_dear(outcome: Outcome, nbytes: int) -> str:
     )
 
 
-def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
+def _record(outcome: Outcome, outputs: tuple[Output, ...], shared: Container[str]) -> Record:
     return Record(
         task=outcome.definition.name,
         key=outcome.key,
@@ -260,7 +261,7 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...]) -> Record:
         cell_id=outcome.definition.cell_id,
         inputs=tuple(outcome.resolution.inputs.values()),
         outputs=outputs,
-        observed=outcome.observed,
+        observed=tuple(item for item in outcome.observed if item.kind != HELD or item.name in shared),
         deleted=outcome.deleted,
         after=outcome.after,
         seconds=outcome.seconds,

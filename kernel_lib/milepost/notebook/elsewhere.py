@@ -85,7 +85,7 @@ class Elsewhere(Background):
         return Left(
             values=values,
             mutated=mutated,
-            observed=self._entangled(mutated),
+            observed=self._entangled(mutated, values),
             deleted=answer.reply.deleted,
             display=self.log.to_bytes(),
             obstacle=self._obstacle(),

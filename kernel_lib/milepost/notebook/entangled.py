@@ -15,9 +15,13 @@ from milepost.model.record import Input, Record
 from milepost.notebook.namespace import Namespace, mutable
 from milepost.notebook.reach import Reach, reach_of, union
 
-KIND = "entangled"
+TIED = "entangled"
+ALTERED = "altered"
+"""An input whose object was changed in place, although the name holds another one, or none, in the end."""
 HELD = "held"
 """What goes on holding an object of a variable, which must be there with the content that it had."""
+UNREAD = "unread"
+"""What was changed in place although the task does not read it (by a callback): it counts as it was found."""
 
 
 class Entangled:
@@ -28,67 +32,99 @@ class Entangled:
     """
 
     def __init__(self, namespace: Namespace, inputs: Collection[str]) -> None:
-        self._namespace = namespace
         self._reaches = _reaches(namespace)
+        self._inputs = [name for name in inputs if name in self._reaches]
         near = _joined(self._reaches, inputs)
         far = _joined(self._reaches, near, but=inputs) if near else []
         self._states = {name: namespace.state(name) for name in (*near, *far)}
-        names = [*self._states, *(name for name in inputs if name in self._reaches)] if near else []
-        self._walks = {name: _walked(namespace, name) for name in names}
-        self._values = {name: namespace.data[name] for name in self._states}
+        self._walks = {name: _walked(namespace, name) for name in (*self._states, *self._inputs)} if near else {}
+        self._values = {name: namespace.data[name] for name in (*self._states, *self._inputs)}
 
-    def told(self, changed: Container[str]) -> tuple[Input, ...]:
-        """What counts once it is known what was `changed`."""
-        roots = [name for name in self._walks if name in changed]
-        if all(name in self._states for name in roots):
-            return ()
-        others = [name for name in self._met(roots) if name not in roots]
+    def told(self, altered: Collection[str], left: Container[str]) -> tuple[Input, ...]:
+        """What counts once it is known whose objects were `altered`, and which names the task `left` or deleted."""
+        first, met = self._met(altered)
+        roots = [*first, *(name for name in met if name in left)]
+        others = [name for name in met if name not in left]
         tied = [name for name in (*roots, *others) if name in self._states]
         return (
-            *(_input(name, roots, self._walks, self._states[name] if name in changed else "") for name in tied),
-            *(Input(name=n, kind=HELD, digest=self._states[n], text="is held on") for n in others if n in self._states),
+            *(Input(name=n, kind=ALTERED, digest="", text="is changed") for n in first if n in self._inputs),
+            *(_input(n, roots, self._walks, self._states[n] if n in roots else "") for n in tied),
+            *(Input(name=n, kind=HELD, digest=self._states[n], text="is held on") for n in others),
         )
 
-    def held(self, left: Container[str]) -> dict[str, Any]:
-        """The objects that what was changed may go on holding: of variables that are not among what the task left."""
-        roots, data = [name for name in self._walks if name in left], self._namespace.data
-        there = [name for name in self._met(roots) if name in self._states and name not in left]
-        return {name: self._values[name] for name in there if data.get(name) is self._values[name]}
+    def held(self, altered: Collection[str], left: Container[str]) -> dict[str, Any]:
+        """The objects that what was altered may go on holding: of variables that are not among what the task left."""
+        first, met = self._met(altered)
+        joint = union(self._reaches[name] for name in first).joint
+        there = [name for name in met if name not in left]
+        return {n: self._values[n] for n in there if self._walks[n] or id(self._values[n]) in joint}
 
-    def _met(self, roots: Collection[str]) -> list[str]:
-        return _joined(self._reaches, roots)
+    def hidden(self, altered: Collection[str], left: Container[str]) -> str:
+        """Why what was altered must not be saved: what holds it, too, does not show it, and would hold the old one."""
+        first, met = self._met(altered)
+        for name in (other for other in met if other not in left):
+            root = next((root for root in first if id(self._values[root]) in self._reaches[name].joint), "")
+            if root:
+                return f"it changed {root!r}, which {name!r} holds, too, where it could not be put back"
+        return ""
+
+    def _met(self, altered: Collection[str]) -> tuple[list[str], list[str]]:
+        """What was altered, of what is known here, and the other variables that hang together with that."""
+        first = [name for name in self._values if name in altered]
+        return first, [name for name in _joined(self._reaches, first) if name in self._states]
+
+
+def unread(altered: Iterable[str], inputs: Container[str], found: Mapping[str, str]) -> tuple[Input, ...]:
+    """What was altered without being an input counts as it was `found`."""
+    names = [name for name in altered if name not in inputs]
+    return tuple(Input(name=name, kind=UNREAD, digest=found[name], text="is changed unread") for name in names)
 
 
 def disentangled(record: Record, namespace: Namespace) -> str:
     """What does not hang together as it did with what the task changes, in words; "" where all does."""
-    changed = [output.name for output in record.outputs if output.mutated]
-    inputs = {item.name for item in record.inputs}
-    first = next((name for name in changed if name in inputs and name in namespace.data), "")
-    if not first or record.automatic:  # what hangs together with what such a cell reads is among its inputs
+    if record.automatic:  # what hangs together with what such a cell reads is among its inputs
         return ""
-    then = {item.name: item for item in record.observed if item.kind == KIND}
-    roots = [name for name in changed if name in namespace.data and (name in inputs or name in then)]
-    if new := [name for name in _joined(_reaches(namespace), roots) if name not in inputs and name not in then]:
-        return f"{new[0]!r} hangs together with {first!r}, which it changes, and did not when it was saved"
-    there = [name for name in then if name in namespace.data]
-    walks = {name: _walked(namespace, name) for name in (*roots, *there)} if there else {}
-    for name in there:
-        state = namespace.state(name) if name in changed else ""
-        if _input(name, roots, walks, state).digest != then[name].digest:
-            return f"{name!r}, which hung together with {first!r} when it was saved, is something else now"
+    inputs = {item.name for item in record.inputs}
+    then = {item.name: item for item in record.observed if item.kind == TIED}
+    roots = [name for name in _roots(record, inputs, then) if name in namespace.data]
+    if roots and (words := _otherwise(roots, inputs, then, namespace)):
+        return words
     return let_go(record, namespace)
 
 
+def _roots(record: Record, inputs: Container[str], then: Container[str]) -> list[str]:
+    mutated = [output.name for output in record.outputs if output.mutated and output.name in inputs]
+    altered = [item.name for item in record.observed if item.kind == ALTERED]
+    left = [name for name in (*(output.name for output in record.outputs), *record.deleted) if name in then]
+    return list(dict.fromkeys((*mutated, *altered, *left)))
+
+
+def _otherwise(roots: list[str], inputs: Container[str], then: Mapping[str, Input], namespace: Namespace) -> str:
+    joined = _joined(_reaches(namespace), roots)
+    if new := [name for name in joined if name not in inputs and name not in then]:
+        return f"{new[0]!r} hangs together with {roots[0]!r}, which it changes, and did not when it was saved"
+    there = [name for name in then if name in namespace.data]
+    walks = {name: _walked(namespace, name) for name in (*roots, *there)} if there else {}
+    for name in there:
+        state = namespace.state(name) if name in roots else ""
+        if _input(name, roots, walks, state).digest != then[name].digest:
+            return f"{name!r}, which hung together with {roots[0]!r} when it was saved, is something else now"
+    return ""
+
+
 def let_go(record: Record, namespace: Namespace) -> str:
-    """What a record holds on of a variable that is something else now, in words; "" where there is none."""
-    held = [item for item in record.observed if item.kind == HELD and item.name in namespace.data]
-    other = next((item.name for item in held if namespace.state(item.name) != item.digest), "")
-    return f"{other!r}, of which it goes on holding a part, is something else now" if other else ""
+    """What a record counts on of a variable that is something else now, in words; "" where there is none."""
+    known = [item for item in record.observed if item.kind in _SAYS and item.name in namespace.data]
+    other = next((item for item in known if namespace.state(item.name) != item.digest), None)
+    return f"{other.name!r}, {_SAYS[other.kind]}, is something else now" if other else ""
+
+
+_SAYS = {HELD: "of which it goes on holding a part", UNREAD: "which it changes without reading it"}
 
 
 def _input(name: str, roots: Iterable[str], walks: Mapping[str, Walked], state: str) -> Input:
     shared = sharing({other: walks[other] for other in sorted({name, *roots})})
-    return Input(name=name, kind=KIND, digest=digest_text(shared, state), text="hangs together with what it changes")
+    return Input(name=name, kind=TIED, digest=digest_text(shared, state), text="hangs together with what it changes")
 
 
 def _reaches(namespace: Namespace) -> dict[str, Reach]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -15,11 +14,12 @@ from milepost.notebook.away import Away, runs_away
 from milepost.notebook.capture import keep_values, recording, replay
 from milepost.notebook.checkpoints import Checkpoints, Saved
 from milepost.notebook.definition import RETURN
-from milepost.notebook.entangled import Entangled
+from milepost.notebook.entangled import Entangled, unread
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import Before, state_of
+from milepost.notebook.provider import Provider
 from milepost.notebook.random_state import drawn, read_states, restore_states, state_digests
 from milepost.notebook.recorder import Recorder
 from milepost.notebook.seeding import Seeding
@@ -34,6 +34,7 @@ class Desk(away.Desk, Protocol):
 
     ledger: Ledger
     resolver: InputResolver
+    provider: Provider
     ambient: Ambient
     activities: Activities
 
@@ -59,7 +60,8 @@ class Foreground:
         return None
 
     def live(self, name: str) -> Any:
-        """A variable of the user."""
+        """A variable of the user; one that only a checkpoint has is restored, as what comes back goes on holding it."""
+        self._desk.provider.provide(name)
         return self._desk.namespace.data.get(name)
 
     def note(self, text: str, *, symbol: str = "↺", warning: bool = False) -> None:
@@ -99,8 +101,7 @@ class Foreground:
                 result = elsewhere.execute(inner, call) if elsewhere else inner.execute(call)
             if result.ok:
                 left = self._left(plan, result, before, recorder, activity)
-                shared = {**others.held({*left.values, *left.deleted}), **left.shared}
-                left = replace(left, observed=others.told(left.mutated), shared=shared)
+                left = self._tied(plan, before, others, left)
                 if elsewhere is None:
                     left = with_state(desk.ambient, found, plan, left)
                 seeds = desk.seeds.mentioned_with(plan.definition.code)
@@ -140,14 +141,28 @@ class Foreground:
             display=recorder.to_bytes(),
             kept=tuple(recorder.values),
             obstacle=_argument(plan) or unsure or tied(namespace.data, values),
-            shared=self._rebound(plan, before, changes.bound),
         )
 
-    def _rebound(self, plan: Plan, before: Before, bound: Iterable[str]) -> dict[str, Any]:
-        """Inputs that the body left as they were and whose names it bound anew: `x, y = y, x` keeps both objects."""
-        home, values = self._desk.namespace.home, before.values
-        names = [name for name in bound if name in plan.resolution.inputs and name in before.digests]
-        return {name: values[name] for name in names if state_of(values[name], home) == before.digests[name]}
+    def _tied(self, plan: Plan, before: Before, others: Entangled, left: Left) -> Left:
+        """With what hangs together with what it changed, and what that holds on.
+
+        Inputs that the body left as they were and whose names it bound anew or deleted are held on, too:
+        `x, y = y, x` keeps both objects.
+        """
+        inputs, names = plan.resolution.inputs, {*left.values, *left.deleted}
+        gone = [name for name in names if name in before.digests and name not in left.mutated]
+        as_found = {name: before.values[name] for name in gone if self._is_as_found(name, before)}
+        altered = {*left.mutated, *(name for name in gone if name not in as_found)}
+        told, obstacle = others.told(altered, names), others.hidden(altered, names)
+        return replace(
+            left,
+            obstacle=left.obstacle or obstacle,
+            observed=(*told, *unread(sorted(altered), {*inputs, *(item.name for item in told)}, before.digests)),
+            shared={**others.held(altered, names), **{n: as_found[n] for n in as_found if n in inputs}},
+        )
+
+    def _is_as_found(self, name: str, before: Before) -> bool:
+        return state_of(before.values[name], self._desk.namespace.home) == before.digests[name]
 
     def keep(self, plan: Plan, left: Left, saved: Saved) -> None:
         """The values are in place; remember where they came from."""

@@ -20,7 +20,7 @@ from milepost.notebook.ambient.ambient import Ambient, sources
 from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
-from milepost.notebook.entangled import disentangled
+from milepost.notebook.entangled import disentangled, let_go
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.namespace import Namespace
@@ -169,6 +169,8 @@ class CheckpointStrategy:
         """Read everything first, so that a damaged part changes nothing."""
         checkpoints, facts = stage.checkpoints, plan.facts
         values, kept = checkpoints.values_and_kept(record, stage.live)
+        if words := let_go(record, self._desk.namespace):  # of what was restored for it just now
+            raise StoreError(words)
         shown = outputs_from_bytes(checkpoints.display(record))
         restored = Restored(values, shown, checkpoints.random(record), checkpoints.state(record), kept)
         stage.enter(restored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 MAPPED_FROM = 64 * 1024
@@ -17,8 +18,6 @@ def owning(array: Any) -> Any:
     return found
 
 
-def array_of_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> Any:
-    """Stands for the function of that signature which NumPy's own pickles call."""
-    import numpy as np
-
-    return owning(np.frombuffer(buffer, dtype).reshape(shape, order=order))
+def owning_result(build: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of NumPy that builds an array over a buffer, whatever its version gives it; small ones are copied."""
+    return lambda *arguments: owning(build(*arguments))

@@ -18,7 +18,7 @@ from typing import Any
 
 from milepost.checkpoint.serializers import links
 from milepost.checkpoint.serializers.caches import fill
-from milepost.checkpoint.serializers.owning import array_of_buffer
+from milepost.checkpoint.serializers.owning import owning_result
 from milepost.checkpoint.serializers.refuse import runs_code
 from milepost.model.errors import SerializationError
 
@@ -289,6 +289,6 @@ class Unpickler(pickle.Unpickler):
         """What the stream calls `name` of `module`."""
         if module == __name__ and hasattr(Notebook, name):
             return getattr(self._notebook, name)
-        if name == "_frombuffer" and module in ("numpy._core.numeric", "numpy.core.numeric"):
-            return array_of_buffer
-        return super().find_class(module, name)
+        found = super().find_class(module, name)
+        of_buffer = name == "_frombuffer" and module in ("numpy._core.numeric", "numpy.core.numeric")
+        return owning_result(found) if of_buffer else found
