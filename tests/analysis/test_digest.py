@@ -74,6 +74,13 @@ def test_small_arrays_are_fed_at_once_and_count_as_any_other(array: Any, monkeyp
     assert digest([array, array]).hex == at_once
 
 
+def test_copies_that_are_made_to_look_are_not_held() -> None:
+    texts = pd.Series(["a", None] * 100, dtype="string")
+    for value in (texts, np.array(["a", None] * 100, object), collections.deque(range(200))):
+        walked = digest(value, walked=True).walked
+        assert [item for item in walked if isinstance(item, list) and len(item) == 200] == []
+
+
 def _nan(payload: int) -> float:
     return float(struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000000 | payload))[0])
 

@@ -186,7 +186,7 @@ def _arrow_array(walk: Feed, array: Any) -> None:
         walk.data(memoryview(buffers[1])[: (len(array) + 1) * width])
         walk.data(memoryview(buffers[2] or b"")[:end])
     else:
-        walk.value(array.to_pylist())
+        walk.passing(array.to_pylist())
 
 
 _OFFSETS = {"string": 4, "large_string": 8, "binary": 4, "large_binary": 8}

@@ -141,8 +141,8 @@ class Walk:
         return found is not None
 
     def passing(self, items: list[Any]) -> None:
-        """Feed a list that was made for this walk."""
-        self._back_reference(items)
+        """Feed a list that was made for this walk, and that nobody shall hold afterwards: it may be large."""
+        self._back_reference(object())
         self._sequence("list", items, lasting=False)
 
     def _sequence(self, name: str, items: list[Any] | tuple[Any, ...], *, lasting: bool = True) -> None:
