@@ -38,9 +38,7 @@ def feed(walk: Feed, value: Any) -> bool:
 
 def _numpy(walk: Feed, value: Any, np: Any) -> bool:
     if type(value) is np.ndarray and value.dtype.kind in _PLAIN and value.nbytes <= _SMALL:
-        flags = value.flags
-        columns_first = value.ndim > 1 and flags.f_contiguous and not flags.c_contiguous
-        header = _header(flags.writeable, value.dtype.str, value.shape, columns_first, value.nbytes)
+        header = _header(value.flags.writeable, value.dtype.str, value.shape, _columns_first(value, np), value.nbytes)
         walk.packed(header + value.tobytes())
         return True
     if isinstance(value, np.ndarray):
@@ -80,7 +78,7 @@ length = struct.Struct("<q").pack
 
 def _array(walk: Feed, array: Any, np: Any) -> None:
     walk.tag(array.dtype.str, array.shape)
-    if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous:
+    if _columns_first(array, np):
         walk.tag("columns first")
     if array.dtype.names:  # field by field: padding between fields is not content
         for name in array.dtype.names:
@@ -92,6 +90,14 @@ def _array(walk: Feed, array: Any, np: Any) -> None:
         walk.data(np.ascontiguousarray(np.asarray(array)).reshape(-1).view(np.uint8))
     if type(array) is not np.ndarray and getattr(array, "__dict__", None):
         walk.value(sorted((name, repr(item)) for name, item in vars(array).items()))
+
+
+def _columns_first(array: Any, np: Any) -> bool:
+    """Whether it lies that way in memory, or would without its gaps: that is how it is saved."""
+    flags = array.flags
+    if array.ndim < 2 or flags.c_contiguous:
+        return False
+    return bool(flags.f_contiguous or np.empty_like(np.asarray(array)).flags.f_contiguous)
 
 
 def _masked(walk: Feed, array: Any, np: Any) -> None:

@@ -100,6 +100,20 @@ ROWS = [
         only=(0, 3, 4),
         same=("c[1] is e", "c"),
     ),
+    trap(
+        "rows of an array that lies columns first",
+        "%%task x\nimport numpy as np\nx = np.arange(12.0).reshape(3, 4).T[::2]",
+        "class M: pass\nm = M()\nm.x = x",
+        "%%task t\nm.n = m.x.sum()",
+        same="m.x is x",
+    ),
+    trap(
+        "such rows beside what is changed",
+        "%%task x\nimport numpy as np\nx = np.arange(12.0).reshape(3, 4).T[::2]",
+        "d = [1]\nc = [d, x]",
+        "%%task t\nd.append(3)",
+        same="c[1] is x",
+    ),
     # a part of an input whose name is bound anew, or deleted
     trap("a part of what is bound anew", OTHER_LISTS[0], "%%task t\nt = x[0]\nx = 5", same="t is p"),
     trap("a part of what is deleted", OTHER_LISTS[0], "%%task t\nt = x[0]\ndel x", "t.append(2)", same="t is p"),
