@@ -13,7 +13,7 @@ from milepost.analysis.code import digest_text
 from milepost.analysis.sharing import Walked, sharing
 from milepost.model.record import Input, Record
 from milepost.notebook.namespace import Namespace, mutable
-from milepost.notebook.reach import Reach, reach_of, union
+from milepost.notebook.reach import FIGURES, Reach, reach_of, union
 
 TIED = "entangled"
 ALTERED = "altered"
@@ -40,6 +40,10 @@ class Entangled:
         self._walks = {name: _walked(namespace, name) for name in (*self._states, *self._inputs)} if near else {}
         self._values = {name: namespace.data[name] for name in (*self._states, *self._inputs)}
 
+    def __contains__(self, name: object) -> bool:
+        """Whether a variable was an input, or hung together with one."""
+        return name in self._values
+
     def told(self, altered: Collection[str], left: Container[str]) -> tuple[Input, ...]:
         """What counts once it is known whose objects were `altered`, and which names the task `left` or deleted."""
         first, met = self._met(altered)
@@ -60,8 +64,13 @@ class Entangled:
         return {n: self._values[n] for n in there if self._walks[n] or id(self._values[n]) in joint}
 
     def hidden(self, altered: Collection[str], left: Container[str]) -> str:
-        """Why what was altered must not be saved: what holds it, too, does not show it, and would hold the old one."""
+        """Why what was altered must not be saved: what holds it, too, and does not show it, would hold the old one.
+
+        A figure would come back as another one.
+        """
         first, met = self._met(altered)
+        if drawn := next((name for name in first if FIGURES in self._reaches[name].parts), ""):
+            return f"it changed {drawn!r}, which holds a figure"
         for name in (other for other in met if other not in left):
             root = next((root for root in first if id(self._values[root]) in self._reaches[name].joint), "")
             if root:

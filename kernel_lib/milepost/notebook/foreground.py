@@ -149,8 +149,8 @@ class Foreground:
         Inputs that the body left as they were and whose names it bound anew or deleted are held on, too:
         `x, y = y, x` keeps both objects.
         """
-        inputs, names = plan.resolution.inputs, {*left.values, *left.deleted}
-        gone = [name for name in names if name in before.digests and name not in left.mutated]
+        inputs, names = plan.resolution.inputs, dict.fromkeys((*left.values, *left.deleted))
+        gone = [name for name in names if name in others and name not in left.mutated]
         as_found = {name: before.values[name] for name in gone if self._is_as_found(name, before)}
         altered = {*left.mutated, *(name for name in gone if name not in as_found)}
         told, obstacle = others.told(altered, names), others.hidden(altered, names)

@@ -126,6 +126,14 @@ ROWS = [
         edit=COPIED,
         same="t is p",
     ),
+    trap(
+        "a variable that another input holds, too, and then a copy of it",
+        "q = [1]\np = [q]\nm = [q]\nx = [p]",
+        "%%task t\nm.append(2)\nt = x[0]",
+        edit=("x = [p]", "x = [[q]]"),
+        same="t is p",
+        reruns={"t": "'p'"},
+    ),
     # changed in place, and bound anew or deleted
     trap(
         "+= and an alias that is a copy now",
@@ -216,6 +224,16 @@ ROWS = [
         same="load() is d",
         reruns={"t": "no result"},
         marked="a list that a cache holds, and a variable, too",
+    ),
+    trap(
+        "axes beside what is changed",
+        "import matplotlib\nmatplotlib.use('agg')\nimport matplotlib.pyplot as plt\nfig, ax = plt.subplots()\n"
+        "d = [1]\npair = {'ax': ax, 'd': d}",
+        "%%task t\nd.append(2)",
+        same=("pair['d'] is d", "pair['ax'] is ax"),
+        ignore=("fig", "ax", "pair"),
+        needs=("matplotlib",),
+        reruns={"t": "no result"},
     ),
     # changed by a callback
     trap("a log", LOG, "%%task t\nlogging.getLogger('x').warning('hi')", marked=CALLBACK),
