@@ -35,7 +35,7 @@ class Entangled:
         self._reaches = _reaches(namespace)
         self._inputs = [name for name in inputs if name in self._reaches]
         near = _joined(self._reaches, inputs)
-        far = _joined(self._reaches, near, but=inputs) if near else []
+        far = [name for name in _joined(self._reaches, near) if name not in inputs] if near else []
         self._states = {name: namespace.state(name) for name in (*near, *far)}
         self._walks = {name: _walked(namespace, name) for name in (*self._states, *self._inputs)} if near else {}
         self._values = {name: namespace.data[name] for name in (*self._states, *self._inputs)}
@@ -52,7 +52,7 @@ class Entangled:
         tied = [name for name in (*roots, *others) if name in self._states]
         return (
             *(Input(name=n, kind=ALTERED, digest="", text="is changed") for n in first if n in self._inputs),
-            *(_input(n, roots, self._walks, self._states[n] if n in roots else "") for n in tied),
+            *(_input(n, self._around(n, roots), self._walks, self._states[n] if n in roots else "") for n in tied),
             *(Input(name=n, kind=HELD, digest=self._states[n], text="is held on") for n in others),
         )
 
@@ -76,6 +76,9 @@ class Entangled:
             if root:
                 return f"it changed {root!r}, which {name!r} holds, too, where it could not be put back"
         return ""
+
+    def _around(self, name: str, roots: Iterable[str]) -> set[str]:
+        return {name, *roots, *_joined(self._reaches, [name], self._inputs)}
 
     def _met(self, altered: Collection[str]) -> tuple[list[str], list[str]]:
         """What was altered, of what is known here, and the other variables that hang together with that."""
@@ -109,14 +112,14 @@ def _roots(record: Record, inputs: Container[str], then: Container[str]) -> list
 
 
 def _otherwise(roots: list[str], inputs: Container[str], then: Mapping[str, Input], namespace: Namespace) -> str:
-    joined = _joined(_reaches(namespace), roots)
-    if new := [name for name in joined if name not in inputs and name not in then]:
+    reaches = _reaches(namespace)
+    if new := [name for name in _joined(reaches, roots) if name not in inputs and name not in then]:
         return f"{new[0]!r} hangs together with {roots[0]!r}, which it changes, and did not when it was saved"
-    there = [name for name in then if name in namespace.data]
-    walks = {name: _walked(namespace, name) for name in (*roots, *there)} if there else {}
-    for name in there:
+    around = {name: {name, *roots, *_joined(reaches, [name], inputs)} for name in then if name in namespace.data}
+    walks = {name: _walked(namespace, name) for name in set[str]().union(*around.values())}
+    for name, names in around.items():
         state = namespace.state(name) if name in roots else ""
-        if _input(name, roots, walks, state).digest != then[name].digest:
+        if _input(name, names, walks, state).digest != then[name].digest:
             return f"{name!r}, which hung together with {roots[0]!r} when it was saved, is something else now"
     return ""
 
@@ -131,8 +134,8 @@ def let_go(record: Record, namespace: Namespace) -> str:
 _SAYS = {HELD: "of which it goes on holding a part", UNREAD: "which it changes without reading it"}
 
 
-def _input(name: str, roots: Iterable[str], walks: Mapping[str, Walked], state: str) -> Input:
-    shared = sharing({other: walks[other] for other in sorted({name, *roots})})
+def _input(name: str, around: Iterable[str], walks: Mapping[str, Walked], state: str) -> Input:
+    shared = sharing({other: walks[other] for other in sorted(around)})
     return Input(name=name, kind=TIED, digest=digest_text(shared, state), text="hangs together with what it changes")
 
 
@@ -141,10 +144,11 @@ def _reaches(namespace: Namespace) -> dict[str, Reach]:
     return {name: reach_of(data[name]) for name in namespace.names() if mutable(data[name])}
 
 
-def _joined(reaches: Mapping[str, Reach], names: Collection[str], but: Container[str] = ()) -> list[str]:
-    """The other variables that have an object or memory in common with these."""
-    whole = union(reaches[name] for name in names if name in reaches)
-    others = (name for name in reaches if name not in names and name not in but)
+def _joined(reaches: Mapping[str, Reach], names: Collection[str], of: Container[str] | None = None) -> list[str]:
+    """The other variables, or those `of` some, that have an object or memory in common with these."""
+    found = [reaches[name] for name in names if name in reaches]
+    whole = found[0] if len(found) == 1 else union(found)
+    others = (name for name in reaches if name not in names and (of is None or name in of))
     return [name for name in others if reaches[name].joins(whole)]
 
 
