@@ -22,11 +22,15 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from milepost.analysis.modules import is_project
 from milepost.model.errors import StoreError
 from milepost.model.record import Record
+from milepost.notebook.ambient import modules
 from milepost.notebook.ambient.ambient import Ambient, Snapshot, shows_nothing
 from milepost.notebook.ambient.aspect import ListAspect
 from milepost.notebook.ambient.python import WarningFilters
+
+TESTS = str(Path(__file__).parents[1]) + os.sep
 
 
 class Items(ListAspect):
@@ -46,6 +50,8 @@ class Items(ListAspect):
 def ambient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ambient]:
     """The aspects of this process, which is put back as it was afterwards."""
     shell = types.SimpleNamespace(user_ns={}, config={}, display_formatter=None)
+    # What the other tests' modules hold, all the tables, takes seconds to look at.
+    monkeypatch.setattr(modules, "is_project", lambda module: is_project(module) and not _of_tests(module))
     # Each folder once: one that stands there again changes nothing, and is not put back.
     monkeypatch.setattr(sys, "path", list(dict.fromkeys(sys.path)))
     made = Ambient(shell, lambda: tmp_path)
@@ -53,6 +59,10 @@ def ambient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ambient
     yield made
     made._undo(before)
     sys.argv[:] = argv
+
+
+def _of_tests(module: Any) -> bool:
+    return str(getattr(module, "__file__", "")).startswith(TESTS)
 
 
 def _warn() -> None:
