@@ -1,6 +1,7 @@
 /** The live widget: header with buttons, graph, details. Bundled for anywidget. */
 
-import { Graph } from "../drawing/graph";
+import { Explorer } from "../drawing/explorer";
+import { html as make, write } from "../drawing/elements";
 import { isDark, onTheme } from "../drawing/theme";
 import { buttons } from "../model";
 import type { Action, Layout, Reply, RunView, TaskView } from "../protocol";
@@ -18,7 +19,7 @@ class View {
   private readonly pause = this.button("pause", "Pause", "Pause: stop at the next safe place");
   private readonly resume = this.button("resume", "Resume", "Resume the paused run");
   private readonly cancel = this.button("cancel", "Cancel", "Cancel the run");
-  private readonly graph = new Graph(name => {
+  private readonly explorer = new Explorer(name => {
     this.choose(name);
   });
   private readonly control: Control;
@@ -46,19 +47,24 @@ class View {
     group.setAttribute("aria-label", "run control");
     group.append(this.pause, this.resume, this.cancel);
     header.append(group, this.totals);
-    const scroll = make("div", "milepost-graph");
-    scroll.append(this.graph.svg);
+    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's would take Enter and Escape
+    this.root.addEventListener("keydown", event => {
+      if (event.key === "Escape" && this.chosen !== null) {
+        this.close();
+        event.stopPropagation();
+      }
+    });
     this.news.setAttribute("role", "status");
     this.news.setAttribute("aria-live", "polite");
     this.control = new Control(model, () => {
       this.lose();
     });
     this.details = new Details(content => this.control.ask(content));
-    this.root.append(header, scroll, this.details.panel, this.news);
+    this.root.append(header, this.explorer.root, this.details.panel, this.news);
     el.append(this.root);
     model.on("change:seq", this.update);
     this.chosen = (model.get(CHOSEN) as string | undefined) ?? null;
-    this.graph.choose(this.chosen);
+    this.explorer.choose(this.chosen);
     this.update();
     void this.control.ask({ action: "ping" }).catch(() => undefined);
   }
@@ -67,6 +73,7 @@ class View {
     clearInterval(this.ticker);
     this.endTheme();
     this.details.dispose();
+    this.explorer.dispose();
     this.control.dispose();
     this.model.off("change:seq", this.update);
   }
@@ -79,7 +86,7 @@ class View {
     const graph = this.model.get("graph");
     if (graph !== this.drawnGraph && (graph as Partial<Layout>).nodes) {
       this.drawnGraph = graph;
-      this.graph.draw(graph as Layout);
+      this.explorer.draw(graph as Layout);
     }
     this.paint();
   };
@@ -89,7 +96,7 @@ class View {
     const dark = isDark();
     this.root.dataset.theme = dark ? "dark" : "light";
     this.root.classList.toggle("milepost-gone", this.gone);
-    this.graph.paint(this.tasks, dark, Date.now() / 1000 + this.clockOffset);
+    this.explorer.paint(this.tasks, dark, Date.now() / 1000 + this.clockOffset);
     const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone);
     this.pause.disabled = !pause;
     this.resume.disabled = !resume;
@@ -108,15 +115,24 @@ class View {
 
   private tick(): void {
     if (!this.gone && [...this.tasks.values()].some(task => task.state === "running")) {
-      this.graph.paint(this.tasks, isDark(), Date.now() / 1000 + this.clockOffset);
+      this.explorer.paint(this.tasks, isDark(), Date.now() / 1000 + this.clockOffset);
     }
   }
 
   private choose(name: string): void {
     this.chosen = this.chosen === name ? null : name;
     this.model.set(CHOSEN, this.chosen);
-    this.graph.choose(this.chosen);
+    this.explorer.choose(this.chosen);
     this.paint();
+  }
+
+  /** The keyboard goes back to where it came from. */
+  private close(): void {
+    const { chosen } = this;
+    if (chosen !== null) {
+      this.choose(chosen);
+      this.explorer.focus(chosen);
+    }
   }
 
   private async act(action: Action): Promise<void> {
@@ -160,19 +176,6 @@ class View {
 function label(button: HTMLButtonElement, text: string): void {
   write(button, text);
   button.setAttribute("aria-label", text);
-}
-
-/** Writing the same text again would make screen readers repeat it. */
-function write(target: HTMLElement, text: string): void {
-  if (target.textContent !== text) {
-    target.textContent = text;
-  }
-}
-
-function make(tag: string, className: string): HTMLElement {
-  const made = document.createElement(tag);
-  made.className = className;
-  return made;
 }
 
 export default {

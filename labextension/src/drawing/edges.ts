@@ -1,0 +1,50 @@
+/** The arrows between the tasks, and who is before and after whom. */
+
+import type { EdgePath } from "../protocol";
+import { svg } from "./elements";
+
+let count = 0;
+
+export class Edges {
+  /** The arrow's tip, to be put into the drawing once. */
+  readonly tip = svg("defs");
+  private readonly id = `milepost-tip-${(count += 1)}`;
+  private following = new Map<string, string[]>();
+  private preceding = new Map<string, string[]>();
+
+  constructor() {
+    const size = { markerWidth: 7, markerHeight: 7, refX: 8, refY: 4 };
+    const marker = svg("marker", { id: this.id, viewBox: "0 0 8 8", orient: "auto", ...size });
+    marker.append(svg("path", { class: "milepost-tip", d: "M0 0L8 4L0 8z" }));
+    this.tip.append(marker);
+  }
+
+  draw(edges: EdgePath[]): SVGGElement {
+    this.following = new Map();
+    this.preceding = new Map();
+    const group = svg("g", { "aria-hidden": "true" });
+    for (const { source, target, path } of edges) {
+      add(this.following, source, target);
+      add(this.preceding, target, source);
+      group.append(svg("path", { class: "milepost-edge", d: path, "marker-end": `url(#${this.id})` }));
+    }
+    return group;
+  }
+
+  after(name: string): string[] {
+    return this.following.get(name) ?? [];
+  }
+
+  before(name: string): string[] {
+    return this.preceding.get(name) ?? [];
+  }
+}
+
+function add(map: Map<string, string[]>, key: string, value: string): void {
+  const found = map.get(key);
+  if (found) {
+    found.push(value);
+  } else {
+    map.set(key, [value]);
+  }
+}

@@ -1,0 +1,101 @@
+/** The graph with its tools: search, zoom, fit. What a page needs of the drawing, in one element.
+ *
+ *     const explorer = new Explorer(name => …);   // a task was clicked, or Enter was pressed on it
+ *     element.append(explorer.root);
+ *     explorer.draw(layout);                      // whenever the structure has changed
+ *     explorer.paint(tasks, dark, now);           // whenever states have changed, or a second has passed
+ *     explorer.choose(name);                      // shown as chosen; null: none
+ *     explorer.reveal(name);                      // brought into view
+ *     explorer.dispose();
+ *
+ * Styles are in style/graph.css.
+ */
+
+import type { Layout, TaskView } from "../protocol";
+import { button, html } from "./elements";
+import { Graph } from "./graph";
+import { Search } from "./search";
+import { Viewport } from "./viewport";
+
+const KEYS =
+  "Arrow keys move between tasks along the arrows, Enter opens a task, Escape closes it, plus and minus zoom, 0 fits all.";
+let count = 0;
+
+export class Explorer {
+  readonly root = html("div", "milepost-explorer");
+  private readonly graph: Graph;
+  private readonly viewport: Viewport;
+  private readonly search: Search;
+  private tasks: ReadonlyMap<string, TaskView> = new Map();
+
+  constructor(onChoose: (name: string) => void) {
+    this.graph = new Graph(onChoose, box => {
+      this.viewport.reveal(box);
+    });
+    this.viewport = new Viewport(this.graph);
+    this.search = new Search(
+      () => this.tasks.values(),
+      (names, current) => {
+        this.graph.mark(names, current);
+        if (current !== undefined) {
+          this.reveal(current);
+        }
+      }
+    );
+    // JupyterLab's shortcuts would take Enter, arrows and letters.
+    this.root.dataset.lmSuppressShortcuts = "true";
+    const help = html("span", "milepost-hidden", KEYS, { id: `milepost-keys-${(count += 1)}` });
+    this.graph.svg.setAttribute("aria-describedby", help.id);
+    this.root.append(this.tools(), this.viewport.root, help);
+  }
+
+  dispose(): void {
+    this.viewport.dispose();
+  }
+
+  draw(layout: Layout): void {
+    this.graph.draw(layout);
+    this.viewport.resize(layout.width, layout.height);
+  }
+
+  /** `now` is the kernel's clock in Unix seconds. */
+  paint(tasks: ReadonlyMap<string, TaskView>, dark: boolean, now: number): void {
+    this.tasks = tasks;
+    this.root.dataset.theme = dark ? "dark" : "light";
+    this.graph.paint(tasks, dark, now);
+    this.search.refresh();
+  }
+
+  choose(name: string | null): void {
+    this.graph.choose(name);
+  }
+
+  reveal(name: string): void {
+    const box = this.graph.box(name);
+    if (box) {
+      this.viewport.reveal(box);
+    }
+  }
+
+  focus(name: string): void {
+    this.graph.focus(name);
+  }
+
+  private tools(): HTMLElement {
+    const tools = html("div", "milepost-tools");
+    const zooms = html("span", "milepost-zooms", "", { role: "group", "aria-label": "zoom" });
+    zooms.append(
+      button("milepost-zoom-out", "−", "Zoom out (−, or Ctrl and the wheel)", () => {
+        this.viewport.zoomOut();
+      }),
+      button("milepost-zoom-in", "+", "Zoom in (+, or Ctrl and the wheel)", () => {
+        this.viewport.zoomIn();
+      }),
+      button("milepost-fit", "Fit", "Fit the whole graph (0)", () => {
+        this.viewport.fit();
+      })
+    );
+    tools.append(this.search.root, zooms);
+    return tools;
+  }
+}
