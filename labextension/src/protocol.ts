@@ -34,6 +34,12 @@ export interface TaskView {
   background: boolean;
   /** Whether what it prints is in a log of its own. */
   log: boolean;
+  /** The names that it reads. */
+  inputs?: string[];
+  /** What it last said of how far it has come. */
+  progress?: string;
+  /** The seconds that its last run took, where one is known. */
+  expected?: number | null;
 }
 
 /** The run as a whole; fields a kernel leaves out are off. */

@@ -214,3 +214,44 @@ def test_reduced_motion(nb: NotebookPage, out: Locator) -> None:
     out.get_by_role("button", name="Fit").click()
     assert nb.page.evaluate("() => document.querySelector('.milepost-scene').getAnimations().length") == 0
     assert nb.page.evaluate("() => window.moved") == 0
+
+
+def middle(out: Locator, source: str, target: str) -> tuple[float, float]:
+    """A place on the arrow between two tasks."""
+    found: list[float] = out.page.evaluate(_MIDDLE, [source, target])
+    return found[0], found[1]
+
+
+_MIDDLE = """([source, target]) => {
+  const box = name => [...document.querySelectorAll('.milepost-node')]
+    .find(n => n.querySelector('.milepost-name').textContent === name).getBoundingClientRect();
+  const near = (p, b) => p.x >= b.left - 6 && p.x <= b.right + 6 && p.y >= b.top - 6 && p.y <= b.bottom + 6;
+  for (const path of document.querySelectorAll('.milepost-edge-wide')) {
+    const matrix = path.getScreenCTM(), length = path.getTotalLength();
+    const at = share => path.getPointAtLength(length * share).matrixTransform(matrix);
+    if (near(at(0), box(source)) && near(at(1), box(target))) { return [at(0.5).x, at(0.5).y]; }
+  }
+}"""
+
+
+def test_what_a_node_and_an_edge_say(nb: NotebookPage, out: Locator) -> None:
+    expect(node(out, "load")).to_contain_text("restored · saved 38 min")
+    expect(node(out, "load")).to_contain_text("1.2 GB")
+    expect(node(out, "load")).to_contain_text("nothing it reads has changed")
+    expect(node(out, "train")).to_contain_text(re.compile(r"running · 1 min \d+ s · 40 %"))
+    bar: Any = node(out, "train").locator(".milepost-bar").bounding_box()
+    assert bar["width"] / place(out, "train")["width"] == pytest.approx(0.4, abs=0.05)
+    expect(node(out, "broken")).to_contain_text("ValueError: no rows")
+    expect(out.locator(".milepost-totals")).to_contain_text(
+        re.compile(r"1 restored, saved 38 min; 1 done; 1 running; .* 6 left, more than 2 min")
+    )
+    tip = out.locator(".milepost-tooltip")
+    for source, target, words in (
+        ("clean", "train", "clean → train: rows (38 MB in all)"),
+        ("fetch", "broken", "fetch → broken: nothing: only the order (5.0 kB in all)"),
+    ):
+        nb.page.mouse.move(*middle(out, source, target))
+        expect(tip).to_have_text(words)
+    box: Any = out.locator(".milepost-graph").bounding_box()
+    nb.page.mouse.move(box["x"] + 3, box["y"] + box["height"] - 3)
+    expect(tip).to_be_hidden()

@@ -35,12 +35,15 @@ class Facts:
     unsaved: str = ""
     changed: tuple[str, ...] = ()
     """Arguments that a function changed in place in its last run."""
+    progress: str = ""
+    """What its body last said of how far it has come."""
     in_background: bool = False
     """Whether it runs, or waits to run, beside the notebook."""
 
     def settle(self, result: TaskResult) -> None:
         """It came to an end."""
         self.result, self.state, self.started = result, STATE_OF_STATUS[result.status], None
+        self.progress = ""
         self.in_background = False
 
     @property
@@ -83,6 +86,9 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
         why=Reason(ReasonKind.INPUT_CHANGED, stale) if stale and state is TaskState.STALE else _why(facts),
         error=_error(result),
         cell_id=facts.definition.cell_id,
+        inputs=tuple(dict.fromkeys((*facts.definition.reads, *facts.definition.upstream))),
+        progress=facts.progress,
+        expected=facts.seconds,
     )
 
 

@@ -381,6 +381,8 @@ class Session:
         facts = self._facts.get(event.task)
         if facts is not None and event.kind is EventKind.TASK_START:
             facts.state, facts.started, facts.result = TaskState.RUNNING, time.time(), None
+        if facts is not None and event.kind is EventKind.TASK_PROGRESS:
+            facts.progress = event.message
         if facts is not None and event.result is not None and self._asked(facts):
             self.settled(facts, event.result)
         self.changed()

@@ -15,7 +15,7 @@ from graphviz.backend import dot_command, execute  # type: ignore[import-untyped
 from milepost.widget import layered
 from milepost.widget.shorten import shorten
 
-NODE_HEIGHT = 58.0
+NODE_HEIGHT = 76.0
 MARGIN = 12.0
 LABEL_LENGTH = 28
 DOT_TIMEOUT = 10.0

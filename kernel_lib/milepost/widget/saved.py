@@ -34,7 +34,13 @@ def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
         saved_at=record.saved_at,
         why=why,
         cell_id=record.cell_id,
+        inputs=tuple(item.name for item in record.inputs if item.kind in _FLOWS),
+        expected=record.seconds,
     )
+
+
+_FLOWS = ("task", "value")
+"""Kinds of inputs that come from other cells."""
 
 
 def shown_names(outputs: Iterable[Output]) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ DASHES = {
     TaskState.UNTRUSTED: "6 3",
 }
 TITLE_LENGTH = 300
+LETTER = 5.4
+"""Pixels that a letter of the smallest print takes, about."""
 
 
 def edges_of(views: Sequence[TaskView]) -> list[tuple[str, str]]:
@@ -62,7 +64,8 @@ def _node(node: NodeBox, view: TaskView) -> str:
         f'<g transform="translate({node.x:g} {node.y:g})"><title>{escape(_title(view))}</title>{_box(node, view)}'
         f'<text x="12" y="25" font-size="15" fill="{view.style.line}">{escape(view.style.symbol)}</text>'
         f'<text x="34" y="24" font-size="13" font-weight="600" fill="{TEXT}">{escape(node.label)}</text>'
-        f'<text x="12" y="45" font-size="11.5" fill="{MUTED}">{escape(words)}</text>{_size(node, view)}</g>'
+        f'<text x="12" y="45" font-size="11.5" fill="{MUTED}">{escape(words)}</text>{_size(node, view)}'
+        f'<text x="12" y="63" font-size="10.5" fill="{MUTED}">{escape(_reason(node, view))}</text></g>'
     )
 
 
@@ -89,6 +92,11 @@ def _size(node: NodeBox, view: TaskView) -> str:
         f'<text x="{node.w - 10:g}" y="45" font-size="11" text-anchor="end" fill="{MUTED}">'
         f"{escape(size(view.nbytes))}</text>"
     )
+
+
+def _reason(node: NodeBox, view: TaskView) -> str:
+    """Why, or what failed, as far as it fits."""
+    return shorten(view.error or view.progress or (view.why.text if view.why else ""), int((node.w - 24) / LETTER))
 
 
 def _title(view: TaskView) -> str:

@@ -9,6 +9,7 @@ export class Edges {
   /** The arrow's tip, to be put into the drawing once. */
   readonly tip = svg("defs");
   private readonly id = `milepost-tip-${(count += 1)}`;
+  private shown = new Map<Element, EdgePath>();
   private following = new Map<string, string[]>();
   private preceding = new Map<string, string[]>();
 
@@ -19,14 +20,23 @@ export class Edges {
     this.tip.append(marker);
   }
 
+  /** The arrow at a place of the page, if one is there. */
+  at(target: EventTarget | null): EdgePath | undefined {
+    return target instanceof Element ? this.shown.get(target) : undefined;
+  }
+
   draw(edges: EdgePath[]): SVGGElement {
+    this.shown = new Map();
     this.following = new Map();
     this.preceding = new Map();
     const group = svg("g", { "aria-hidden": "true" });
-    for (const { source, target, path } of edges) {
+    for (const edge of edges) {
+      const { source, target, path } = edge;
       add(this.following, source, target);
       add(this.preceding, target, source);
-      group.append(svg("path", { class: "milepost-edge", d: path, "marker-end": `url(#${this.id})` }));
+      const wide = svg("path", { class: "milepost-edge-wide", d: path });
+      this.shown.set(wide, edge);
+      group.append(wide, svg("path", { class: "milepost-edge", d: path, "marker-end": `url(#${this.id})` }));
     }
     return group;
   }

@@ -11,10 +11,12 @@
  * Styles are in style/graph.css.
  */
 
-import type { Layout, TaskView } from "../protocol";
+import type { EdgePath, Layout, TaskView } from "../protocol";
 import { button, html } from "./elements";
 import { Graph } from "./graph";
+import { flow, shorten, size } from "../words";
 import { Search } from "./search";
+import { Tip } from "./tip";
 import { Viewport } from "./viewport";
 
 const KEYS =
@@ -41,6 +43,11 @@ export class Explorer {
           this.reveal(current);
         }
       }
+    );
+    new Tip(
+      this.viewport.root,
+      target => this.graph.edge(target),
+      edge => this.flowing(edge)
     );
     // JupyterLab's shortcuts would take Enter, arrows and letters.
     this.root.dataset.lmSuppressShortcuts = "true";
@@ -79,6 +86,12 @@ export class Explorer {
 
   focus(name: string): void {
     this.graph.focus(name);
+  }
+
+  private flowing({ source, target }: EdgePath): string {
+    const from = this.tasks.get(source);
+    const bytes = from?.saved ? ` (${size(from.bytes)} in all)` : "";
+    return `${shorten(source, 60)} → ${shorten(target, 60)}: ${flow(from, this.tasks.get(target))}${bytes}`;
   }
 
   private tools(): HTMLElement {

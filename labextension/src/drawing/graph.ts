@@ -1,6 +1,6 @@
 /** The task graph as SVG: drawn once for each structure, repainted for each state, walked with the arrow keys. */
 
-import type { Layout, NodeBox, TaskView } from "../protocol";
+import type { EdgePath, Layout, NodeBox, TaskView } from "../protocol";
 import { Edges } from "./edges";
 import { svg } from "./elements";
 import { Node, type Setting } from "./node";
@@ -72,6 +72,10 @@ export class Graph {
       group.classList.toggle("milepost-match", names?.has(name) ?? false);
       group.classList.toggle("milepost-current", name === current);
     }
+  }
+
+  edge(target: EventTarget | null): EdgePath | undefined {
+    return this.edges.at(target);
   }
 
   box(name: string): NodeBox | undefined {

@@ -1,7 +1,7 @@
 /** One task's box: drawn once, repainted when what it says changes. */
 
 import type { NodeBox, TaskView } from "../protocol";
-import { lookOf, shorten, size, stateKey, timeWords } from "../words";
+import { fraction, lookOf, shorten, size, stateKey, timeWords, visible } from "../words";
 import { setAll, svg, write } from "./elements";
 
 /** How the page looks now: `now` is the kernel's clock in Unix seconds. */
@@ -10,11 +10,16 @@ export interface Setting {
   now: number;
 }
 
+/** Pixels that a letter of the smallest print takes, about. */
+const LETTER = 5.4;
+
 export class Node {
   readonly group: SVGGElement;
   private readonly symbol = svg("text", { class: "milepost-symbol", x: 12, y: 25 });
   private readonly state = svg("text", { class: "milepost-state", x: 12, y: 45 });
   private readonly size: SVGTextElement;
+  private readonly reason = svg("text", { class: "milepost-reason", x: 12, y: 63 });
+  private readonly bar: SVGRectElement;
   private readonly title = svg("title");
   private painted = "";
 
@@ -31,7 +36,8 @@ export class Node {
     this.size = svg("text", { class: "milepost-size", x: box.w - 10, y: 45 });
     const frame = svg("rect", { class: "milepost-frame", width: box.w, height: box.h, rx: 7 });
     const inner = svg("rect", { class: "milepost-inner", x: 3, y: 3, width: box.w - 6, height: box.h - 6, rx: 5 });
-    this.group.append(this.title, frame, inner, this.symbol, name, this.state, this.size);
+    this.bar = svg("rect", { class: "milepost-bar", x: 8, y: box.h - 6, height: 3, rx: 1.5, width: 0 });
+    this.group.append(this.title, frame, inner, this.symbol, name, this.state, this.size, this.reason, this.bar);
   }
 
   get name(): string {
@@ -41,10 +47,12 @@ export class Node {
   paint(task: TaskView | undefined, { dark, now }: Setting): void {
     const look = lookOf(task);
     const { fill, line } = dark ? look.dark : look.light;
-    const words = task ? [look.word, timeWords(task, now)].filter(Boolean).join(" · ") : "";
+    const done = task?.state === "running" ? fraction(task.progress ?? "") : null;
+    const percent = done === null ? "" : `${Math.floor(done * 100)} %`;
+    const words = task ? [look.word, timeWords(task, now), percent].filter(Boolean).join(" · ") : "";
     const bytes = task?.saved ? size(task.bytes) : "";
-    const why = task?.error ?? task?.why?.text ?? "";
-    const signature = [look.word, words, bytes, fill, why].join("\n");
+    const why = shorten((task?.error ?? task?.progress) || (task?.why?.text ?? ""), 250);
+    const signature = [look.symbol, words, bytes, fill, why].join("\n");
     if (this.painted === signature) {
       return;
     }
@@ -52,8 +60,11 @@ export class Node {
     this.group.dataset.state = stateKey(task);
     this.group.style.setProperty("--milepost-fill", fill);
     this.group.style.setProperty("--milepost-line", line);
-    setAll(this.group, { "aria-label": `${this.box.label}: ${words}` });
-    write(this.title, shorten(`${this.box.label}: ${look.word}${why ? ` – ${why}` : ""}`, 300));
+    const said = [words, bytes, why].filter(Boolean).join(", ");
+    setAll(this.group, { "aria-label": `${this.box.label}: ${said}` });
+    write(this.title, `${this.box.label}: ${look.word}${why ? ` – ${why}` : ""}`);
+    write(this.reason, shorten(visible(why), Math.floor((this.box.w - 24) / LETTER)));
+    this.bar.setAttribute("width", String(Math.round((this.box.w - 16) * (done ?? 0))));
     write(this.symbol, look.symbol);
     write(this.state, words);
     write(this.size, bytes);
