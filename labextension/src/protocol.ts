@@ -7,6 +7,12 @@
 export const REQUEST = "milepost_request";
 export const COMM_TARGET = "milepost.states";
 
+/**
+ * The event by which a widget asks the notebook around it to run cells: `detail.cells` are their ids, in order. Who
+ * takes it prevents its default; else the kernel runs them, and the widget shows what they show.
+ */
+export const RUN_CELLS = "milepost:run-cells";
+
 export interface Reason {
   kind: string;
   text: string;
@@ -74,13 +80,50 @@ export interface Layout {
   edges: EdgePath[];
 }
 
-export type Action = "ping" | "pause" | "resume" | "cancel" | "state" | "log";
+export type Action =
+  | "ping"
+  | "pause"
+  | "resume"
+  | "cancel"
+  | "state"
+  | "log"
+  | "sheet"
+  | "run"
+  | "forget"
+  | "trust";
+
+/** All that is known of one task; the kernel's twin is sheet.py. */
+export interface Sheet {
+  task: TaskView;
+  code: string;
+  inputs: { name: string; kind: string; source: string; text: string }[];
+  outputs: { name: string; type: string; text: string; unsaved: string }[];
+  /** What its cell showed, as text. */
+  shown: string;
+  traceback: string;
+  history: Version[];
+  peak_bytes: number;
+  can: string[];
+}
+
+/** One saved result. */
+export interface Version {
+  saved_at: string;
+  seconds: number;
+  bytes: number;
+  why: string;
+  trusted: boolean;
+  durable: boolean;
+}
 
 /** What a page asks for; `from` is the number of the first character of a log that it does not have. */
 export interface RequestContent {
   action: Action;
   task?: string;
   from?: number;
+  /** Of "run": with what the task needs; though what is saved is valid. */
+  needs?: boolean;
+  force?: boolean;
 }
 
 export interface Reply {
@@ -94,6 +137,10 @@ export interface Reply {
   comm_id?: string;
   /** In answer to "log": text from its character `start` on, of the run with this number. */
   log?: { run: number; start: number; text: string };
+  sheet?: Sheet;
+  /** In answer to "run": the line to have executed, and the ids of the cells that this runs, where they are all known. */
+  execute?: string;
+  cells?: string[];
 }
 
 /** What the kernel sends over the comm: always everything. */

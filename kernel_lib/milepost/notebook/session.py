@@ -44,6 +44,7 @@ from milepost.notebook.log import Log
 from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer
+from milepost.notebook.orders import Orders
 from milepost.notebook.provider import Provider
 from milepost.notebook.random_state import Seeds
 from milepost.notebook.registration import Registration
@@ -98,6 +99,7 @@ class Session:
         self.runner = builder.use_strategy(self._checkpointing).build()
         self.activities = Activities()
         self.jobs = Jobs(self, self._call_soon)
+        self.orders = Orders(self, self._call_soon)
         self._cells = Cells(self)
         self.auto = AutoCells(self)
         self._views = Views(self)
@@ -319,6 +321,10 @@ class Session:
     def has(self, name: str) -> bool:
         """Whether a task of this session has this name."""
         return name in self._facts
+
+    def has_cell(self, name: str) -> bool:
+        """Whether a task can be run from here: its code is known, and no cell that only counts as a task."""
+        return self.has(name) and not self._facts[name].definition.automatic
 
     def role_of(self, name: str) -> Role:
         """What a parameter of this name stands for."""

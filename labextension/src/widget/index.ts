@@ -1,21 +1,25 @@
 /** The live widget: header with buttons, graph, details. Bundled for anywidget. */
 
 import { Explorer } from "../drawing/explorer";
-import { html as make, write } from "../drawing/elements";
+import { html, write } from "../drawing/elements";
 import { isDark, onTheme } from "../drawing/theme";
 import { buttons } from "../model";
-import type { Action, Layout, Reply, RunView, TaskView } from "../protocol";
+import type { Action, Layout, Reply, RequestContent, RunView, TaskView } from "../protocol";
 import { type AnyModel, Control } from "./control";
-import { Details } from "./details";
+import { SheetView } from "./sheet";
 
 /** Kept with the model, but not sent: the notebook shows the widget anew whenever the pictures beside it are renewed. */
 const CHOSEN = "chosen";
 const GONE = "The kernel is gone – run %tasks again.";
 
 class View {
-  private readonly root = make("div", "milepost");
-  private readonly totals = make("span", "milepost-totals");
-  private readonly news = make("div", "milepost-news");
+  private readonly root = html("div", "milepost");
+  private readonly totals = html("span", "milepost-totals");
+  private readonly news = html("div", "milepost-news");
+  private readonly start = html("button", "milepost-run", "Run", {
+    type: "button",
+    title: "Run all tasks in their order; what is saved and valid is given back"
+  });
   private readonly pause = this.button("pause", "Pause", "Pause: stop at the next safe place");
   private readonly resume = this.button("resume", "Resume", "Resume the paused run");
   private readonly cancel = this.button("cancel", "Cancel", "Cancel the run");
@@ -23,7 +27,7 @@ class View {
     this.choose(name);
   });
   private readonly control: Control;
-  private readonly details: Details;
+  private readonly sheet: SheetView;
   private readonly endTheme = onTheme(() => {
     this.paint();
   });
@@ -36,16 +40,20 @@ class View {
   private said: RunView = {};
   private clockOffset = 0;
   private gone = false;
+  private runs = 0;
 
   constructor(
     private readonly model: AnyModel,
     el: HTMLElement
   ) {
-    const header = make("div", "milepost-header");
-    const group = make("div", "milepost-buttons");
+    const header = html("div", "milepost-header");
+    const group = html("div", "milepost-buttons");
     group.setAttribute("role", "group");
     group.setAttribute("aria-label", "run control");
-    group.append(this.pause, this.resume, this.cancel);
+    this.start.addEventListener("click", () => {
+      void this.carryOut({});
+    });
+    group.append(this.start, this.pause, this.resume, this.cancel);
     header.append(group, this.totals);
     this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's would take Enter and Escape
     this.root.addEventListener("keydown", event => {
@@ -59,8 +67,22 @@ class View {
     this.control = new Control(model, () => {
       this.lose();
     });
-    this.details = new Details(content => this.control.ask(content));
-    this.root.append(header, this.explorer.root, this.details.panel, this.news);
+    this.sheet = new SheetView({
+      ask: content => this.control.ask(content),
+      run: content => {
+        void this.carryOut(content);
+      },
+      tell: message => {
+        this.say({ message });
+      },
+      close: () => {
+        this.close();
+      },
+      tasks: () => this.tasks
+    });
+    const body = html("div", "milepost-body");
+    body.append(this.explorer.root, this.sheet.panel);
+    this.root.append(header, body, this.news);
     el.append(this.root);
     model.on("change:seq", this.update);
     this.chosen = (model.get(CHOSEN) as string | undefined) ?? null;
@@ -72,7 +94,7 @@ class View {
   dispose(): void {
     clearInterval(this.ticker);
     this.endTheme();
-    this.details.dispose();
+    this.sheet.dispose();
     this.explorer.dispose();
     this.control.dispose();
     this.model.off("change:seq", this.update);
@@ -98,6 +120,7 @@ class View {
     this.root.classList.toggle("milepost-gone", this.gone);
     this.explorer.paint(this.tasks, dark, Date.now() / 1000 + this.clockOffset);
     const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone);
+    this.start.disabled = this.gone || this.runs > 0;
     this.pause.disabled = !pause;
     this.resume.disabled = !resume;
     this.cancel.disabled = !cancel;
@@ -105,7 +128,7 @@ class View {
     label(this.cancel, run.cancelling ? "Cancelling…" : "Cancel");
     write(this.totals, run.totals ?? "");
     write(this.news, this.gone ? GONE : (run.message ?? ""));
-    this.details.show(this.chosen === null ? undefined : this.tasks.get(this.chosen));
+    this.sheet.show(this.chosen === null ? undefined : this.tasks.get(this.chosen));
   }
 
   /** What the kernel last sent, with what it acknowledged since. */
@@ -133,6 +156,30 @@ class View {
       this.choose(chosen);
       this.explorer.focus(chosen);
     }
+  }
+
+  /** A task, or all: as if their cells were run. */
+  private async carryOut(content: Omit<RequestContent, "action">): Promise<void> {
+    this.runs += 1;
+    this.paint();
+    try {
+      const { reply, ended } = await this.control.run({ ...content, action: "run" }, this.root, text => {
+        this.sheet.hear(text);
+      });
+      if (reply.status !== "ok") {
+        this.say({ message: reply.message ?? "Run was refused" });
+      }
+      await ended.catch(() => undefined);
+    } catch {
+      this.lose();
+    }
+    this.runs -= 1;
+    this.paint();
+  }
+
+  private say(said: RunView): void {
+    this.said = { ...this.said, ...said };
+    this.paint();
   }
 
   private async act(action: Action): Promise<void> {
