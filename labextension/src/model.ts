@@ -49,6 +49,18 @@ export class Tasks {
       this.byName = new Map(message.tasks.map(task => [task.name, task]));
       this.byCell = new Map(message.tasks.filter(task => task.cell_id).map(task => [task.cell_id, task]));
     }
+    for (const name of message.gone ?? []) {
+      const cell = this.byName.get(name)?.cell_id ?? "";
+      this.byName.delete(name);
+      this.byCell.delete(cell);
+    }
+    for (const task of message.changed ?? []) {
+      this.known = true;
+      this.byName.set(task.name, task);
+      if (task.cell_id) {
+        this.byCell.set(task.cell_id, task);
+      }
+    }
   }
 
   forget(): void {

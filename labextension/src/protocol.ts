@@ -65,6 +65,8 @@ export interface NodeBox {
   y: number;
   w: number;
   h: number;
+  /** Of a box that stands for several tasks: their names. */
+  members?: string[];
 }
 
 export interface EdgePath {
@@ -134,6 +136,7 @@ export interface Reply {
   /** In answer to "state": everything, and the comm that brings what follows. */
   tasks?: TaskView[];
   run?: RunView;
+  now?: number;
   comm_id?: string;
   /** In answer to "log": text from its character `start` on, of the run with this number. */
   log?: { run: number; start: number; text: string };
@@ -143,10 +146,16 @@ export interface Reply {
   cells?: string[];
 }
 
-/** What the kernel sends over the comm: always everything. */
+/** What the kernel sends over a comm: everything (`tasks`), or what is new since the message before (`changed`, `gone`). */
 export interface StateMessage {
   tasks?: TaskView[];
+  changed?: TaskView[];
+  gone?: string[];
   run?: RunView;
+  /** Counts the messages of one comm. */
+  seq?: number;
+  /** The kernel's clock (Unix seconds) when it looked. */
+  now?: number;
 }
 
 interface Future {

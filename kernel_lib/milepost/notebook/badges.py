@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from milepost.notebook.control import state
+from milepost.notebook.control import run_view, state
 from milepost.notebook.session import Session
+from milepost.widget.deltas import Deltas
+from milepost.widget.run import RunView
 from milepost.widget.sender import Sender
 
 TARGET = "milepost.states"
@@ -20,7 +22,16 @@ def open_badges(session: Session) -> Callable[[], None]:
 
     comm = create_comm(target_name=TARGET, data=state(session))
     session.badges_comm_id = str(comm.comm_id)
-    sender = Sender(lambda: comm.send(state(session)))
+    deltas = Deltas()
+    deltas.take(session.views(), RunView())
+
+    def send() -> None:
+        views = session.views()
+        news = deltas.take(views, run_view(session, views))
+        if news is not None:
+            comm.send(news)
+
+    sender = Sender(send)
 
     def told(message: Any) -> None:
         path = message.get("content", {}).get("data", {}).get("path")

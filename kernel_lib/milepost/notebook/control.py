@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -128,7 +129,12 @@ def state(session: Session) -> dict[str, Any]:
     """Everything a page shows, and the comm on which changes come."""
     views = session.views()
     rows = [view.to_json() for view in views]
-    return {"tasks": rows, "run": run_view(session, views).to_json(), "comm_id": session.badges_comm_id}
+    return {
+        "now": time.time(),
+        "tasks": rows,
+        "run": run_view(session, views).to_json(),
+        "comm_id": session.badges_comm_id,
+    }
 
 
 def run_view(session: Session, views: list[TaskView]) -> RunView:
