@@ -46,6 +46,9 @@ export interface TaskView {
   progress?: string;
   /** The seconds that its last run took, where one is known. */
   expected?: number | null;
+  /** When its last run in this kernel began and ended, in Unix seconds. */
+  began?: number | null;
+  ended?: number | null;
 }
 
 /** The run as a whole; fields a kernel leaves out are off. */

@@ -99,6 +99,18 @@ def test_the_wheel_scrolls_the_page_until_the_graph_has_the_focus(nb: NotebookPa
     nb.page.wait_for_function("([w, s]) => w.dataset.scale > s", arg=[window.element_handle(), scale])
 
 
+def test_a_view_goes_on_from_the_one_before(nb: NotebookPage, out: Locator) -> None:
+    out.get_by_role("button", name="Zoom in").click()
+    out.get_by_role("searchbox").fill("plot")
+    scale = out.locator(".milepost-graph").get_attribute("data-scale")
+    old = out.locator(".milepost").element_handle()
+    nb.edit(0, "session.widget.refresh()")
+    nb.run_cell(0)
+    nb.page.wait_for_function("old => !old.isConnected", arg=old)
+    expect(out.locator(".milepost-match")).to_have_count(1)
+    expect(out.locator(".milepost-graph")).to_have_attribute("data-scale", str(scale))
+
+
 def test_search(nb: NotebookPage, out: Locator) -> None:
     field = out.get_by_role("searchbox")
     field.click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
@@ -35,6 +36,9 @@ class Facts:
     unsaved: str = ""
     changed: tuple[str, ...] = ()
     """Arguments that a function changed in place in its last run."""
+    began: float | None = None
+    """When its last run in this kernel began, and when it `ended` (Unix seconds)."""
+    ended: float | None = None
     progress: str = ""
     """What its body last said of how far it has come."""
     in_background: bool = False
@@ -42,8 +46,11 @@ class Facts:
 
     def settle(self, result: TaskResult) -> None:
         """It came to an end."""
+        began = self.started
         self.result, self.state, self.started = result, STATE_OF_STATUS[result.status], None
         self.progress = ""
+        if began is not None:
+            self.began, self.ended = began, time.time()
         self.in_background = False
 
     @property
@@ -89,6 +96,8 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
         inputs=tuple(dict.fromkeys((*facts.definition.reads, *facts.definition.upstream))),
         progress=facts.progress,
         expected=facts.seconds,
+        began=facts.began,
+        ended=facts.ended,
     )
 
 

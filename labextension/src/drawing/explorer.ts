@@ -17,11 +17,16 @@ import { Graph } from "./graph";
 import { flow, shorten, size } from "../words";
 import { Search } from "./search";
 import { Tip } from "./tip";
-import { Viewport } from "./viewport";
+import { type Position, Viewport } from "./viewport";
 
 const KEYS =
   "Arrow keys move between tasks along the arrows, Enter opens a task, Escape closes it, plus and minus zoom, 0 fits all.";
 let count = 0;
+
+export interface Setup {
+  position: Position | null;
+  search: string;
+}
 
 export class Explorer {
   readonly root = html("div", "milepost-explorer");
@@ -54,6 +59,16 @@ export class Explorer {
     const help = html("span", "milepost-hidden", KEYS, { id: `milepost-keys-${(count += 1)}` });
     this.graph.svg.setAttribute("aria-describedby", help.id);
     this.root.append(this.tools(), this.viewport.root, help);
+  }
+
+  /** What a person has set up here: for a view that takes the place of this one. */
+  get setup(): Setup {
+    return { position: this.viewport.position, search: this.search.text };
+  }
+
+  set setup({ position, search }: Setup) {
+    this.viewport.position = position;
+    this.search.text = search;
   }
 
   dispose(): void {

@@ -36,6 +36,15 @@ export class Search {
     this.field.select();
   }
 
+  get text(): string {
+    return this.field.value;
+  }
+
+  set text(text: string) {
+    this.field.value = text;
+    this.look();
+  }
+
   /** States have changed: what matches may be other tasks now. */
   refresh(): void {
     if (this.field.value !== "" && this.find().join("\n") !== this.found.join("\n")) {

@@ -20,6 +20,13 @@ const STEP = 1.25;
 const AROUND = 200;
 const MOVED = 4;
 
+export interface Position {
+  x: number;
+  y: number;
+  scale: number;
+  height: string;
+}
+
 export class Viewport {
   readonly root = html("div", "milepost-graph");
   private width = 1;
@@ -30,7 +37,9 @@ export class Viewport {
   private touched = false;
   private drag: { id: number; x: number; y: number; far: boolean } | null = null;
   private readonly watch = new ResizeObserver(() => {
-    if (!this.touched) {
+    if (this.touched) {
+      this.cull();
+    } else {
       this.home();
     }
   });
@@ -47,6 +56,20 @@ export class Viewport {
     this.root.addEventListener("click", this.onClick, { capture: true });
     this.root.addEventListener("keydown", this.onKey);
     this.watch.observe(this.root);
+  }
+
+  /** Where the drawing is in its window; null, where nobody has moved it. */
+  get position(): Position | null {
+    return this.touched ? { x: this.x, y: this.y, scale: this.scale, height: this.root.style.height } : null;
+  }
+
+  set position(position: Position | null) {
+    if (position) {
+      ({ x: this.x, y: this.y, scale: this.scale } = position);
+      this.root.style.height = position.height;
+      this.touched = true;
+      this.place(false);
+    }
   }
 
   dispose(): void {

@@ -2,7 +2,9 @@
 
 import { Explorer } from "../drawing/explorer";
 import { html, write } from "../drawing/elements";
+import { Tabs } from "../drawing/tabs";
 import { isDark, onTheme } from "../drawing/theme";
+import { Timeline } from "../drawing/timeline";
 import { buttons } from "../model";
 import type { Action, Reply, RequestContent, RunView } from "../protocol";
 import { type AnyModel, Control } from "./control";
@@ -10,8 +12,6 @@ import { GroupView } from "./group";
 import { SheetView } from "./sheet";
 import { Store } from "./store";
 
-/** Kept with the model, but not sent: the notebook shows the widget anew whenever the pictures beside it are renewed. */
-const CHOSEN = "chosen";
 const GONE = "The kernel is gone – run %tasks again.";
 
 class View {
@@ -27,6 +27,12 @@ class View {
   private readonly cancel = this.button("cancel", "Cancel", "Cancel the run");
   private readonly explorer = new Explorer(name => {
     this.choose(name);
+  });
+  private readonly timeline = new Timeline(name => {
+    this.choose(name);
+  });
+  private readonly tabs = new Tabs({ Graph: this.explorer.root, Timeline: this.timeline.root }, () => {
+    this.paint();
   });
   private readonly control: Control;
   private readonly sheet: SheetView;
@@ -50,7 +56,7 @@ class View {
   private runs = 0;
 
   constructor(
-    private readonly model: AnyModel,
+    model: AnyModel,
     el: HTMLElement
   ) {
     const header = html("div", "milepost-header");
@@ -88,7 +94,8 @@ class View {
       tasks: () => this.store.tasks
     });
     const body = html("div", "milepost-body");
-    body.append(this.explorer.root, this.group.panel, this.sheet.panel);
+    body.append(this.explorer.root, this.timeline.root, this.group.panel, this.sheet.panel);
+    header.append(this.tabs.root);
     this.root.append(header, body, this.news);
     el.append(this.root);
     this.store = Store.of(model);
@@ -96,13 +103,16 @@ class View {
     this.endStore = this.store.listen(() => {
       this.schedule();
     });
-    this.chosen = (model.get(CHOSEN) as string | undefined) ?? null;
+    this.chosen = this.store.left?.chosen ?? null;
     this.explorer.choose(this.chosen);
+    this.timeline.choose(this.chosen);
     this.update();
+    this.takeUp();
     void this.control.ask({ action: "ping" }).catch(() => undefined);
   }
 
   dispose(): void {
+    this.store.left = { chosen: this.chosen, tab: this.tabs.title, explorer: this.explorer.setup };
     clearInterval(this.ticker);
     this.endTheme();
     this.sheet.dispose();
@@ -110,6 +120,16 @@ class View {
     this.control.dispose();
     this.endStore();
     cancelAnimationFrame(this.frame);
+  }
+
+  /** Go on from the last view: the notebook shows the widget anew whenever the pictures beside it are renewed. */
+  private takeUp(): void {
+    const { left } = this.store;
+    if (left) {
+      this.explorer.setup = left.explorer;
+      this.tabs.title = left.tab;
+      this.paint();
+    }
   }
 
   /** Many changes, one repaint. */
@@ -141,7 +161,7 @@ class View {
     const dark = isDark();
     this.root.dataset.theme = dark ? "dark" : "light";
     this.root.classList.toggle("milepost-gone", this.gone);
-    this.explorer.paint(this.store.tasks, dark, this.now);
+    this.paintTasks(dark);
     const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone);
     this.start.disabled = this.gone || this.runs > 0;
     this.pause.disabled = !pause;
@@ -156,6 +176,11 @@ class View {
     this.sheet.show(this.chosen === null ? undefined : this.store.tasks.get(this.chosen));
   }
 
+  private paintTasks(dark: boolean): void {
+    const shown = this.timeline.root.hidden ? this.explorer : this.timeline;
+    shown.paint(this.store.tasks, dark, this.now);
+  }
+
   /** What the kernel last sent, with what it acknowledged since. */
   private get run(): RunView {
     return { ...this.store.run, ...this.said };
@@ -163,14 +188,14 @@ class View {
 
   private tick(): void {
     if (!this.gone && [...this.store.tasks.values()].some(task => task.state === "running")) {
-      this.explorer.paint(this.store.tasks, isDark(), this.now);
+      this.paintTasks(isDark());
     }
   }
 
   private choose(name: string): void {
     this.chosen = this.chosen === name ? null : name;
-    this.model.set(CHOSEN, this.chosen);
     this.explorer.choose(this.chosen);
+    this.timeline.choose(this.chosen);
     this.paint();
   }
 
@@ -179,7 +204,9 @@ class View {
     const { chosen } = this;
     if (chosen !== null) {
       this.choose(chosen);
-      this.explorer.focus(chosen);
+      if (this.timeline.root.hidden) {
+        this.explorer.focus(chosen);
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 /** What one widget's page knows of the tasks: the whole once, then what the kernel says is new. One for all its views. */
 
+import type { Setup } from "../drawing/explorer";
 import type { Layout, Reply, RunView, StateMessage, TaskView } from "../protocol";
 import type { AnyModel } from "./control";
 
@@ -13,6 +14,8 @@ export class Store {
   clock = 0;
   /** Has the kernel say everything again, where a message was lost; set by who can ask it. */
   ask: (() => Promise<Reply>) | null = null;
+  /** What a person has set up in the last view that was closed. */
+  left: { chosen: string | null; tab: string; explorer: Setup } | null = null;
   private seq = 0;
   private now = 0;
   private readonly listeners = new Set<() => void>();
