@@ -2,7 +2,7 @@
 # make test   every test with the newest packages; with the oldest supported ones, and on the other Pythons of this
 #             machine, those that depend on them
 # make lab    JupyterLab on the quickstart notebook
-# make bench  the bars of the engine and of the store, beside their rivals (some minutes)
+# make bench  the bars of the engine, of the store and of the live graph, beside their rivals (some minutes)
 # make torture the store at every crash point, under 300 kills and 20,000 damages (half an hour); `make test` has a sample of each
 # make check  ruff, mypy, tsc, eslint and the layer test
 # What they need (Python packages, Node, a browser) they fetch themselves, the first time.
@@ -57,6 +57,7 @@ bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/engine.py
 	$(BIN)/python tests/benchmarks/store.py
 	$(BIN)/python tests/benchmarks/auto.py
+	$(BIN)/python tests/benchmarks/face.py
 
 # Everything that `make test` samples.
 torture: $(VENV)/.python

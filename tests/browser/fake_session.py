@@ -67,7 +67,7 @@ class Session:
 
     def state(self) -> dict[str, Any]:
         """What the comm carries."""
-        return {"tasks": [view.to_json() for view in self.tasks], "run": self.run().to_json()}
+        return {"now": time.time(), "tasks": [view.to_json() for view in self.tasks], "run": self.run().to_json()}
 
     def tell(self) -> None:
         """Send everything over the comm."""

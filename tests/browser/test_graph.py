@@ -267,3 +267,17 @@ def test_what_a_node_and_an_edge_say(nb: NotebookPage, out: Locator) -> None:
     box: Any = out.locator(".milepost-graph").bounding_box()
     nb.page.mouse.move(box["x"] + 3, box["y"] + box["height"] - 3)
     expect(tip).to_be_hidden()
+
+
+def test_a_page_that_missed_news_asks_for_all(nb: NotebookPage, out: Locator) -> None:
+    expect(node(out, "train")).to_contain_text("running")
+    lost = "session.widget._deltas.take(session.tasks[:1], session.run())"
+    nb.edit(0, f"{lost}\nsession.tasks[2] = session.tasks[1]; session.tasks.pop(5)\nsession.widget.wake()")
+    nb.run_cell(0)
+    session = "session.widget.update(session.tasks, session.run())\nprint(session.actions)"
+    nb.edit(0, f"{lost}\n{session}")
+    nb.run_cell(0)
+    expect(node(out, "tune")).to_have_count(0)
+    nb.edit(0, "print(session.actions)")
+    nb.run_cell(0)
+    assert "'state'" in nb.text(0)

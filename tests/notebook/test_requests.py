@@ -94,3 +94,18 @@ def test_a_sheet_has_the_traceback_in_the_lines_of_the_cell(kernel: Kernel) -> N
     assert lines[-1] == "ValueError: no rows"
     assert "site-packages" not in found
     assert "raise ValueError('no rows')" in found
+
+
+def test_a_page_sees_progress_and_how_long_the_last_run_took(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run_ok("from milepost import task\nimport os, time")
+    body = "progress('3/10'); print('in it', flush=True)\n    while not os.path.exists('go'): time.sleep(0.01)"
+    kernel.run_ok(f"@task\ndef work(progress):\n    {body}\n    return 1")
+    sent = kernel.send("work.result()")
+    kernel.finish(sent, until="in it")
+    (row,) = kernel.request("state")["tasks"]
+    assert (row["state"], row["progress"]) == ("running", "3/10"), row["error"]
+    (tmp_path / "go").touch()
+    kernel.finish(sent)
+    (row,) = kernel.request("state")["tasks"]
+    assert (row["state"], row["progress"]) == ("success", "")
+    assert row["expected"] == pytest.approx(row["ended"] - row["began"], abs=0.5)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import milepost.widget
 from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.widget.model import TaskWidget
@@ -153,3 +154,8 @@ def test_colours_are_readable_on_light_and_dark() -> None:
         for theme, ink, muted in (("light", "#1f2328", "#4a5056"), ("dark", "#f0f2f4", "#c4cad0")):
             fill, line = look[theme]["fill"], look[theme]["line"]
             assert min(_contrast(c, fill) for c in (ink, muted, line)) >= 4.5, (style.word, theme)
+
+
+def test_the_widget_stays_small_enough_to_travel_with_each_model() -> None:
+    built = Path(milepost.widget.__file__).parent / "static" / "widget.js"
+    assert not built.exists() or built.stat().st_size < 100_000

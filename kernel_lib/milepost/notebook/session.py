@@ -32,7 +32,7 @@ from milepost.notebook.auto.cells import AutoCells
 from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
-from milepost.notebook.definition import RETURN, Definition, function_definition
+from milepost.notebook.definition import RETURN, Definition, body_for, function_definition
 from milepost.notebook.elsewhere import results_for
 from milepost.notebook.facts import Facts, RanTasks
 from milepost.notebook.foreground import Foreground
@@ -276,18 +276,18 @@ class Session:
 
     def register(self, function: TaskFunction[..., Any]) -> None:
         """Register a `@task` function."""
-        definition = function_definition(function, lambda: self._call(function))
+        definition = function_definition(function, body_for(function, self._call))
         self.registration.refuse_second(definition)
         facts = self._facts.setdefault(function.name, Facts(definition))
         facts.definition = definition
         self.changed()
 
-    def _call(self, function: TaskFunction[..., Any]) -> Any:
-        """Run a function's body, and note which arguments it changed in place."""
+    def _call(self, function: TaskFunction[..., Any], run: dict[str, Any]) -> Any:
+        """Run a function's body, with what it asks for of its run, and note which arguments it changed in place."""
         facts = self._facts[function.name]
         given = self.arguments.values(facts.definition)
         before = self.arguments.states(given)
-        value = function.function(**given)
+        value = function.function(**given, **run)
         if inspect.iscoroutine(value):
             value = run_coroutine(lambda: value)
         facts.changed = tuple(self.arguments.changed(given, before))

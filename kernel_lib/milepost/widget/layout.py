@@ -128,7 +128,7 @@ def _of_groups(groups: list[Group], edges: list[tuple[str, str]], engine: str | 
 
 
 def _width(label: str) -> float:
-    return max(208.0, 8.0 * sum(2 if ord(c) > 0x2E80 else 1 for c in label) + 48)
+    return max(208.0, 8.6 * sum(2 if ord(c) > 0x2E80 else 1 for c in label) + 48)
 
 
 def _place(sizes: Sizes, pairs: Pairs, engine: str | None) -> tuple[str, Placement]:

@@ -21,7 +21,7 @@ DASHES = {
     TaskState.UNTRUSTED: "6 3",
 }
 TITLE_LENGTH = 300
-LETTER = 5.4
+LETTER = 6.3
 """Pixels that a letter of the smallest print takes, about."""
 
 

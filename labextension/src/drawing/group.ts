@@ -6,7 +6,7 @@ import { setAll, svg, write } from "./elements";
 import type { Setting } from "./node";
 import { Seen } from "./window";
 
-const LETTER = 6.2;
+const LETTER = 6.6;
 /** What a group is coloured as: the first of these that one of its tasks is in. */
 const FIRST = ["failure", "in-doubt", "untrusted", "running", "paused", "stale", "cancelled", "pending", "ready", "skipped"];
 

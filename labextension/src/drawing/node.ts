@@ -21,7 +21,7 @@ interface Parts {
 }
 
 /** Pixels that a letter of the smallest print takes, about. */
-const LETTER = 5.4;
+const LETTER = 6.3;
 
 export class TaskNode {
   readonly group: SVGGElement;
