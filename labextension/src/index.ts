@@ -1,5 +1,5 @@
 /** The JupyterLab extension. */
 
-import { badges } from "./plugins/badges";
+import { plugin } from "./plugins/plugin";
 
-export default [badges];
+export default [plugin];

@@ -33,6 +33,13 @@ export function taskName(source: string): string | null {
   return first.startsWith("-") ? "" : first.replace(/^(["'])(.*)\1$/, "$2");
 }
 
+const STALE = ["pending", "ready", "stale", "failure", "cancelled", "skipped"];
+
+/** Whether running its cell would bring a task up to date; what waits in the background runs by itself. */
+export function isStale(task: TaskView | undefined): boolean {
+  return !task || (STALE.includes(task.state) && !task.background);
+}
+
 /** The tasks of one kernel; empty and unknown until it tells. */
 export class Tasks {
   known = false;

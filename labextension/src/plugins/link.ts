@@ -30,6 +30,11 @@ export class Link implements IDisposable {
     void sessionContext.ready.then(() => this.attach(sessionContext.session?.kernel));
   }
 
+  /** Whether the kernel has told of its tasks, and goes on telling. */
+  get open(): boolean {
+    return this.comm !== null && !this.comm.isDisposed;
+  }
+
   dispose(): void {
     if (!this.isDisposed) {
       this.isDisposed = true;

@@ -1,0 +1,148 @@
+/** The open notebooks, and what is known of the tasks of each. */
+
+import type { Cell } from "@jupyterlab/cells";
+import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
+import { type ISignal, Signal } from "@lumino/signaling";
+
+import { Tasks, taskName } from "../model";
+import { type Action, type Reply, request, type StateMessage, type TaskView } from "../protocol";
+import { Link, type Listener } from "./link";
+
+/** How long a busy kernel may take to answer (ms). */
+const PATIENCE = 4000;
+
+/** A cell that is a task; `task` is what is known of it. */
+export interface TaskCell {
+  cell: Cell;
+  name: string;
+  task: TaskView | undefined;
+}
+
+/** One open notebook. */
+export class Book implements Listener {
+  readonly tasks = new Tasks();
+  private readonly link: Link;
+  private readonly signal = new Signal<this, undefined>(this);
+  private frame = 0;
+
+  constructor(readonly panel: NotebookPanel) {
+    this.link = new Link(panel.context, this);
+    panel.content.modelChanged.connect(this.schedule);
+    panel.content.modelContentChanged.connect(this.schedule);
+    panel.disposed.connect(() => {
+      this.link.dispose();
+      cancelAnimationFrame(this.frame);
+      Signal.clearData(this);
+    });
+    void panel.revealed.then(this.schedule);
+  }
+
+  /** Something that people see has changed: many changes, one signal. */
+  get changed(): ISignal<this, undefined> {
+    return this.signal;
+  }
+
+  /** Whether the kernel has Milepost loaded. */
+  get live(): boolean {
+    return this.link.open;
+  }
+
+  readonly schedule = (): void => {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => {
+      this.signal.emit(undefined);
+    });
+  };
+
+  hear(message: StateMessage): void {
+    this.tasks.apply(message);
+    this.schedule();
+  }
+
+  forget(): void {
+    this.tasks.forget();
+    this.schedule();
+  }
+
+  /** The code cells, in order. */
+  get codeCells(): Cell[] {
+    return this.panel.content.widgets.filter(cell => cell.model.type === "code");
+  }
+
+  /** The cells that are tasks, in order. */
+  get taskCells(): TaskCell[] {
+    return this.codeCells.map(cell => this.read(cell)).filter(found => found !== null);
+  }
+
+  /** A cell as a task; null where it is none. */
+  read(cell: Cell): TaskCell | null {
+    const { id, type, sharedModel } = cell.model;
+    const name = type === "code" ? taskName(sharedModel.getSource()) : null;
+    return name === null ? null : { cell, name, task: this.tasks.find(id, name) };
+  }
+
+  /** Asks the kernel, also while a cell runs. */
+  async ask(action: Action, task?: string): Promise<Reply> {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    if (!kernel) {
+      throw new Error("there is no kernel");
+    }
+    const reply = await request(kernel, task === undefined ? { action } : { action, task }, PATIENCE);
+    if (reply.status !== "ok") {
+      throw new Error(reply.message ?? `${action} was refused`);
+    }
+    return reply;
+  }
+}
+
+/** All open notebooks. */
+export class Books {
+  private readonly books = new Map<NotebookPanel, Book>();
+  private readonly signal = new Signal<this, Book | null>(this);
+
+  constructor(
+    private readonly tracker: INotebookTracker,
+    private readonly onOpen: (book: Book) => void
+  ) {
+    tracker.widgetAdded.connect((_, panel) => {
+      this.add(panel);
+    });
+    tracker.forEach(panel => {
+      this.add(panel);
+    });
+    tracker.currentChanged.connect(() => {
+      this.signal.emit(this.current);
+    });
+  }
+
+  /** One of them has changed, or another is the current one. */
+  get changed(): ISignal<this, Book | null> {
+    return this.signal;
+  }
+
+  /** The notebook that commands are about. */
+  get current(): Book | null {
+    const panel = this.tracker.currentWidget;
+    return (panel && this.books.get(panel)) ?? null;
+  }
+
+  get all(): Book[] {
+    return [...this.books.values()];
+  }
+
+  private add(panel: NotebookPanel): void {
+    if (this.books.has(panel)) {
+      return;
+    }
+    const book = new Book(panel);
+    this.books.set(panel, book);
+    book.changed.connect(() => {
+      this.signal.emit(book);
+    });
+    this.onOpen(book);
+    panel.disposed.connect(() => {
+      this.books.delete(panel);
+      this.signal.emit(null);
+    });
+  }
+}

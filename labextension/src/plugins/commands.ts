@@ -1,0 +1,90 @@
+/** What can be done to the tasks of the current notebook: palette, menus, shortcuts, toolbar. */
+
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import { type ICommandPalette, type ISessionContextDialogs, Notification } from "@jupyterlab/apputils";
+
+import { type Buttons, buttons, isStale } from "../model";
+import type { Action } from "../protocol";
+import type { Book, Books } from "./book";
+import { icon } from "./icon";
+import { cellsToResume, runCells, staleCells } from "./run";
+
+interface Command {
+  label: string;
+  caption: string;
+  icon?: typeof icon;
+  enabled: (book: Book) => boolean;
+  run: (book: Book) => Promise<unknown>;
+}
+
+export function addCommands(
+  app: JupyterFrontEnd,
+  books: Books,
+  dialogs: ISessionContextDialogs,
+  palette: ICommandPalette | null
+): void {
+  const { commands } = app;
+  const all = table(dialogs);
+  for (const [id, command] of Object.entries(all)) {
+    commands.addCommand(id, {
+      label: args => (args["toolbar"] ? "" : command.label),
+      caption: command.caption,
+      describedBy: { args: TOOLBAR },
+      icon: args => (args["toolbar"] ? command.icon : undefined),
+      isEnabled: () => books.current !== null && command.enabled(books.current),
+      isVisible: args => !args["toolbar"] || Boolean(books.current?.taskCells.length),
+      execute: () => (books.current ? told(command.run(books.current)) : undefined)
+    });
+    palette?.addItem({ command: id, category: "Milepost" });
+  }
+  books.changed.connect(() => {
+    Object.keys(all).forEach(id => {
+      commands.notifyCommandChanged(id);
+    });
+  });
+}
+
+const TOOLBAR = { type: "object", properties: { toolbar: { type: "boolean" } } } as const;
+
+function table(dialogs: ISessionContextDialogs): Record<string, Command> {
+  return {
+    "milepost:run-stale": {
+      label: "Run Stale Tasks",
+      caption: "Run the task cells that are not up to date",
+      icon,
+      enabled: book => (book.live ? book.taskCells.some(({ task }) => isStale(task)) : book.taskCells.length > 0),
+      run: book => runCells(book, staleCells(book), dialogs)
+    },
+    "milepost:pause": steering("Pause Tasks", "Start no more tasks", "pause"),
+    "milepost:resume": steering("Resume Tasks", "Go on with paused tasks", "resume"),
+    "milepost:cancel": steering("Cancel Tasks", "Cancel the tasks that run or wait", "cancel"),
+    "milepost:restart-and-resume": {
+      label: "Restart Kernel and Resume Tasks…",
+      caption: "Restart the kernel, then run the notebook up to its last task: what is saved is restored",
+      enabled: book => book.taskCells.length > 0,
+      run: async book => {
+        if (await dialogs.restart(book.panel.sessionContext)) {
+          await runCells(book, cellsToResume(book), dialogs);
+        }
+      }
+    }
+  };
+}
+
+function steering(label: string, caption: string, action: Action & keyof Buttons): Command {
+  return {
+    label,
+    caption,
+    enabled: book => buttons(book.tasks.run, !book.live)[action],
+    run: book => book.ask(action)
+  };
+}
+
+/** What fails is said to the person, not only to the console. */
+async function told(done: Promise<unknown>): Promise<void> {
+  try {
+    await done;
+  } catch (error) {
+    Notification.error(`Milepost: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
