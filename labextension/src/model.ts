@@ -1,6 +1,6 @@
 /** What a page knows about the tasks of one kernel, and what follows from it. No DOM, no JupyterLab. */
 
-import type { RunView, StateMessage, TaskView } from "./protocol";
+import type { Layout, RunView, StateMessage, TaskView } from "./protocol";
 
 /** Which buttons apply, and what the Pause button says. */
 export interface Buttons {
@@ -44,13 +44,19 @@ export function isStale(task: TaskView | undefined): boolean {
 export class Tasks {
   known = false;
   run: RunView = {};
-  private byName = new Map<string, TaskView>();
+  graph: Layout | null = null;
+  byName: ReadonlyMap<string, TaskView> = new Map();
+  private clockOffset = 0;
   private byCell = new Map<string, TaskView>();
 
   apply(message: StateMessage): void {
     if (message.run) {
       this.run = message.run;
     }
+    if (message.now !== undefined) {
+      this.clockOffset = message.now - Date.now() / 1000;
+    }
+    this.graph = message.graph ?? this.graph;
     if (message.tasks) {
       this.known = true;
       this.byName = new Map(message.tasks.map(task => [task.name, task]));
@@ -61,8 +67,14 @@ export class Tasks {
   forget(): void {
     this.known = false;
     this.run = {};
-    this.byName.clear();
+    this.graph = null;
+    this.byName = new Map();
     this.byCell.clear();
+  }
+
+  /** The kernel's clock, by which running tasks have started (Unix seconds). */
+  get now(): number {
+    return Date.now() / 1000 + this.clockOffset;
   }
 
   get running(): boolean {

@@ -134,6 +134,8 @@ export interface Reply {
   /** In answer to "state": everything, and the comm that brings what follows. */
   tasks?: TaskView[];
   run?: RunView;
+  graph?: Layout;
+  now?: number;
   comm_id?: string;
   /** In answer to "log": text from its character `start` on, of the run with this number. */
   log?: { run: number; start: number; text: string };
@@ -143,10 +145,13 @@ export interface Reply {
   cells?: string[];
 }
 
-/** What the kernel sends over the comm: always everything. */
+/** What the kernel sends over the comm: always all states, the graph only when its structure has changed. */
 export interface StateMessage {
   tasks?: TaskView[];
   run?: RunView;
+  graph?: Layout;
+  /** The kernel's clock (Unix seconds). */
+  now?: number;
 }
 
 interface Future {

@@ -1,15 +1,32 @@
-"""The comm on which the lab extension follows the states of the task cells."""
+"""The comm on which the lab extension follows the states of the task cells, and the graph."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from milepost.notebook.control import state
+from milepost.notebook.control import rows
 from milepost.notebook.session import Session
 from milepost.widget.sender import Sender
 
 TARGET = "milepost.states"
+
+
+class Feed:
+    """What goes over the comm: all states each time, the graph where it is another one than the last that was sent."""
+
+    def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
+        self._session = session
+        self._send = send
+        self._sent: object = None
+
+    def send(self) -> None:
+        """Send what is new."""
+        views = self._session.views()
+        graph = self._session.picture.of(views)
+        changed = graph is not self._sent
+        self._send(rows(self._session, views) | ({"graph": graph} if changed else {}))
+        self._sent = graph
 
 
 def open_badges(session: Session) -> Callable[[], None]:
@@ -18,9 +35,10 @@ def open_badges(session: Session) -> Callable[[], None]:
         return lambda: None
     from comm import create_comm
 
-    comm = create_comm(target_name=TARGET, data=state(session))
+    comm = create_comm(target_name=TARGET, data=rows(session, session.views()))
     session.badges_comm_id = str(comm.comm_id)
-    sender = Sender(lambda: comm.send(state(session)))
+    feed = Feed(session, comm.send)
+    sender = Sender(feed.send)
 
     def told(message: Any) -> None:
         path = message.get("content", {}).get("data", {}).get("path")
@@ -29,6 +47,7 @@ def open_badges(session: Session) -> Callable[[], None]:
 
     comm.on_msg(told)
     stop = session.listen(sender.wake)
+    sender.wake()
 
     def close() -> None:
         stop()

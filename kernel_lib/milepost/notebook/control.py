@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import time
 from typing import Any
 
 from milepost.model.errors import MilepostError
@@ -127,8 +128,13 @@ def log(session: Session, task: str, start: Any) -> dict[str, Any]:
 def state(session: Session) -> dict[str, Any]:
     """Everything a page shows, and the comm on which changes come."""
     views = session.views()
-    rows = [view.to_json() for view in views]
-    return {"tasks": rows, "run": run_view(session, views).to_json(), "comm_id": session.badges_comm_id}
+    return {**rows(session, views), "graph": session.picture.of(views), "comm_id": session.badges_comm_id}
+
+
+def rows(session: Session, views: list[TaskView]) -> dict[str, Any]:
+    """The states of the tasks and of the run, and the kernel's clock."""
+    run = run_view(session, views).to_json()
+    return {"tasks": [view.to_json() for view in views], "run": run, "now": time.time()}
 
 
 def run_view(session: Session, views: list[TaskView]) -> RunView:

@@ -45,6 +45,7 @@ from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer
 from milepost.notebook.orders import Orders
+from milepost.notebook.picture import Picture
 from milepost.notebook.provider import Provider
 from milepost.notebook.random_state import Seeds
 from milepost.notebook.registration import Registration
@@ -76,6 +77,7 @@ class Session:
         self.told_path: str | None = None
         self._home = Path.cwd()
         self.badges_comm_id = ""
+        self.picture = Picture()
         self._facts: dict[str, Facts] = {}
         self.ran = RanTasks(self._facts)
         self._data: dict[str, Any] = {}

@@ -6,7 +6,7 @@ import { duration, lookOf, shorten, size, stateKey, timeWords } from "../words";
 const CLASS = "milepost-badge";
 
 /** Draws (or removes, for a cell that is no task) the badge in a cell's header. */
-export function paintBadge(header: Element, name: string | null, task: TaskView | undefined, dark: boolean): void {
+export function paintBadge(header: Element, name: string | null, task: TaskView | undefined, dark: boolean, now: number): void {
   header.classList.toggle("milepost-badged", name !== null);
   const old = header.querySelector<HTMLElement>(`.${CLASS}`);
   if (name === null) {
@@ -20,7 +20,7 @@ export function paintBadge(header: Element, name: string | null, task: TaskView 
   badge.dataset.theme = dark ? "dark" : "light";
   badge.style.setProperty("--milepost-fill", fill);
   badge.style.setProperty("--milepost-line", line);
-  const words = task ? [look.word, timeWords(task, Date.now() / 1000), task.saved ? size(task.bytes) : ""] : [look.word];
+  const words = task ? [look.word, timeWords(task, now), task.saved ? size(task.bytes) : ""] : [look.word];
   write(badge.children[0], look.symbol);
   write(badge.children[1], words.filter(Boolean).join(" · "));
   const tip = tooltip(name, task);

@@ -32,7 +32,7 @@ function paint(book: Book, shown: boolean): void {
     const found = shown ? book.read(cell) : null;
     const header = cell.node.querySelector(":scope > .jp-CellHeader");
     if (header) {
-      paintBadge(header, found?.name ?? null, found?.task, dark);
+      paintBadge(header, found?.name ?? null, found?.task, dark, book.tasks.now);
     } else if (found) {
       void cell.ready.then(book.schedule);
     }

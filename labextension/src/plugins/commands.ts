@@ -7,6 +7,7 @@ import { type Buttons, buttons, isStale } from "../model";
 import type { Action } from "../protocol";
 import type { Book, Books } from "./book";
 import { icon } from "./icon";
+import { PANEL } from "./panel";
 import { cellsToResume, runCells, staleCells } from "./run";
 
 interface Command {
@@ -25,6 +26,16 @@ export function addCommands(
 ): void {
   const { commands } = app;
   const all = table(dialogs);
+  commands.addCommand("milepost:show-panel", {
+    label: "Task Graph",
+    caption: "Show the tasks of the current notebook beside it",
+    icon,
+    describedBy: { args: { type: "object", properties: {} } },
+    execute: () => {
+      app.shell.activateById(PANEL);
+    }
+  });
+  palette?.addItem({ command: "milepost:show-panel", category: "Milepost" });
   for (const [id, command] of Object.entries(all)) {
     commands.addCommand(id, {
       label: args => (args["toolbar"] ? "" : command.label),

@@ -4,12 +4,15 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/applica
 import { ICommandPalette, ISessionContextDialogs, SessionContextDialogs } from "@jupyterlab/apputils";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
+import { IStatusBar } from "@jupyterlab/statusbar";
 
 import { showBadges } from "./badges";
 import { Books } from "./book";
 import { addCommands } from "./commands";
 import { showPictures } from "./leftover";
+import { addPanel } from "./panel";
 import { Settings } from "./settings";
+import { addStatus } from "./status";
 
 const ID = "milepost:plugin";
 
@@ -18,7 +21,7 @@ export const plugin: JupyterFrontEndPlugin<void> = {
   description: "Shows what the checkpoints of a notebook's tasks say, and steers the tasks.",
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ISettingRegistry, ICommandPalette, ISessionContextDialogs],
+  optional: [ISettingRegistry, ICommandPalette, ISessionContextDialogs, IStatusBar],
   activate
 };
 
@@ -27,7 +30,8 @@ function activate(
   tracker: INotebookTracker,
   registry: ISettingRegistry | null,
   palette: ICommandPalette | null,
-  dialogs: ISessionContextDialogs | null
+  dialogs: ISessionContextDialogs | null,
+  bar: IStatusBar | null
 ): void {
   const settings = new Settings(ID, registry);
   const books = new Books(tracker, book => {
@@ -35,4 +39,8 @@ function activate(
   });
   showBadges(books, settings);
   addCommands(app, books, dialogs ?? new SessionContextDialogs(), palette);
+  addPanel(app, books, tracker);
+  if (bar) {
+    addStatus(app, books, bar);
+  }
 }

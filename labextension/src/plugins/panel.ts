@@ -1,0 +1,114 @@
+/** The graph of the current notebook beside it: a click leads to the cell, the selected cell is marked in the graph. */
+
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import type { INotebookTracker } from "@jupyterlab/notebook";
+import { Widget } from "@lumino/widgets";
+
+import { Graph } from "../drawing/graph";
+import { isDark, onTheme } from "../drawing/theme";
+import type { Layout } from "../protocol";
+import type { Book, Books } from "./book";
+import { icon } from "./icon";
+import { totals } from "./totals";
+
+export const PANEL = "milepost-panel";
+const NO_NOTEBOOK = "Open a notebook with %%task cells: its tasks are shown here.";
+
+export function addPanel(app: JupyterFrontEnd, books: Books, tracker: INotebookTracker): void {
+  const panel = new Panel(books, name => {
+    if (books.current) {
+      void showCell(books.current, name);
+    }
+  });
+  const mark = (): void => {
+    const cell = tracker.activeCell;
+    panel.choose((cell && books.current?.read(cell)?.task?.name) ?? null);
+  };
+  books.changed.connect((_, book) => {
+    if (book === books.current || book === null) {
+      panel.update();
+      mark();
+    }
+  });
+  tracker.activeCellChanged.connect(mark);
+  onTheme(() => {
+    panel.update();
+  });
+  app.shell.add(panel, "right", { rank: 850 });
+}
+
+/** Selects the cell of a task and scrolls to it; a task that a function is has none. */
+async function showCell(book: Book, name: string): Promise<void> {
+  const found = book.taskCells.find(({ task }) => task?.name === name);
+  const { content } = book.panel;
+  if (found) {
+    content.deselectAll();
+    content.activeCellIndex = content.widgets.indexOf(found.cell);
+    await content.scrollToCell(found.cell, "center");
+  }
+}
+
+class Panel extends Widget {
+  private readonly heading = document.createElement("div");
+  private readonly said = document.createElement("div");
+  private readonly graph: Graph;
+  private drawn: Layout | null = null;
+
+  constructor(
+    private readonly books: Books,
+    onChoose: (name: string) => void
+  ) {
+    super();
+    this.id = PANEL;
+    this.addClass("milepost");
+    this.addClass(PANEL);
+    this.title.icon = icon;
+    this.title.caption = "Tasks (Milepost)";
+    this.node.setAttribute("role", "region");
+    this.node.setAttribute("aria-label", "tasks of the current notebook");
+    this.heading.className = "milepost-panel-heading";
+    this.said.className = "milepost-panel-totals";
+    this.graph = new Graph(onChoose);
+    const scroll = document.createElement("div");
+    scroll.className = "milepost-graph";
+    scroll.append(this.graph.svg);
+    this.node.append(this.heading, this.said, scroll);
+  }
+
+  choose(name: string | null): void {
+    this.graph.choose(name);
+    this.paint();
+  }
+
+  protected override onUpdateRequest(): void {
+    this.paint();
+  }
+
+  protected override onAfterShow(): void {
+    this.paint();
+  }
+
+  private paint(): void {
+    if (!this.isVisible) {
+      return;
+    }
+    const book = this.books.current;
+    const graph = book?.tasks.graph ?? null;
+    this.node.dataset.theme = isDark() ? "dark" : "light";
+    write(this.heading, book?.panel.title.label ?? "");
+    write(this.said, book?.taskCells.length ? totals(book) : NO_NOTEBOOK);
+    if (graph !== this.drawn) {
+      this.drawn = graph;
+      this.graph.draw(graph ?? { width: 0, height: 0, nodes: [], edges: [] });
+    }
+    if (book) {
+      this.graph.paint(new Map(book.tasks.byName), isDark(), book.tasks.now);
+    }
+  }
+}
+
+function write(target: HTMLElement, text: string): void {
+  if (target.textContent !== text) {
+    target.textContent = text;
+  }
+}
