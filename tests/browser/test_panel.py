@@ -89,7 +89,7 @@ def test_looks(nb: NotebookPage, lab: LabServer, theme: str, tmp_path_factory: p
     nb.theme(theme)
     nb.run_cell(0)
     nb.command("milepost:show-panel")
-    expect(panel(nb)).to_have_attribute("data-theme", theme)
+    expect(panel(nb).locator(".milepost-explorer")).to_have_attribute("data-theme", theme)
     expect(node(nb, "load")).to_contain_text("restored")
     nb.select(1)
     nb.screenshot(tmp_path_factory.getbasetemp() / f"panel-{theme}.png")

@@ -4,9 +4,10 @@ import type { JupyterFrontEnd } from "@jupyterlab/application";
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import { Widget } from "@lumino/widgets";
 
-import { Graph } from "../drawing/graph";
+import { html, write } from "../drawing/elements";
+import { Explorer } from "../drawing/explorer";
 import { isDark, onTheme } from "../drawing/theme";
-import type { Layout } from "../protocol";
+import type { Layout, TaskView } from "../protocol";
 import type { Book, Books } from "./book";
 import { icon } from "./icon";
 import { totals } from "./totals";
@@ -49,9 +50,10 @@ async function showCell(book: Book, name: string): Promise<void> {
 }
 
 class Panel extends Widget {
-  private readonly heading = document.createElement("div");
-  private readonly said = document.createElement("div");
-  private readonly graph: Graph;
+  private readonly heading = html("div", "milepost-panel-heading");
+  private readonly said = html("div", "milepost-panel-totals", "", { role: "status" });
+  private readonly explorer: Explorer;
+  private chosen: string | null = null;
   private drawn: Layout | null = null;
 
   constructor(
@@ -60,24 +62,21 @@ class Panel extends Widget {
   ) {
     super();
     this.id = PANEL;
-    this.addClass("milepost");
     this.addClass(PANEL);
     this.title.icon = icon;
     this.title.caption = "Tasks (Milepost)";
     this.node.setAttribute("role", "region");
     this.node.setAttribute("aria-label", "tasks of the current notebook");
-    this.heading.className = "milepost-panel-heading";
-    this.said.className = "milepost-panel-totals";
-    this.graph = new Graph(onChoose);
-    const scroll = document.createElement("div");
-    scroll.className = "milepost-graph";
-    scroll.append(this.graph.svg);
-    this.node.append(this.heading, this.said, scroll);
+    this.explorer = new Explorer(onChoose);
+    this.node.append(this.heading, this.said, this.explorer.root);
   }
 
   choose(name: string | null): void {
-    this.graph.choose(name);
-    this.paint();
+    if (name !== this.chosen) {
+      this.chosen = name;
+      this.explorer.choose(name);
+      this.reveal();
+    }
   }
 
   protected override onUpdateRequest(): void {
@@ -86,6 +85,13 @@ class Panel extends Widget {
 
   protected override onAfterShow(): void {
     this.paint();
+    this.reveal();
+  }
+
+  private reveal(): void {
+    if (this.chosen !== null && this.isVisible) {
+      this.explorer.reveal(this.chosen);
+    }
   }
 
   private paint(): void {
@@ -94,21 +100,12 @@ class Panel extends Widget {
     }
     const book = this.books.current;
     const graph = book?.tasks.graph ?? null;
-    this.node.dataset.theme = isDark() ? "dark" : "light";
     write(this.heading, book?.panel.title.label ?? "");
     write(this.said, book?.taskCells.length ? totals(book) : NO_NOTEBOOK);
     if (graph !== this.drawn) {
       this.drawn = graph;
-      this.graph.draw(graph ?? { width: 0, height: 0, nodes: [], edges: [] });
+      this.explorer.draw(graph ?? { width: 0, height: 0, nodes: [], edges: [] });
     }
-    if (book) {
-      this.graph.paint(new Map(book.tasks.byName), isDark(), book.tasks.now);
-    }
-  }
-}
-
-function write(target: HTMLElement, text: string): void {
-  if (target.textContent !== text) {
-    target.textContent = text;
+    this.explorer.paint(book?.tasks.byName ?? new Map<string, TaskView>(), isDark(), book?.tasks.now ?? 0);
   }
 }
