@@ -1,5 +1,6 @@
 /** What a page knows about the tasks of one kernel, and what follows from it. No DOM, no JupyterLab. */
 
+import { isEdited } from "./code";
 import type { Layout, RunView, StateMessage, TaskView } from "./protocol";
 
 /** Which buttons apply, and what the Pause button says. */
@@ -46,6 +47,7 @@ export class Tasks {
   run: RunView = {};
   graph: Layout | null = null;
   byName: ReadonlyMap<string, TaskView> = new Map();
+  private sources: Record<string, string> = {};
   private clockOffset = 0;
   private byCell = new Map<string, TaskView>();
 
@@ -57,6 +59,7 @@ export class Tasks {
       this.clockOffset = message.now - Date.now() / 1000;
     }
     this.graph = message.graph ?? this.graph;
+    this.sources = message.sources ?? this.sources;
     if (message.tasks) {
       this.known = true;
       this.byName = new Map(message.tasks.map(task => [task.name, task]));
@@ -68,6 +71,7 @@ export class Tasks {
     this.known = false;
     this.run = {};
     this.graph = null;
+    this.sources = {};
     this.byName = new Map();
     this.byCell.clear();
   }
@@ -87,4 +91,16 @@ export class Tasks {
     const expanded = name.includes("{") || name.includes("$");
     return named ?? (name === "" || expanded ? this.byCell.get(cellId) : undefined);
   }
+
+  /** A task as its cell reads now: what was edited since is stale before anything runs. */
+  asEdited(task: TaskView, source: string): TaskView {
+    const then = Object.hasOwn(this.sources, task.name) ? this.sources[task.name] : undefined;
+    if (task.state !== "success" || then === undefined || !isEdited(then, source)) {
+      return task;
+    }
+    const details = task.why ? [`before: ${task.why.text}`] : [];
+    return { ...task, state: "stale", restored: false, why: { kind: "edited", text: EDITED, details } };
+  }
 }
+
+const EDITED = "its cell was edited since; run it to bring it up to date";

@@ -135,6 +135,7 @@ export interface Reply {
   tasks?: TaskView[];
   run?: RunView;
   graph?: Layout;
+  sources?: Record<string, string>;
   now?: number;
   comm_id?: string;
   /** In answer to "log": text from its character `start` on, of the run with this number. */
@@ -145,11 +146,13 @@ export interface Reply {
   cells?: string[];
 }
 
-/** What the kernel sends over the comm: always all states, the graph only when its structure has changed. */
+/** What the kernel sends over the comm: always all states; the graph and the cells' texts when they have changed. */
 export interface StateMessage {
   tasks?: TaskView[];
   run?: RunView;
   graph?: Layout;
+  /** By task: the text of its cell as it ran last, else as it was saved. */
+  sources?: Record<string, string>;
   /** The kernel's clock (Unix seconds). */
   now?: number;
 }

@@ -1,4 +1,4 @@
-"""The comm on which the lab extension follows the states of the task cells, and the graph."""
+"""The comm on which the lab extension follows the states of the task cells, their texts, and the graph."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ TARGET = "milepost.states"
 
 
 class Feed:
-    """What goes over the comm: all states each time, the graph where it is another one than the last that was sent."""
+    """What goes over the comm: all states each time; the graph and the cells' texts where they are others than before."""
 
     def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
         self._session = session
         self._send = send
-        self._sent: object = None
+        self._sent: dict[str, Any] = {}
 
     def send(self) -> None:
         """Send what is new."""
         views = self._session.views()
-        graph = self._session.picture.of(views)
-        changed = graph is not self._sent
-        self._send(rows(self._session, views) | ({"graph": graph} if changed else {}))
-        self._sent = graph
+        seldom = {"graph": self._session.picture.of(views), "sources": self._session.sources()}
+        changed = {name: item for name, item in seldom.items() if item != self._sent.get(name)}
+        self._send(rows(self._session, views) | changed)
+        self._sent = seldom
 
 
 def open_badges(session: Session) -> Callable[[], None]:

@@ -128,7 +128,8 @@ def log(session: Session, task: str, start: Any) -> dict[str, Any]:
 def state(session: Session) -> dict[str, Any]:
     """Everything a page shows, and the comm on which changes come."""
     views = session.views()
-    return {**rows(session, views), "graph": session.picture.of(views), "comm_id": session.badges_comm_id}
+    seldom = {"graph": session.picture.of(views), "sources": session.sources()}
+    return {**rows(session, views), **seldom, "comm_id": session.badges_comm_id}
 
 
 def rows(session: Session, views: list[TaskView]) -> dict[str, Any]:

@@ -371,6 +371,10 @@ class Session:
         """Every task, or those chosen: the session's as they were defined, then what only the store has."""
         return self._views.all(chosen)
 
+    def sources(self) -> dict[str, str]:
+        """The text of each task's cell as it ran last, else as it was saved."""
+        return self._views.sources()
+
     def named(self, words: Iterable[str]) -> tuple[str, ...]:
         """The tasks that are meant: by name, by what is shown in its place, or by the number of a cell that ran."""
         meant = {**self.auto.numbers, **{shown: name for name, shown in self._views.labels().items()}}

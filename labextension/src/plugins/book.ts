@@ -64,6 +64,13 @@ export class Book implements Listener {
     this.schedule();
   }
 
+  /** The cell with an id, else the selected one. */
+  cell(id?: string): TaskCell | null {
+    const { widgets, activeCell } = this.panel.content;
+    const cell = id === undefined ? activeCell : widgets.find(({ model }) => model.id === id);
+    return cell ? this.read(cell) : null;
+  }
+
   /** The code cells, in order. */
   get codeCells(): Cell[] {
     return this.panel.content.widgets.filter(cell => cell.model.type === "code");
@@ -77,8 +84,16 @@ export class Book implements Listener {
   /** A cell as a task; null where it is none. */
   read(cell: Cell): TaskCell | null {
     const { id, type, sharedModel } = cell.model;
-    const name = type === "code" ? taskName(sharedModel.getSource()) : null;
-    return name === null ? null : { cell, name, task: this.tasks.find(id, name) };
+    const source = type === "code" ? sharedModel.getSource() : "";
+    const name = taskName(source);
+    const task = name === null ? undefined : this.tasks.find(id, name);
+    return name === null ? null : { cell, name, task: task && this.tasks.asEdited(task, source) };
+  }
+
+  /** All tasks, by name, as their cells read now. */
+  get shown(): Map<string, TaskView> {
+    const edited = this.taskCells.map(({ task }) => task).filter(task => task !== undefined);
+    return new Map([...this.tasks.byName, ...edited.map(task => [task.name, task] as const)]);
   }
 
   /** Asks the kernel, also while a cell runs. */

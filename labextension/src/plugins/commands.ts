@@ -1,7 +1,7 @@
 /** What can be done to the tasks of the current notebook: palette, menus, shortcuts, toolbar. */
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
-import { type ICommandPalette, type ISessionContextDialogs, Notification } from "@jupyterlab/apputils";
+import { type ICommandPalette, type ISessionContextDialogs } from "@jupyterlab/apputils";
 
 import { type Buttons, buttons, isStale } from "../model";
 import type { Action } from "../protocol";
@@ -9,6 +9,7 @@ import type { Book, Books } from "./book";
 import { icon } from "./icon";
 import { PANEL } from "./panel";
 import { cellsToResume, runCells, staleCells } from "./run";
+import { told } from "./told";
 
 interface Command {
   label: string;
@@ -89,13 +90,4 @@ function steering(label: string, caption: string, action: Action & keyof Buttons
     enabled: book => buttons(book.tasks.run, !book.live)[action],
     run: book => book.ask(action)
   };
-}
-
-/** What fails is said to the person, not only to the console. */
-async function told(done: Promise<unknown>): Promise<void> {
-  try {
-    await done;
-  } catch (error) {
-    Notification.error(`Milepost: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }

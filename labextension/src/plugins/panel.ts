@@ -106,6 +106,6 @@ class Panel extends Widget {
       this.drawn = graph;
       this.explorer.draw(graph ?? { width: 0, height: 0, nodes: [], edges: [] });
     }
-    this.explorer.paint(book?.tasks.byName ?? new Map<string, TaskView>(), isDark(), book?.tasks.now ?? 0);
+    this.explorer.paint(book?.shown ?? new Map<string, TaskView>(), isDark(), book?.tasks.now ?? 0);
   }
 }

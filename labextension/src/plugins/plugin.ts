@@ -5,9 +5,11 @@ import { ICommandPalette, ISessionContextDialogs, SessionContextDialogs } from "
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStatusBar } from "@jupyterlab/statusbar";
+import { Menu } from "@lumino/widgets";
 
 import { showBadges } from "./badges";
 import { Books } from "./book";
+import { addCellCommands } from "./cell-commands";
 import { addCommands } from "./commands";
 import { showPictures } from "./leftover";
 import { addPanel } from "./panel";
@@ -37,8 +39,9 @@ function activate(
   const books = new Books(tracker, book => {
     void showPictures(book.panel).catch(() => undefined);
   });
-  showBadges(books, settings);
+  showBadges(books, settings, new Menu({ commands: app.commands }));
   addCommands(app, books, dialogs ?? new SessionContextDialogs(), palette);
+  addCellCommands(app, books, palette);
   addPanel(app, books, tracker);
   if (bar) {
     addStatus(app, books, bar);

@@ -23,7 +23,7 @@ export function totals(book: Book): string {
   const add = (key: string): void => {
     counts.set(key, (counts.get(key) ?? 0) + 1);
   };
-  for (const task of book.tasks.byName.values()) {
+  for (const task of book.shown.values()) {
     add(stateKey(task));
   }
   for (const { task } of book.taskCells) {
