@@ -46,6 +46,8 @@ export interface TaskView {
   progress?: string;
   /** The seconds that its last run took, where one is known. */
   expected?: number | null;
+  /** The outputs that could not be saved. */
+  unsaved?: string[];
 }
 
 /** The run as a whole; fields a kernel leaves out are off. */

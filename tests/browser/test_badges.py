@@ -12,12 +12,13 @@ from .test_main_job import counting, runs
 
 pytestmark = pytest.mark.browser
 
-SETUP, LOAD, TOTAL, LOST = range(4)
+SETUP, LOAD, TOTAL, LOST, NEVER = range(5)
 CELLS = [
     "%load_ext milepost",
     f"%%task load\n{counting('load')}\nraw = [1, 2]  # two",
     f"%%task --in raw\n{counting('total')}\ntotal = sum(raw)",
     "%%task lost\nnumbers = (i for i in range(3))",
+    "%%task never --save never\nx = 1",
 ]
 
 
@@ -61,7 +62,8 @@ def test_stale_as_one_types(nb: NotebookPage, lab: LabServer) -> None:
 
 def test_not_saved_says_so_and_why(nb: NotebookPage, lab: LabServer) -> None:
     opened(nb, lab, "unsaved")
-    expect(nb.badge(LOST)).to_contain_text("not saved")
+    expect(nb.badge(LOST)).to_contain_text("partly saved")
+    expect(nb.badge(NEVER)).to_contain_text("not saved")
     assert "generator" in (nb.badge(LOST).get_attribute("title") or "")
     expect(nb.badge(LOAD)).not_to_contain_text("not saved")
 

@@ -13,7 +13,7 @@ TARGET = "milepost.states"
 
 
 class Feed:
-    """What goes over the comm: all states each time; the graph and the cells' texts where they are others than before."""
+    """What goes over the comm: all states each time, the graph and the cells' texts only once they have changed."""
 
     def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
         self._session = session

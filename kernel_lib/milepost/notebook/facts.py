@@ -11,7 +11,7 @@ from milepost.model.result import TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.view import TaskView
 from milepost.notebook.definition import Definition
-from milepost.widget.saved import shown_names
+from milepost.widget.saved import lost_names, shown_names
 
 _GONE = "not saved any more: what was saved of it was forgotten or replaced elsewhere, or deleted with its store"
 
@@ -89,6 +89,7 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
         inputs=tuple(dict.fromkeys((*facts.definition.reads, *facts.definition.upstream))),
         progress=facts.progress,
         expected=facts.seconds,
+        unsaved=lost_names(facts.outputs),
     )
 
 

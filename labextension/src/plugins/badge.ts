@@ -23,12 +23,12 @@ export function paintBadge(
   const badge = old ?? header.appendChild(newBadge(open));
   const look = lookOf(task);
   const { fill, line } = setting.dark ? look.dark : look.light;
-  const unsaved = task?.state === "success" && !task.saved;
+  const unsaved = task?.state === "success" && (!task.saved || Boolean(task.unsaved?.length));
   badge.dataset.state = unsaved ? "unsaved" : stateKey(task) || "unknown";
   badge.dataset.theme = setting.dark ? "dark" : "light";
   badge.style.setProperty("--milepost-fill", fill);
   badge.style.setProperty("--milepost-line", line);
-  const kept = task?.saved ? size(task.bytes) : unsaved ? "not saved" : "";
+  const kept = unsaved ? (task.saved ? "partly saved" : "not saved") : task?.saved ? size(task.bytes) : "";
   const words = task ? [look.word, timeWords(task, setting.now), kept] : [look.word];
   const [symbol, label] = badge.children;
   write(symbol as Element, look.symbol);
