@@ -2,6 +2,7 @@
 
 import { isEdited } from "./code";
 import type { Layout, RunView, StateMessage, TaskView } from "./protocol";
+import { asSaved } from "./summary";
 
 /** Which buttons apply, and what the Pause button says. */
 export interface Buttons {
@@ -67,13 +68,15 @@ export class Tasks {
     }
   }
 
-  forget(): void {
+  /** The kernel is gone: of what it told, that is left which is saved. */
+  keepSaved(): void {
+    this.assume({ tasks: [...this.byName.values()].map(asSaved).filter(task => task !== null), run: {} });
+  }
+
+  /** What is taken to be so until a kernel tells. */
+  assume(message: StateMessage): void {
+    this.apply(message);
     this.known = false;
-    this.run = {};
-    this.graph = null;
-    this.sources = {};
-    this.byName = new Map();
-    this.byCell.clear();
   }
 
   /** The kernel's clock, by which running tasks have started (Unix seconds). */

@@ -30,6 +30,7 @@ FLAGS = [
     "--disable-sync",
 ]
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+SERVER_EXTENSION = Path(__file__).parents[2] / "labextension" / "server.json"
 OVERRIDES = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
@@ -124,6 +125,9 @@ def start_lab(root: Path, home: Path, *, env: dict[str, str] | None = None) -> L
     folders = {name: home / name for name in ("config", "runtime", "data", "ipython", "workspaces")}
     for folder in (root, *folders.values()):
         folder.mkdir(parents=True, exist_ok=True)
+    switched_on = folders["config"] / "jupyter_server_config.d" / "milepost.json"
+    switched_on.parent.mkdir(exist_ok=True)
+    shutil.copyfile(SERVER_EXTENSION, switched_on)  # an editable installation does not bring it
     settings = folders["config"] / "lab" / "user-settings"
     for plugin, values in OVERRIDES.items():
         package, _, name = plugin.partition(":")

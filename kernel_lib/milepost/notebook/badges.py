@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import time
 from collections.abc import Callable
 from typing import Any
 
 from milepost.notebook.control import rows
 from milepost.notebook.session import Session
+from milepost.notebook.summary import EVERY, Summary
 from milepost.widget.sender import Sender
 
 TARGET = "milepost.states"
@@ -39,6 +42,7 @@ def open_badges(session: Session) -> Callable[[], None]:
     session.badges_comm_id = str(comm.comm_id)
     feed = Feed(session, comm.send)
     sender = Sender(feed.send)
+    summary = Sender(Summary(session).write, lambda: time.sleep(EVERY))
 
     def told(message: Any) -> None:
         path = message.get("content", {}).get("data", {}).get("path")
@@ -46,11 +50,17 @@ def open_badges(session: Session) -> Callable[[], None]:
             session.told_path = path.rpartition("/")[2]
 
     comm.on_msg(told)
-    stop = session.listen(sender.wake)
-    sender.wake()
+    senders = (sender, summary)
+    stops = [session.listen(one.wake) for one in senders]
+    for one in senders:
+        one.wake()
+    atexit.register(summary.flush)
 
     def close() -> None:
-        stop()
+        for stop in stops:
+            stop()
+        atexit.unregister(summary.flush)
+        summary.flush()
         comm.close()
 
     return close

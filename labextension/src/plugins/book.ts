@@ -1,12 +1,15 @@
 /** The open notebooks, and what is known of the tasks of each. */
 
 import type { Cell } from "@jupyterlab/cells";
-import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
+import { type INotebookTracker, type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
+import type { Contents } from "@jupyterlab/services";
 import { type ISignal, Signal } from "@lumino/signaling";
 
 import { Tasks, taskName } from "../model";
 import { type Action, type Reply, request, type StateMessage, type TaskView } from "../protocol";
-import { Link, type Listener } from "./link";
+import { stateKey } from "../words";
+import { type Cause, Link, type Listener } from "./link";
+import { savedTasks } from "./store";
 
 /** How long a busy kernel may take to answer (ms). */
 const PATIENCE = 4000;
@@ -18,19 +21,29 @@ export interface TaskCell {
   task: TaskView | undefined;
 }
 
+export interface Loss {
+  cause: Cause | "opened";
+}
+
 /** One open notebook. */
 export class Book implements Listener {
   readonly tasks = new Tasks();
+  /** What became of the values that were computed before; null where nothing is known to have been. */
+  loss: Loss | null = null;
+  /** Ids of the cells that were seen to run in this kernel. */
+  readonly ran = new Set<string>();
   private readonly link: Link;
   private readonly signal = new Signal<this, undefined>(this);
   private frame = 0;
 
   constructor(readonly panel: NotebookPanel) {
     this.link = new Link(panel.context, this);
+    NotebookActions.executed.connect(this.onExecuted);
     panel.content.modelChanged.connect(this.schedule);
     panel.content.modelContentChanged.connect(this.schedule);
     panel.disposed.connect(() => {
       this.link.dispose();
+      NotebookActions.executed.disconnect(this.onExecuted);
       cancelAnimationFrame(this.frame);
       Signal.clearData(this);
     });
@@ -47,6 +60,12 @@ export class Book implements Listener {
     return this.link.open;
   }
 
+  private readonly onExecuted = (_: unknown, { notebook, cell }: { notebook: Notebook; cell: Cell }): void => {
+    if (notebook === this.panel.content) {
+      this.ran.add(cell.model.id);
+    }
+  };
+
   readonly schedule = (): void => {
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => {
@@ -56,12 +75,33 @@ export class Book implements Listener {
 
   hear(message: StateMessage): void {
     this.tasks.apply(message);
+    if (message.tasks?.some(task => stateKey(task) !== "saved")) {
+      this.loss = null;
+    }
     this.schedule();
   }
 
-  forget(): void {
-    this.tasks.forget();
+  /** What was saved is still there. */
+  lose(cause: Cause): void {
+    this.ran.clear();
+    if (this.tasks.known) {
+      this.tasks.keepSaved();
+      this.loss = { cause };
+    } else if (cause === "died" && this.loss?.cause === "restarted") {
+      this.loss = { cause }; // a kernel that died is told to restart first, then to have done so by itself
+    }
     this.schedule();
+  }
+
+  /** Before a kernel tells: what the store says. */
+  async look(contents: Contents.IManager): Promise<void> {
+    await this.panel.context.ready;
+    const saved = this.taskCells.length > 0 ? await savedTasks(contents, this.panel.context.path) : null;
+    if (saved && !this.tasks.known) {
+      this.tasks.assume(saved);
+      this.loss ??= { cause: "opened" };
+      this.schedule();
+    }
   }
 
   /** The cell with an id, else the selected one. */
@@ -94,6 +134,13 @@ export class Book implements Listener {
   get shown(): Map<string, TaskView> {
     const edited = this.taskCells.map(({ task }) => task).filter(task => task !== undefined);
     return new Map([...this.tasks.byName, ...edited.map(task => [task.name, task] as const)]);
+  }
+
+  /** Whether nothing has run in the kernel yet. */
+  async isFresh(): Promise<boolean> {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    const reply = await kernel?.requestExecute({ code: "", silent: true }).done;
+    return reply?.content.execution_count === 0;
   }
 
   /** Asks the kernel, also while a cell runs. */

@@ -8,7 +8,7 @@ import type { Action } from "../protocol";
 import type { Book, Books } from "./book";
 import { icon } from "./icon";
 import { PANEL } from "./panel";
-import { cellsToResume, runCells, staleCells } from "./run";
+import { cellsToRestore, cellsToResume, restorable, runCells, staleCells } from "./run";
 import { told } from "./told";
 
 interface Command {
@@ -66,6 +66,12 @@ function table(dialogs: ISessionContextDialogs): Record<string, Command> {
       icon,
       enabled: book => (book.live ? book.taskCells.some(({ task }) => isStale(task)) : book.taskCells.length > 0),
       run: book => runCells(book, staleCells(book), dialogs)
+    },
+    "milepost:restore": {
+      label: "Restore Saved Tasks",
+      caption: "Give back what is saved and not loaded yet",
+      enabled: book => restorable(book).length > 0,
+      run: book => runCells(book, cellsToRestore(book), dialogs)
     },
     "milepost:pause": steering("Pause Tasks", "Start no more tasks", "pause"),
     "milepost:resume": steering("Resume Tasks", "Go on with paused tasks", "resume"),

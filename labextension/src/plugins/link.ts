@@ -12,8 +12,11 @@ const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 export interface Listener {
   hear(message: StateMessage): void;
-  forget(): void;
+  /** The kernel is gone, or another one. */
+  lose(cause: Cause): void;
 }
+
+export type Cause = "restarted" | "died";
 
 export class Link implements IDisposable {
   isDisposed = false;
@@ -45,19 +48,19 @@ export class Link implements IDisposable {
   }
 
   private readonly onKernel = (_: unknown, { newValue }: { newValue: Kernel.IKernelConnection | null }): void => {
-    this.lose();
+    this.lose("restarted");
     void this.attach(newValue);
   };
 
   private readonly onStatus = (_: unknown, status: Kernel.Status): void => {
     if (ENDINGS.includes(status)) {
-      this.lose();
+      this.lose(status === "autorestarting" || status === "dead" ? "died" : "restarted");
     }
   };
 
-  private lose(): void {
+  private lose(cause: Cause): void {
     this.comm = null;
-    this.listener.forget();
+    this.listener.lose(cause);
   }
 
   /** Listens for the kernel's comm; where one may be open already (a reloaded page), takes it up again. */

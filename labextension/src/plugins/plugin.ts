@@ -8,10 +8,11 @@ import { IStatusBar } from "@jupyterlab/statusbar";
 import { Menu } from "@lumino/widgets";
 
 import { showBadges } from "./badges";
-import { Books } from "./book";
+import { type Book, Books } from "./book";
 import { addCellCommands } from "./cell-commands";
 import { addCommands } from "./commands";
 import { showPictures } from "./leftover";
+import { Offer } from "./offer";
 import { addPanel } from "./panel";
 import { Settings } from "./settings";
 import { addStatus } from "./status";
@@ -36,14 +37,27 @@ function activate(
   bar: IStatusBar | null
 ): void {
   const settings = new Settings(ID, registry);
+  const chosen = dialogs ?? new SessionContextDialogs();
   const books = new Books(tracker, book => {
+    const offer = new Offer(book, chosen);
+    book.panel.contentHeader.addWidget(offer);
     void showPictures(book.panel).catch(() => undefined);
+    void settings.ready.then(() => open(app, book, offer, settings)).catch(() => undefined);
   });
   showBadges(books, settings, new Menu({ commands: app.commands }));
-  addCommands(app, books, dialogs ?? new SessionContextDialogs(), palette);
+  addCommands(app, books, chosen, palette);
   addCellCommands(app, books, palette);
   addPanel(app, books, tracker);
   if (bar) {
     addStatus(app, books, bar);
+  }
+}
+
+/** Shows what is saved; where a person chose that, restores it in a kernel in which nothing has run yet. */
+async function open(app: JupyterFrontEnd, book: Book, offer: Offer, settings: Settings): Promise<void> {
+  await book.look(app.serviceManager.contents);
+  await book.panel.sessionContext.ready;
+  if (settings.restoreOnOpen && (await book.isFresh())) {
+    await offer.accept();
   }
 }

@@ -5,7 +5,8 @@ import type { Cell } from "@jupyterlab/cells";
 import { NotebookActions } from "@jupyterlab/notebook";
 
 import { isStale } from "../model";
-import type { Book } from "./book";
+import { stateKey } from "../words";
+import type { Book, TaskCell } from "./book";
 
 /** The task cells that are not up to date; in a kernel without Milepost nothing is, and plain cells count, too. */
 export function staleCells(book: Book): Cell[] {
@@ -22,6 +23,21 @@ export function cellsToResume(book: Book): Cell[] {
   const last = book.taskCells.at(-1)?.cell;
   const cells = book.codeCells;
   return last ? cells.slice(0, cells.indexOf(last) + 1) : [];
+}
+
+/** The cells whose tasks are saved and not loaded, and have not been edited since. */
+export function restorable(book: Book): TaskCell[] {
+  return book.taskCells.filter(({ task }) => stateKey(task) === "saved");
+}
+
+/** These, and the plain cells before them that have not run yet; no cell that would compute a task. */
+export function cellsToRestore(book: Book): Cell[] {
+  const saved = new Set(restorable(book).map(({ cell }) => cell));
+  const cells = book.codeCells;
+  const last = [...saved].at(-1);
+  return cells
+    .slice(0, last ? cells.indexOf(last) + 1 : 0)
+    .filter(cell => saved.has(cell) || (book.read(cell) === null && !book.ran.has(cell.model.id)));
 }
 
 /** Resolves to whether all of them ran well. */
