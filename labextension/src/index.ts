@@ -1,5 +1,6 @@
 /** The JupyterLab extension. */
 
+import { moves } from "./plugins/moves";
 import { plugin } from "./plugins/plugin";
 
-export default [plugin];
+export default [plugin, moves];

@@ -92,7 +92,8 @@ export type Action =
   | "sheet"
   | "run"
   | "forget"
-  | "trust";
+  | "trust"
+  | "move";
 
 /** All that is known of one task; the kernel's twin is sheet.py. */
 export interface Sheet {
@@ -126,6 +127,9 @@ export interface RequestContent {
   /** Of "run": with what the task needs; though what is saved is valid. */
   needs?: boolean;
   force?: boolean;
+  /** Of "move": the notebook's path before and after, from the server's root. */
+  was?: string;
+  now?: string;
 }
 
 export interface Reply {

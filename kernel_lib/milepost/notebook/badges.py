@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +47,8 @@ def open_badges(session: Session) -> Callable[[], None]:
 
     def told(message: Any) -> None:
         path = message.get("content", {}).get("data", {}).get("path")
-        if isinstance(path, str) and path.endswith(".ipynb"):
+        moved = os.path.isabs(session.told_path or "")  # by a rename that was told, too, and more exactly
+        if isinstance(path, str) and path.endswith(".ipynb") and not moved:
             session.told_path = path.rpartition("/")[2]
 
     comm.on_msg(told)

@@ -7,12 +7,13 @@
 - `sheet` answers with all that is known of a task.
 - `run` takes `needs` and `force`, and answers with `execute`, the line that a page has the kernel execute, and `cells`.
 - `forget` and `trust` happen between two cells; where one runs, `message` says so.
+- `move` says that the notebook's path, from the server's root, was `was` and is `now`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import time
+from collections.abc import Callable
 from typing import Any
 
 from milepost.model.errors import MilepostError
@@ -103,6 +104,10 @@ def _trust(session: Session, name: str | None, content: dict[str, Any]) -> dict[
     return {"message": session.orders.trust(name)}
 
 
+def _move(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    return {"message": session.relocation.ask(content.get("was"), content.get("now"))}
+
+
 ACTIONS: dict[str, Callable[[Session, str | None, dict[str, Any]], dict[str, Any]]] = {
     "ping": _ping,
     "pause": _pause,
@@ -114,6 +119,7 @@ ACTIONS: dict[str, Callable[[Session, str | None, dict[str, Any]], dict[str, Any
     "run": _run,
     "forget": _forget,
     "trust": _trust,
+    "move": _move,
 }
 _OF_A_TASK = ("sheet", "forget", "trust")
 

@@ -49,6 +49,7 @@ from milepost.notebook.picture import Picture
 from milepost.notebook.provider import Provider
 from milepost.notebook.random_state import Seeds
 from milepost.notebook.registration import Registration
+from milepost.notebook.relocation import Relocation
 from milepost.notebook.remote import Results
 from milepost.notebook.stage import Stage
 from milepost.notebook.strategy import CheckpointStrategy
@@ -102,6 +103,7 @@ class Session:
         self.activities = Activities()
         self.jobs = Jobs(self, self._call_soon)
         self.orders = Orders(self, self._call_soon)
+        self.relocation = Relocation(self, self._call_soon)
         self._cells = Cells(self)
         self.auto = AutoCells(self)
         self._views = Views(self)
@@ -164,9 +166,15 @@ class Session:
         if self._store is None:
             notebook = self.notebook()
             self._home = (notebook.parent if notebook is not None else self._home).absolute()
-            self._store = LocalStore(store_path(notebook))
-            self._store.on_trouble(self.troubles.come)
+            self.use_store(store_path(notebook))
+        assert self._store is not None
         return self._store
+
+    def use_store(self, path: Path) -> None:
+        """Save to, and restore from, this store from now on."""
+        store = LocalStore(path)
+        store.on_trouble(self.troubles.come)
+        self._store = store
 
     def notebook(self) -> Path | None:
         """The notebook's path, as far as it can be known."""

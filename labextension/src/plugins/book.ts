@@ -3,13 +3,15 @@
 import type { Cell } from "@jupyterlab/cells";
 import { type INotebookTracker, type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
 import type { Contents } from "@jupyterlab/services";
+import { Token } from "@lumino/coreutils";
 import { type ISignal, Signal } from "@lumino/signaling";
 
 import { Tasks, taskName } from "../model";
-import { type Action, type Reply, request, type StateMessage, type TaskView } from "../protocol";
+import { type Reply, request, type RequestContent, type StateMessage, type TaskView } from "../protocol";
 import { stateKey } from "../words";
 import { type Cause, Link, type Listener } from "./link";
 import { savedTasks } from "./store";
+import { told } from "./told";
 
 /** How long a busy kernel may take to answer (ms). */
 const PATIENCE = 4000;
@@ -81,6 +83,10 @@ export class Book implements Listener {
     this.schedule();
   }
 
+  move(was: string, now: string): void {
+    void told(this.ask({ action: "move", was, now }));
+  }
+
   /** What was saved is still there. */
   lose(cause: Cause): void {
     this.ran.clear();
@@ -144,18 +150,20 @@ export class Book implements Listener {
   }
 
   /** Asks the kernel, also while a cell runs. */
-  async ask(action: Action, task?: string): Promise<Reply> {
+  async ask(content: RequestContent): Promise<Reply> {
     const kernel = this.panel.sessionContext.session?.kernel;
     if (!kernel) {
       throw new Error("there is no kernel");
     }
-    const reply = await request(kernel, task === undefined ? { action } : { action, task }, PATIENCE);
+    const reply = await request(kernel, content, PATIENCE);
     if (reply.status !== "ok") {
-      throw new Error(reply.message ?? `${action} was refused`);
+      throw new Error(reply.message ?? `${content.action} was refused`);
     }
     return reply;
   }
 }
+
+export const IBooks = new Token<Books>("milepost:IBooks", "The open notebooks, and what is known of their tasks.");
 
 /** All open notebooks. */
 export class Books {

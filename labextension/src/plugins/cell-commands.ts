@@ -8,7 +8,7 @@ import { Widget } from "@lumino/widgets";
 import { html } from "../drawing/elements";
 import { explain } from "./badge";
 import type { Book, Books, TaskCell } from "./book";
-import { told } from "./told";
+import { say, told } from "./told";
 
 interface CellCommand {
   label: string;
@@ -44,7 +44,10 @@ const TABLE: Record<string, CellCommand> = {
       const body = "What is saved of it is dropped, and its next run computes it anew. Variables in the kernel stay.";
       const buttons = [Dialog.cancelButton(), Dialog.warnButton({ label: "Forget" })];
       const { button } = await showDialog({ title: `Forget ${task?.name ?? ""}?`, body, buttons });
-      return button.accept ? book.ask("forget", task?.name) : undefined;
+      const reply = button.accept && task ? await book.ask({ action: "forget", task: task.name }) : null;
+      if (reply?.message) {
+        say(`${task?.name ?? ""} is forgotten ${reply.message}`);
+      }
     }
   }
 };

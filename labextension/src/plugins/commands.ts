@@ -94,6 +94,6 @@ function steering(label: string, caption: string, action: Action & keyof Buttons
     label,
     caption,
     enabled: book => buttons(book.tasks.run, !book.live)[action],
-    run: book => book.ask(action)
+    run: book => book.ask({ action })
   };
 }

@@ -12,6 +12,8 @@ const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 export interface Listener {
   hear(message: StateMessage): void;
+  /** The notebook has another path (from the server's root), and the kernel uses its store. */
+  move(was: string, now: string): void;
   /** The kernel is gone, or another one. */
   lose(cause: Cause): void;
 }
@@ -21,6 +23,7 @@ export type Cause = "restarted" | "died";
 export class Link implements IDisposable {
   isDisposed = false;
   private comm: Kernel.IComm | null = null;
+  private path: string;
 
   constructor(
     private readonly context: DocumentRegistry.IContext<INotebookModel>,
@@ -29,7 +32,8 @@ export class Link implements IDisposable {
     const { sessionContext } = context;
     sessionContext.kernelChanged.connect(this.onKernel);
     sessionContext.statusChanged.connect(this.onStatus);
-    context.pathChanged.connect(this.tellPath);
+    this.path = context.localPath;
+    context.pathChanged.connect(this.onPath);
     void sessionContext.ready.then(() => this.attach(sessionContext.session?.kernel));
   }
 
@@ -43,7 +47,7 @@ export class Link implements IDisposable {
       this.isDisposed = true;
       this.context.sessionContext.kernelChanged.disconnect(this.onKernel);
       this.context.sessionContext.statusChanged.disconnect(this.onStatus);
-      this.context.pathChanged.disconnect(this.tellPath);
+      this.context.pathChanged.disconnect(this.onPath);
     }
   }
 
@@ -55,6 +59,14 @@ export class Link implements IDisposable {
   private readonly onStatus = (_: unknown, status: Kernel.Status): void => {
     if (ENDINGS.includes(status)) {
       this.lose(status === "autorestarting" || status === "dead" ? "died" : "restarted");
+    }
+  };
+
+  private readonly onPath = (): void => {
+    const was = this.path;
+    this.path = this.context.localPath;
+    if (this.open && was !== this.path) {
+      this.listener.move(was, this.path);
     }
   };
 
@@ -110,11 +122,11 @@ export class Link implements IDisposable {
     }
   }
 
-  private readonly tellPath = (): void => {
+  private tellPath(): void {
     if (this.comm && !this.comm.isDisposed) {
       this.comm.send({ path: this.context.localPath });
     }
-  };
+  }
 
   /** Kernels of notebooks that do not use Milepost are left in peace. */
   private hasTasks(): boolean {

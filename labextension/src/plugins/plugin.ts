@@ -8,7 +8,7 @@ import { IStatusBar } from "@jupyterlab/statusbar";
 import { Menu } from "@lumino/widgets";
 
 import { showBadges } from "./badges";
-import { type Book, Books } from "./book";
+import { type Book, Books, IBooks } from "./book";
 import { addCellCommands } from "./cell-commands";
 import { addCommands } from "./commands";
 import { showPictures } from "./leftover";
@@ -19,10 +19,11 @@ import { addStatus } from "./status";
 
 const ID = "milepost:plugin";
 
-export const plugin: JupyterFrontEndPlugin<void> = {
+export const plugin: JupyterFrontEndPlugin<Books> = {
   id: ID,
   description: "Shows what the checkpoints of a notebook's tasks say, and steers the tasks.",
   autoStart: true,
+  provides: IBooks,
   requires: [INotebookTracker],
   optional: [ISettingRegistry, ICommandPalette, ISessionContextDialogs, IStatusBar],
   activate
@@ -35,7 +36,7 @@ function activate(
   palette: ICommandPalette | null,
   dialogs: ISessionContextDialogs | null,
   bar: IStatusBar | null
-): void {
+): Books {
   const settings = new Settings(ID, registry);
   const chosen = dialogs ?? new SessionContextDialogs();
   const books = new Books(tracker, book => {
@@ -51,6 +52,7 @@ function activate(
   if (bar) {
     addStatus(app, books, bar);
   }
+  return books;
 }
 
 /** Shows what is saved; where a person chose that, restores it in a kernel in which nothing has run yet. */

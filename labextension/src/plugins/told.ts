@@ -1,11 +1,21 @@
-/** What fails is said to the person, not only to the console. */
+/** News for the person, where they are seen: by default Jupyter only counts them in the status bar. */
 
 import { Notification } from "@jupyterlab/apputils";
 
+/** What fails is said, not only written to the console. */
 export async function told(done: Promise<unknown>): Promise<void> {
   try {
     await done;
   } catch (error) {
-    Notification.error(`Milepost: ${error instanceof Error ? error.message : String(error)}`);
+    warn(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Stays until it is closed. */
+export function warn(text: string): void {
+  Notification.warning(`Milepost: ${text}`, { autoClose: false });
+}
+
+export function say(text: string): void {
+  Notification.info(`Milepost: ${text}`, { autoClose: 5000 });
 }
