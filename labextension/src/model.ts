@@ -47,7 +47,7 @@ export class Tasks {
   known = false;
   run: RunView = {};
   graph: Layout | null = null;
-  byName: ReadonlyMap<string, TaskView> = new Map();
+  byName = new Map<string, TaskView>();
   private sources: Record<string, string> = {};
   private clockOffset = 0;
   private byCell = new Map<string, TaskView>();
@@ -65,6 +65,18 @@ export class Tasks {
       this.known = true;
       this.byName = new Map(message.tasks.map(task => [task.name, task]));
       this.byCell = new Map(message.tasks.filter(task => task.cell_id).map(task => [task.cell_id, task]));
+    }
+    for (const name of message.gone ?? []) {
+      const cell = this.byName.get(name)?.cell_id ?? "";
+      this.byName.delete(name);
+      this.byCell.delete(cell);
+    }
+    for (const task of message.changed ?? []) {
+      this.known = true;
+      this.byName.set(task.name, task);
+      if (task.cell_id) {
+        this.byCell.set(task.cell_id, task);
+      }
     }
   }
 

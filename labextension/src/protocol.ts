@@ -67,6 +67,8 @@ export interface NodeBox {
   y: number;
   w: number;
   h: number;
+  /** Of a box that stands for several tasks: their names. */
+  members?: string[];
 }
 
 export interface EdgePath {
@@ -152,14 +154,18 @@ export interface Reply {
   cells?: string[];
 }
 
-/** What the kernel sends over the comm: always all states; the graph and the cells' texts when they have changed. */
+/** What the kernel sends over a comm: everything (`tasks`), or what is new since the message before (`changed`, `gone`). */
 export interface StateMessage {
   tasks?: TaskView[];
+  changed?: TaskView[];
+  gone?: string[];
   run?: RunView;
   graph?: Layout;
   /** By task: the text of its cell as it ran last, else as it was saved. */
   sources?: Record<string, string>;
-  /** The kernel's clock (Unix seconds). */
+  /** Counts the messages of one comm. */
+  seq?: number;
+  /** The kernel's clock (Unix seconds) when it looked. */
   now?: number;
 }
 

@@ -8,20 +8,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from milepost.notebook.control import rows
+from milepost.notebook.control import rows, run_view
 from milepost.notebook.session import Session
 from milepost.notebook.summary import EVERY, Summary
+from milepost.widget.deltas import Deltas
 from milepost.widget.sender import Sender
 
 TARGET = "milepost.states"
 
 
 class Feed:
-    """What goes over the comm: all states each time, the graph and the cells' texts only once they have changed."""
+    """What goes over the comm: what has changed of the states, of the graph and of the cells' texts."""
 
     def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
         self._session = session
         self._send = send
+        self._deltas = Deltas()
         self._sent: dict[str, Any] = {}
 
     def send(self) -> None:
@@ -29,7 +31,9 @@ class Feed:
         views = self._session.views()
         seldom = {"graph": self._session.picture.of(views), "sources": self._session.sources()}
         changed = {name: item for name, item in seldom.items() if item != self._sent.get(name)}
-        self._send(rows(self._session, views) | changed)
+        news = self._deltas.take(views, run_view(self._session, views))
+        if news is not None or changed:
+            self._send((news or {}) | changed)
         self._sent = seldom
 
 

@@ -2,6 +2,7 @@
 
 import type { EdgePath } from "../protocol";
 import { svg } from "./elements";
+import { type Area, extent, Seen } from "./window";
 
 let count = 0;
 
@@ -10,6 +11,7 @@ export class Edges {
   readonly tip = svg("defs");
   private readonly id = `milepost-tip-${(count += 1)}`;
   private shown = new Map<Element, EdgePath>();
+  private seen: Seen[] = [];
   private following = new Map<string, string[]>();
   private preceding = new Map<string, string[]>();
 
@@ -27,6 +29,7 @@ export class Edges {
 
   draw(edges: EdgePath[]): SVGGElement {
     this.shown = new Map();
+    this.seen = [];
     this.following = new Map();
     this.preceding = new Map();
     const group = svg("g", { "aria-hidden": "true" });
@@ -36,9 +39,19 @@ export class Edges {
       add(this.preceding, target, source);
       const wide = svg("path", { class: "milepost-edge-wide", d: path });
       this.shown.set(wide, edge);
-      group.append(wide, svg("path", { class: "milepost-edge", d: path, "marker-end": `url(#${this.id})` }));
+      const thin = svg("path", { class: "milepost-edge", d: path, "marker-end": `url(#${this.id})` });
+      const area = extent(path);
+      this.seen.push(new Seen(wide, area), new Seen(thin, area));
+      group.append(wide, thin);
     }
     return group;
+  }
+
+  /** Keep only what is in this part of the drawing. */
+  cull(view: Area): void {
+    for (const seen of this.seen) {
+      seen.set(seen.within(view));
+    }
   }
 
   after(name: string): string[] {

@@ -77,6 +77,11 @@ export class Explorer {
     this.graph.choose(name);
   }
 
+  /** The tasks that a chosen box stands for; none, where it is a task. */
+  members(name: string): string[] {
+    return this.graph.members(name);
+  }
+
   reveal(name: string): void {
     const box = this.graph.box(name);
     if (box) {
@@ -91,6 +96,9 @@ export class Explorer {
   private flowing({ source, target }: EdgePath): string {
     const from = this.tasks.get(source);
     const bytes = from?.saved ? ` (${size(from.bytes)} in all)` : "";
+    if ([source, target].some(name => this.graph.members(name).length > 0)) {
+      return "between groups of tasks";
+    }
     return `${shorten(source, 60)} → ${shorten(target, 60)}: ${flow(from, this.tasks.get(target))}${bytes}`;
   }
 

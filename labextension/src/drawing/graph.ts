@@ -3,7 +3,11 @@
 import type { EdgePath, Layout, NodeBox, TaskView } from "../protocol";
 import { Edges } from "./edges";
 import { svg } from "./elements";
-import { Node, type Setting } from "./node";
+import { GroupNode } from "./group";
+import { type Setting, TaskNode } from "./node";
+import { type Area, MANY } from "./window";
+
+type Node = TaskNode | GroupNode;
 
 export class Graph {
   readonly svg = svg("svg", { role: "group", "aria-label": "task graph" });
@@ -12,6 +16,10 @@ export class Graph {
   private readonly edges = new Edges();
   private nodes = new Map<string, Node>();
   private home: Node | undefined;
+  private view: Area | null = null;
+  private last: [ReadonlyMap<string, TaskView>, Setting] | null = null;
+  private groupOf = new Map<string, string>();
+  private byElement = new Map<Element, Node>();
   private chosen: string | null = null;
   /** The last step along an arrow: the opposite key leads back. */
   private step = { from: "", to: "", key: "" };
@@ -36,7 +44,9 @@ export class Graph {
 
   draw(layout: Layout): void {
     const focused = this.nodeOf(document.activeElement)?.name;
-    this.nodes = new Map(layout.nodes.map(box => [box.name, new Node(box)]));
+    this.nodes = new Map(layout.nodes.map(box => [box.name, made(box)]));
+    this.groupOf = new Map(layout.nodes.flatMap(box => (box.members ?? []).map(member => [member, box.name])));
+    this.byElement = new Map([...this.nodes.values()].map(node => [node.group, node]));
     const width = Math.max(layout.width, 1);
     const height = Math.max(layout.height, 1);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -44,7 +54,10 @@ export class Graph {
     this.svg.setAttribute("height", String(height));
     this.scene.replaceChildren(this.edges.draw(layout.edges), ...[...this.nodes.values()].map(node => node.group));
     this.home = undefined;
-    this.stand(this.nodes.get(this.chosen ?? "") ?? [...this.nodes.values()][0]);
+    if (this.view) {
+      this.cull(this.view);
+    }
+    this.stand(this.holding(this.chosen ?? "") ?? [...this.nodes.values()][0]);
     if (focused !== undefined) {
       this.focus(focused);
     }
@@ -53,24 +66,45 @@ export class Graph {
 
   /** Recolours and rewrites what changed; `now` is the kernel's clock. */
   paint(tasks: ReadonlyMap<string, TaskView>, dark: boolean, now: number): void {
-    const setting: Setting = { dark, now };
+    this.last = [tasks, { dark, now }];
     for (const node of this.nodes.values()) {
-      node.paint(tasks.get(node.name), setting);
+      if (node.seen.now) {
+        node.paint(...this.last);
+      }
+    }
+  }
+
+  /** Of a large drawing, keep only what is in this part; the rest is painted when it comes into view. */
+  cull(view: Area): void {
+    this.view = view;
+    const whole = this.nodes.size <= MANY;
+    for (const node of this.nodes.values()) {
+      this.see(node, whole || node === this.home || node.seen.within(view));
+    }
+    if (!whole) {
+      this.edges.cull(view);
+    }
+  }
+
+  private see(node: Node, shown: boolean): void {
+    if (node.seen.set(shown) && shown && this.last) {
+      node.paint(...this.last);
     }
   }
 
   choose(name: string | null): void {
-    this.nodes.get(this.chosen ?? "")?.group.setAttribute("aria-pressed", "false");
+    this.holding(this.chosen ?? "")?.group.setAttribute("aria-pressed", "false");
     this.chosen = name;
-    this.nodes.get(name ?? "")?.group.setAttribute("aria-pressed", "true");
+    this.holding(name ?? "")?.group.setAttribute("aria-pressed", "true");
   }
 
   /** Only these tasks stand out, and of them the `current` one most; null: all look alike again. */
   mark(names: ReadonlySet<string> | null, current?: string): void {
     this.svg.classList.toggle("milepost-searching", names !== null);
-    for (const { name, group } of this.nodes.values()) {
-      group.classList.toggle("milepost-match", names?.has(name) ?? false);
-      group.classList.toggle("milepost-current", name === current);
+    for (const { name, group, members } of this.nodes.values()) {
+      const match = names !== null && (names.has(name) || members.some(member => names.has(member)));
+      group.classList.toggle("milepost-match", match);
+      group.classList.toggle("milepost-current", name === current || this.groupOf.get(current ?? "") === name);
     }
   }
 
@@ -79,28 +113,39 @@ export class Graph {
   }
 
   box(name: string): NodeBox | undefined {
-    return this.nodes.get(name)?.box;
+    return this.holding(name)?.box;
+  }
+
+  /** The tasks that a box of this name stands for; none, where it is a task. */
+  members(name: string): string[] {
+    return this.nodes.get(name)?.members ?? [];
   }
 
   focus(name: string): void {
-    const node = this.nodes.get(name);
+    const node = this.holding(name);
     if (node) {
       this.stand(node);
       node.group.focus({ preventScroll: true });
     }
   }
 
+  /** The box of a task, or of the group that it is in. */
+  private holding(name: string): Node | undefined {
+    return this.nodes.get(name) ?? this.nodes.get(this.groupOf.get(name) ?? "");
+  }
+
   private nodeOf(target: EventTarget | null): Node | undefined {
     const group = target instanceof Element ? target.closest(".milepost-node") : null;
-    return group && this.scene.contains(group)
-      ? [...this.nodes.values()].find(node => node.group === group)
-      : undefined;
+    return group ? this.byElement.get(group) : undefined;
   }
 
   /** The Tab key leads to one task at a time: this one. */
   private stand(node: Node | undefined): void {
     this.home?.group.setAttribute("tabindex", "-1");
     this.home = node;
+    if (node) {
+      this.see(node, true);
+    }
     node?.group.setAttribute("tabindex", "0");
   }
 
@@ -148,4 +193,9 @@ const STEPS = { ArrowDown: 1, ArrowUp: 1, ArrowLeft: 1, ArrowRight: 1, Home: 1, 
 function nearest(from: Node, nodes: Node[]): Node | undefined {
   const distance = ({ box }: Node): number => Math.abs(box.x + box.w / 2 - from.box.x - from.box.w / 2);
   return nodes.reduce<Node | undefined>((best, node) => (!best || distance(node) < distance(best) ? node : best), undefined);
+}
+
+function made(box: NodeBox): Node {
+  const { members } = box;
+  return members && members.length > 0 ? new GroupNode(box, members) : new TaskNode(box);
 }

@@ -3,6 +3,7 @@
 import type { NodeBox, TaskView } from "../protocol";
 import { fraction, lookOf, shorten, size, stateKey, timeWords, visible } from "../words";
 import { setAll, svg, write } from "./elements";
+import { Seen } from "./window";
 
 /** How the page looks now: `now` is the kernel's clock in Unix seconds. */
 export interface Setting {
@@ -10,17 +11,23 @@ export interface Setting {
   now: number;
 }
 
+interface Parts {
+  title: SVGTitleElement;
+  symbol: SVGTextElement;
+  state: SVGTextElement;
+  size: SVGTextElement;
+  reason: SVGTextElement;
+  bar: SVGRectElement;
+}
+
 /** Pixels that a letter of the smallest print takes, about. */
 const LETTER = 5.4;
 
-export class Node {
+export class TaskNode {
   readonly group: SVGGElement;
-  private readonly symbol = svg("text", { class: "milepost-symbol", x: 12, y: 25 });
-  private readonly state = svg("text", { class: "milepost-state", x: 12, y: 45 });
-  private readonly size: SVGTextElement;
-  private readonly reason = svg("text", { class: "milepost-reason", x: 12, y: 63 });
-  private readonly bar: SVGRectElement;
-  private readonly title = svg("title");
+  /** Made when it is first painted: of a large drawing, most is never seen. */
+  private parts: Parts | undefined;
+  readonly seen: Seen;
   private painted = "";
 
   constructor(readonly box: NodeBox) {
@@ -31,20 +38,38 @@ export class Node {
       role: "button",
       "aria-pressed": "false"
     });
+    this.seen = new Seen(this.group, { left: box.x, top: box.y, right: box.x + box.w, bottom: box.y + box.h });
+  }
+
+  private build(): Parts {
+    const { w, h, label } = this.box;
+    const parts = {
+      title: svg("title"),
+      symbol: svg("text", { class: "milepost-symbol", x: 12, y: 25 }),
+      state: svg("text", { class: "milepost-state", x: 12, y: 45 }),
+      size: svg("text", { class: "milepost-size", x: w - 10, y: 45 }),
+      reason: svg("text", { class: "milepost-reason", x: 12, y: 63 }),
+      bar: svg("rect", { class: "milepost-bar", x: 8, y: h - 6, height: 3, rx: 1.5, width: 0 })
+    };
     const name = svg("text", { class: "milepost-name", x: 34, y: 24 });
-    name.textContent = box.label;
-    this.size = svg("text", { class: "milepost-size", x: box.w - 10, y: 45 });
-    const frame = svg("rect", { class: "milepost-frame", width: box.w, height: box.h, rx: 7 });
-    const inner = svg("rect", { class: "milepost-inner", x: 3, y: 3, width: box.w - 6, height: box.h - 6, rx: 5 });
-    this.bar = svg("rect", { class: "milepost-bar", x: 8, y: box.h - 6, height: 3, rx: 1.5, width: 0 });
-    this.group.append(this.title, frame, inner, this.symbol, name, this.state, this.size, this.reason, this.bar);
+    name.textContent = label;
+    const frame = svg("rect", { class: "milepost-frame", width: w, height: h, rx: 7 });
+    const inner = svg("rect", { class: "milepost-inner", x: 3, y: 3, width: w - 6, height: h - 6, rx: 5 });
+    this.group.append(parts.title, frame, inner, name, ...Object.values(parts).slice(1));
+    return parts;
+  }
+
+  /** Nobody: it stands for one task. */
+  get members(): string[] {
+    return [];
   }
 
   get name(): string {
     return this.box.name;
   }
 
-  paint(task: TaskView | undefined, { dark, now }: Setting): void {
+  paint(tasks: ReadonlyMap<string, TaskView>, { dark, now }: Setting): void {
+    const task = tasks.get(this.name);
     const look = lookOf(task);
     const { fill, line } = dark ? look.dark : look.light;
     const done = task?.state === "running" ? fraction(task.progress ?? "") : null;
@@ -57,16 +82,17 @@ export class Node {
       return;
     }
     this.painted = signature;
+    const parts = (this.parts ??= this.build());
     this.group.dataset.state = stateKey(task);
     this.group.style.setProperty("--milepost-fill", fill);
     this.group.style.setProperty("--milepost-line", line);
     const said = [words, bytes, why].filter(Boolean).join(", ");
     setAll(this.group, { "aria-label": `${this.box.label}: ${said}` });
-    write(this.title, `${this.box.label}: ${look.word}${why ? ` – ${why}` : ""}`);
-    write(this.reason, shorten(visible(why), Math.floor((this.box.w - 24) / LETTER)));
-    this.bar.setAttribute("width", String(Math.round((this.box.w - 16) * (done ?? 0))));
-    write(this.symbol, look.symbol);
-    write(this.state, words);
-    write(this.size, bytes);
+    write(parts.title, `${this.box.label}: ${look.word}${why ? ` – ${why}` : ""}`);
+    write(parts.reason, shorten(visible(why), Math.floor((this.box.w - 24) / LETTER)));
+    parts.bar.setAttribute("width", String(Math.round((this.box.w - 16) * (done ?? 0))));
+    write(parts.symbol, look.symbol);
+    write(parts.state, words);
+    write(parts.size, bytes);
   }
 }

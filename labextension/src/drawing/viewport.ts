@@ -3,16 +3,21 @@
 import type { NodeBox } from "../protocol";
 import { html } from "./elements";
 import type { Graph } from "./graph";
+import { NOWHERE } from "./window";
 
-const SMALLEST = 0.05;
+const SMALLEST = 0.02;
 const LARGEST = 2.5;
 /** No drawing starts smaller: its words could not be read. */
 const READABLE = 0.7;
 /** Smaller than this, words are only noise: colours and frames stay. */
 const FAR = 0.4;
+/** Smaller than this, even symbols cannot be seen. */
+const TINY = 0.2;
 const TALLEST = 520;
 const LOWEST = 200;
 const STEP = 1.25;
+/** Pixels around the window that are drawn, too, so that nothing is missing while it moves. */
+const AROUND = 200;
 const MOVED = 4;
 
 export class Viewport {
@@ -32,6 +37,7 @@ export class Viewport {
 
   constructor(private readonly graph: Graph) {
     this.root.append(graph.svg);
+    graph.cull(NOWHERE);
     graph.svg.removeAttribute("viewBox");
     this.root.addEventListener("wheel", this.onWheel, { passive: false });
     this.root.addEventListener("pointerdown", this.onDown);
@@ -54,7 +60,9 @@ export class Viewport {
     for (const name of ["viewBox", "width", "height"]) {
       this.graph.svg.removeAttribute(name);
     }
-    if (!this.touched) {
+    if (this.touched) {
+      this.place(false);
+    } else {
       this.home();
     }
   }
@@ -124,7 +132,19 @@ export class Viewport {
     scene.classList.toggle("milepost-gently", gently);
     scene.style.transform = `translate(${this.x.toFixed(2)}px, ${this.y.toFixed(2)}px) scale(${this.scale.toFixed(4)})`;
     svg.classList.toggle("milepost-far", this.scale < FAR);
+    svg.classList.toggle("milepost-tiny", this.scale < TINY);
     this.root.dataset.scale = this.scale.toFixed(3);
+    this.cull();
+  }
+
+  private cull(): void {
+    const { clientWidth, clientHeight } = this.root;
+    this.graph.cull({
+      left: (-this.x - AROUND) / this.scale,
+      top: (-this.y - AROUND) / this.scale,
+      right: (clientWidth - this.x + AROUND) / this.scale,
+      bottom: (clientHeight - this.y + AROUND) / this.scale
+    });
   }
 
   /** With Ctrl (or a pinch) always; without, once the graph has the focus, so that the page can be scrolled past it. */

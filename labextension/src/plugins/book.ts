@@ -77,7 +77,7 @@ export class Book implements Listener {
 
   hear(message: StateMessage): void {
     this.tasks.apply(message);
-    if (message.tasks?.some(task => stateKey(task) !== "saved")) {
+    if ([...(message.tasks ?? []), ...(message.changed ?? [])].some(task => stateKey(task) !== "saved")) {
       this.loss = null;
     }
     this.schedule();

@@ -16,9 +16,9 @@ export const PANEL = "milepost-panel";
 const NO_NOTEBOOK = "Open a notebook with %%task cells: its tasks are shown here.";
 
 export function addPanel(app: JupyterFrontEnd, books: Books, tracker: INotebookTracker): void {
-  const panel = new Panel(books, name => {
+  const panel = new Panel(books, names => {
     if (books.current) {
-      void showCell(books.current, name);
+      void showCell(books.current, names);
     }
   });
   const mark = (): void => {
@@ -38,9 +38,9 @@ export function addPanel(app: JupyterFrontEnd, books: Books, tracker: INotebookT
   app.shell.add(panel, "right", { rank: 850 });
 }
 
-/** Selects the cell of a task and scrolls to it; a task that a function is has none. */
-async function showCell(book: Book, name: string): Promise<void> {
-  const found = book.taskCells.find(({ task }) => task?.name === name);
+/** Selects the cell of a task, or of the first of several, and scrolls to it; a task that a function is has none. */
+async function showCell(book: Book, names: string[]): Promise<void> {
+  const found = book.taskCells.find(({ task }) => task && names.includes(task.name));
   const { content } = book.panel;
   if (found) {
     content.deselectAll();
@@ -58,7 +58,7 @@ class Panel extends Widget {
 
   constructor(
     private readonly books: Books,
-    onChoose: (name: string) => void
+    onChoose: (names: string[]) => void
   ) {
     super();
     this.id = PANEL;
@@ -67,7 +67,9 @@ class Panel extends Widget {
     this.title.caption = "Tasks (Milepost)";
     this.node.setAttribute("role", "region");
     this.node.setAttribute("aria-label", "tasks of the current notebook");
-    this.explorer = new Explorer(onChoose);
+    this.explorer = new Explorer(name => {
+      onChoose([name, ...this.explorer.members(name)]);
+    });
     this.node.append(this.heading, this.said, this.explorer.root);
   }
 

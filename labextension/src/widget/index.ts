@@ -4,9 +4,11 @@ import { Explorer } from "../drawing/explorer";
 import { html, write } from "../drawing/elements";
 import { isDark, onTheme } from "../drawing/theme";
 import { buttons } from "../model";
-import type { Action, Layout, Reply, RequestContent, RunView, TaskView } from "../protocol";
+import type { Action, Reply, RequestContent, RunView } from "../protocol";
 import { type AnyModel, Control } from "./control";
+import { GroupView } from "./group";
 import { SheetView } from "./sheet";
+import { Store } from "./store";
 
 /** Kept with the model, but not sent: the notebook shows the widget anew whenever the pictures beside it are renewed. */
 const CHOSEN = "chosen";
@@ -28,17 +30,22 @@ class View {
   });
   private readonly control: Control;
   private readonly sheet: SheetView;
+  private readonly group = new GroupView(name => {
+    this.choose(name);
+    this.explorer.reveal(name);
+  });
   private readonly endTheme = onTheme(() => {
     this.paint();
   });
   private readonly ticker = setInterval(() => {
     this.tick();
   }, 1000);
-  private tasks = new Map<string, TaskView>();
+  private readonly store: Store;
+  private readonly endStore: () => void;
   private drawnGraph: unknown = null;
+  private frame = 0;
   private chosen: string | null;
   private said: RunView = {};
-  private clockOffset = 0;
   private gone = false;
   private runs = 0;
 
@@ -78,13 +85,17 @@ class View {
       close: () => {
         this.close();
       },
-      tasks: () => this.tasks
+      tasks: () => this.store.tasks
     });
     const body = html("div", "milepost-body");
-    body.append(this.explorer.root, this.sheet.panel);
+    body.append(this.explorer.root, this.group.panel, this.sheet.panel);
     this.root.append(header, body, this.news);
     el.append(this.root);
-    model.on("change:seq", this.update);
+    this.store = Store.of(model);
+    this.store.ask = () => this.control.ask({ action: "state" });
+    this.endStore = this.store.listen(() => {
+      this.schedule();
+    });
     this.chosen = (model.get(CHOSEN) as string | undefined) ?? null;
     this.explorer.choose(this.chosen);
     this.update();
@@ -97,28 +108,40 @@ class View {
     this.sheet.dispose();
     this.explorer.dispose();
     this.control.dispose();
-    this.model.off("change:seq", this.update);
+    this.endStore();
+    cancelAnimationFrame(this.frame);
   }
 
-  private readonly update = (): void => {
+  /** Many changes, one repaint. */
+  private schedule(): void {
     this.gone = false;
     this.said = {};
-    this.tasks = new Map((this.model.get("states") as TaskView[]).map(task => [task.name, task]));
-    this.clockOffset = (this.model.get("now") as number) - Date.now() / 1000;
-    const graph = this.model.get("graph");
-    if (graph !== this.drawnGraph && (graph as Partial<Layout>).nodes) {
-      this.drawnGraph = graph;
-      this.explorer.draw(graph as Layout);
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.update();
+    });
+  }
+
+  private update(): void {
+    const { layout } = this.store;
+    if (layout && layout !== this.drawnGraph) {
+      this.drawnGraph = layout;
+      this.explorer.draw(layout);
     }
     this.paint();
-  };
+  }
+
+  /** The kernel's clock, in Unix seconds. */
+  private get now(): number {
+    return Date.now() / 1000 + this.store.clock;
+  }
 
   private paint(): void {
     const run = this.run;
     const dark = isDark();
     this.root.dataset.theme = dark ? "dark" : "light";
     this.root.classList.toggle("milepost-gone", this.gone);
-    this.explorer.paint(this.tasks, dark, Date.now() / 1000 + this.clockOffset);
+    this.explorer.paint(this.store.tasks, dark, this.now);
     const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone);
     this.start.disabled = this.gone || this.runs > 0;
     this.pause.disabled = !pause;
@@ -128,17 +151,19 @@ class View {
     label(this.cancel, run.cancelling ? "Cancelling…" : "Cancel");
     write(this.totals, run.totals ?? "");
     write(this.news, this.gone ? GONE : (run.message ?? ""));
-    this.sheet.show(this.chosen === null ? undefined : this.tasks.get(this.chosen));
+    const members = this.chosen === null ? [] : this.explorer.members(this.chosen);
+    this.group.show(members.map(name => this.store.tasks.get(name)).filter(task => task !== undefined));
+    this.sheet.show(this.chosen === null ? undefined : this.store.tasks.get(this.chosen));
   }
 
   /** What the kernel last sent, with what it acknowledged since. */
   private get run(): RunView {
-    return { ...(this.model.get("run") as RunView), ...this.said };
+    return { ...this.store.run, ...this.said };
   }
 
   private tick(): void {
-    if (!this.gone && [...this.tasks.values()].some(task => task.state === "running")) {
-      this.explorer.paint(this.tasks, isDark(), Date.now() / 1000 + this.clockOffset);
+    if (!this.gone && [...this.store.tasks.values()].some(task => task.state === "running")) {
+      this.explorer.paint(this.store.tasks, isDark(), this.now);
     }
   }
 
@@ -226,6 +251,9 @@ function label(button: HTMLButtonElement, text: string): void {
 }
 
 export default {
+  initialize({ model }: { model: AnyModel }): void {
+    Store.of(model); // what comes before the first view is drawn counts, too
+  },
   render({ model, el }: { model: AnyModel; el: HTMLElement }): () => void {
     const view = new View(model, el);
     return () => {
