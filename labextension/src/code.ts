@@ -7,7 +7,7 @@ const HOLE = "\u0001";
 
 /** Whether two texts of a task cell differ by more than comments, blank lines and spaces. */
 export function isEdited(then: string, now: string): boolean {
-  return then !== now && meaning(then) !== meaning(now);
+  return then.trim() !== now.trim() && meaning(then) !== meaning(now);
 }
 
 function meaning(cell: string): string {

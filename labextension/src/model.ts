@@ -31,8 +31,10 @@ export function taskName(source: string): string | null {
   if (!match) {
     return null;
   }
-  const first = (match[1] ?? "").trim().split(/\s+/)[0] ?? "";
-  return first.startsWith("-") ? "" : first.replace(/^(["'])(.*)\1$/, "$2");
+  const words = (match[1] ?? "").trim();
+  const quoted = /^(["'])(.*?)\1(?=\s|$)/.exec(words);
+  const first = words.split(/\s+/)[0] ?? "";
+  return quoted?.[2] ?? (first.startsWith("-") ? "" : first);
 }
 
 const STALE = ["pending", "ready", "stale", "failure", "cancelled", "skipped"];

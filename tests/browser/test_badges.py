@@ -103,3 +103,22 @@ def test_the_menu_with_the_keyboard(nb: NotebookPage, lab: LabServer) -> None:
     nb.page.keyboard.press("ArrowDown")
     nb.page.keyboard.press("Enter")
     expect(nb.page.locator(".milepost-explanation")).to_be_visible()
+
+
+def test_hostile_names_are_text(nb: NotebookPage, lab: LabServer) -> None:
+    name = "<img src=x onerror='window.hacked=1'>"
+    notebook(lab.root / "hostile.ipynb", ["%load_ext milepost", f'%%task "{name}"\nx = 1'])
+    nb.open("hostile.ipynb")
+    nb.run_all()
+    expect(nb.badge(1)).to_contain_text("success")
+    nb.command("milepost:show-panel")
+    expect(nb.page.locator("#milepost-panel .milepost-node").first).to_contain_text("<img")
+    pick(nb, 1, "Explain Task")
+    expect(nb.page.locator(".milepost-explanation")).to_contain_text(name)
+    nb.page.locator(".jp-Dialog button", has_text="Close").click()
+    pick(nb, 1, "Forget Task")
+    expect(nb.page.locator(".jp-Dialog")).to_contain_text(name)
+    nb.confirm()
+    expect(nb.badge(1)).to_contain_text("task")
+    assert not nb.page.evaluate("window.hacked")
+    assert not nb.errors

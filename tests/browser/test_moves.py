@@ -103,14 +103,14 @@ def test_a_kernel_without_milepost(nb: NotebookPage, lab: LabServer) -> None:
 @pytest.mark.parametrize("kernel", [True, False])
 def test_never_over_another_store(nb: NotebookPage, lab: LabServer, kernel: bool) -> None:
     folder = computed(nb, lab, f"taken-{kernel}")
-    (folder / "new.milepost").mkdir()
-    (folder / "new.milepost" / "precious").touch()
+    (folder / "*new*.milepost").mkdir()
+    (folder / "*new*.milepost" / "precious").touch()
     if not kernel:
         nb.command("kernelmenu:shutdown")
-    rename(nb, "new.ipynb")
-    expect(nb.page.locator(".Toastify__toast", has_text="already")).to_be_visible()
+    rename(nb, "*new*.ipynb")
+    expect(nb.page.locator(".Toastify__toast", has_text="*new*.milepost already")).to_be_visible()
     assert (folder / "old.milepost" / "journal").is_dir()
-    assert os.listdir(folder / "new.milepost") == ["precious"]
+    assert os.listdir(folder / "*new*.milepost") == ["precious"]
 
 
 def test_its_folder_is_renamed(nb: NotebookPage, lab: LabServer) -> None:

@@ -37,6 +37,7 @@ export class Book implements Listener {
   private readonly link: Link;
   private readonly signal = new Signal<this, undefined>(this);
   private frame = 0;
+  private tasksOfCells: TaskCell[] | null = null;
 
   constructor(readonly panel: NotebookPanel) {
     this.link = new Link(panel.context, this);
@@ -69,6 +70,7 @@ export class Book implements Listener {
   };
 
   readonly schedule = (): void => {
+    this.tasksOfCells = null;
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => {
       this.signal.emit(undefined);
@@ -122,9 +124,10 @@ export class Book implements Listener {
     return this.panel.content.widgets.filter(cell => cell.model.type === "code");
   }
 
-  /** The cells that are tasks, in order. */
+  /** The cells that are tasks, in order; read once for each change, as many ask. */
   get taskCells(): TaskCell[] {
-    return this.codeCells.map(cell => this.read(cell)).filter(found => found !== null);
+    this.tasksOfCells ??= this.codeCells.map(cell => this.read(cell)).filter(found => found !== null);
+    return this.tasksOfCells;
   }
 
   /** A cell as a task; null where it is none. */
