@@ -75,6 +75,8 @@ $(VENV)/.front-end: $(VENV)/.python $(FRONT_END)
 	cd labextension && $(NODE_PATH_FIRST) jlpm install --immutable && $(NODE_PATH_FIRST) jlpm build
 	rm -rf $(VENV)/share/jupyter/labextensions/milepost
 	ln -s "$(CURDIR)/labextension/prebuilt" $(VENV)/share/jupyter/labextensions/milepost
+	mkdir -p $(VENV)/etc/jupyter/jupyter_server_config.d
+	cp labextension/server.json $(VENV)/etc/jupyter/jupyter_server_config.d/milepost.json
 	touch $@
 
 # The oldest supported packages, and Milepost installed as a user would, front end and all.

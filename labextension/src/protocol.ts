@@ -49,6 +49,8 @@ export interface TaskView {
   /** When its last run in this kernel began and ended, in Unix seconds. */
   began?: number | null;
   ended?: number | null;
+  /** The outputs that could not be saved. */
+  unsaved?: string[];
 }
 
 /** The run as a whole; fields a kernel leaves out are off. */
@@ -95,7 +97,8 @@ export type Action =
   | "sheet"
   | "run"
   | "forget"
-  | "trust";
+  | "trust"
+  | "move";
 
 /** All that is known of one task; the kernel's twin is sheet.py. */
 export interface Sheet {
@@ -129,6 +132,9 @@ export interface RequestContent {
   /** Of "run": with what the task needs; though what is saved is valid. */
   needs?: boolean;
   force?: boolean;
+  /** Of "move": the notebook's path before and after, from the server's root. */
+  was?: string;
+  now?: string;
 }
 
 export interface Reply {
@@ -139,6 +145,8 @@ export interface Reply {
   /** In answer to "state": everything, and the comm that brings what follows. */
   tasks?: TaskView[];
   run?: RunView;
+  graph?: Layout;
+  sources?: Record<string, string>;
   now?: number;
   comm_id?: string;
   /** In answer to "log": text from its character `start` on, of the run with this number. */
@@ -155,6 +163,9 @@ export interface StateMessage {
   changed?: TaskView[];
   gone?: string[];
   run?: RunView;
+  graph?: Layout;
+  /** By task: the text of its cell as it ran last, else as it was saved. */
+  sources?: Record<string, string>;
   /** Counts the messages of one comm. */
   seq?: number;
   /** The kernel's clock (Unix seconds) when it looked. */

@@ -10,6 +10,7 @@ from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.widget.model import TaskWidget
 from milepost.widget.run import RunView
+from milepost.widget.svg import layout_of
 
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
 
@@ -67,7 +68,9 @@ class Session:
 
     def state(self) -> dict[str, Any]:
         """What the comm carries."""
-        return {"now": time.time(), "tasks": [view.to_json() for view in self.tasks], "run": self.run().to_json()}
+        rows = [view.to_json() for view in self.tasks]
+        graph = layout_of(self.tasks).to_json()
+        return {"tasks": rows, "run": self.run().to_json(), "graph": graph, "now": time.time()}
 
     def tell(self) -> None:
         """Send everything over the comm."""

@@ -18,7 +18,8 @@ class TaskView:
     what is saved survives power loss, `background` that it runs, or waits to run, beside the notebook, and `log` that
     what it prints is in a log of its own. `inputs` are the names that it reads, `progress` what it last said of how far
     it has come, and `expected` the seconds that its last run took, where one is
-    known, and `began` and `ended` (Unix seconds) when its last run in this kernel did.
+    known, `began` and `ended` (Unix seconds) when its last run in this kernel did, and `unsaved` the outputs that could
+    not be saved.
     """
 
     name: str
@@ -42,6 +43,7 @@ class TaskView:
     expected: float | None = None
     began: float | None = None
     ended: float | None = None
+    unsaved: tuple[str, ...] = ()
 
     @property
     def only_saved(self) -> bool:
@@ -81,4 +83,5 @@ class TaskView:
             "expected": self.expected,
             "began": self.began,
             "ended": self.ended,
+            "unsaved": list(self.unsaved),
         }

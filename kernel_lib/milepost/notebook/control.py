@@ -7,6 +7,7 @@
 - `sheet` answers with all that is known of a task.
 - `run` takes `needs` and `force`, and answers with `execute`, the line that a page has the kernel execute, and `cells`.
 - `forget` and `trust` happen between two cells; where one runs, `message` says so.
+- `move` says that the notebook's path, from the server's root, was `was` and is `now`.
 """
 
 from __future__ import annotations
@@ -103,6 +104,10 @@ def _trust(session: Session, name: str | None, content: dict[str, Any]) -> dict[
     return {"message": session.orders.trust(name)}
 
 
+def _move(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    return {"message": session.relocation.ask(content.get("was"), content.get("now"))}
+
+
 ACTIONS: dict[str, Callable[[Session, str | None, dict[str, Any]], dict[str, Any]]] = {
     "ping": _ping,
     "pause": _pause,
@@ -114,6 +119,7 @@ ACTIONS: dict[str, Callable[[Session, str | None, dict[str, Any]], dict[str, Any
     "run": _run,
     "forget": _forget,
     "trust": _trust,
+    "move": _move,
 }
 _OF_A_TASK = ("sheet", "forget", "trust")
 
@@ -128,13 +134,14 @@ def log(session: Session, task: str, start: Any) -> dict[str, Any]:
 def state(session: Session) -> dict[str, Any]:
     """Everything a page shows, and the comm on which changes come."""
     views = session.views()
-    rows = [view.to_json() for view in views]
-    return {
-        "now": time.time(),
-        "tasks": rows,
-        "run": run_view(session, views).to_json(),
-        "comm_id": session.badges_comm_id,
-    }
+    seldom = {"graph": session.picture.of(views), "sources": session.sources()}
+    return {**rows(session, views), **seldom, "comm_id": session.badges_comm_id}
+
+
+def rows(session: Session, views: list[TaskView]) -> dict[str, Any]:
+    """The states of the tasks and of the run, and the kernel's clock."""
+    run = run_view(session, views).to_json()
+    return {"tasks": [view.to_json() for view in views], "run": run, "now": time.time()}
 
 
 def run_view(session: Session, views: list[TaskView]) -> RunView:

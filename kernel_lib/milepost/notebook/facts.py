@@ -12,7 +12,7 @@ from milepost.model.result import TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.view import TaskView
 from milepost.notebook.definition import Definition
-from milepost.widget.saved import shown_names
+from milepost.widget.saved import lost_names, shown_names
 
 _GONE = "not saved any more: what was saved of it was forgotten or replaced elsewhere, or deleted with its store"
 
@@ -98,6 +98,7 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
         expected=facts.seconds,
         began=facts.began,
         ended=facts.ended,
+        unsaved=lost_names(facts.outputs),
     )
 
 

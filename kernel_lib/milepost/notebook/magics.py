@@ -57,6 +57,8 @@ class TaskMagics(Magics):
 
     def _definition(self, line: str, cell: str) -> Definition:
         options = parse_cell_options(line)
+        if self._asked_again():
+            options = replace(options, force=True)
         body = parse_body(self.shell, cell)
         return cell_definition(
             body.source,
@@ -68,10 +70,19 @@ class TaskMagics(Magics):
             steps=compiled_steps(self.shell, body) if options.place != "main" else (),
         )
 
+    def _metadata(self) -> dict[str, Any]:
+        """What the front end sends along with the cell that runs."""
+        parent: dict[str, Any] = getattr(self.shell, "get_parent", dict)()
+        return parent.get("metadata") or {}
+
     def _cell_id(self) -> str:
         """The id of the cell that runs, where the front end sends it."""
-        parent: dict[str, Any] = getattr(self.shell, "get_parent", dict)()
-        return str((parent.get("metadata") or {}).get("cellId") or "")
+        return str(self._metadata().get("cellId") or "")
+
+    def _asked_again(self) -> bool:
+        """Whether the page asked for this one run to be as with `--force`."""
+        asked = self._metadata().get("milepost")
+        return isinstance(asked, dict) and asked.get("force") is True
 
     @_line_magic("tasks")
     def tasks(self, line: str) -> None:

@@ -45,9 +45,11 @@ from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer
 from milepost.notebook.orders import Orders
+from milepost.notebook.picture import Picture
 from milepost.notebook.provider import Provider
 from milepost.notebook.random_state import Seeds
 from milepost.notebook.registration import Registration
+from milepost.notebook.relocation import Relocation
 from milepost.notebook.remote import Results
 from milepost.notebook.stage import Stage
 from milepost.notebook.strategy import CheckpointStrategy
@@ -76,6 +78,7 @@ class Session:
         self.told_path: str | None = None
         self._home = Path.cwd()
         self.badges_comm_id = ""
+        self.picture = Picture()
         self._facts: dict[str, Facts] = {}
         self.ran = RanTasks(self._facts)
         self._data: dict[str, Any] = {}
@@ -100,6 +103,7 @@ class Session:
         self.activities = Activities()
         self.jobs = Jobs(self, self._call_soon)
         self.orders = Orders(self, self._call_soon)
+        self.relocation = Relocation(self, self._call_soon)
         self._cells = Cells(self)
         self.auto = AutoCells(self)
         self._views = Views(self)
@@ -162,9 +166,15 @@ class Session:
         if self._store is None:
             notebook = self.notebook()
             self._home = (notebook.parent if notebook is not None else self._home).absolute()
-            self._store = LocalStore(store_path(notebook))
-            self._store.on_trouble(self.troubles.come)
+            self.use_store(store_path(notebook))
+        assert self._store is not None
         return self._store
+
+    def use_store(self, path: Path) -> None:
+        """Save to, and restore from, this store from now on."""
+        store = LocalStore(path)
+        store.on_trouble(self.troubles.come)
+        self._store = store
 
     def notebook(self) -> Path | None:
         """The notebook's path, as far as it can be known."""
@@ -368,6 +378,10 @@ class Session:
     def views(self, chosen: Collection[str] = ()) -> list[TaskView]:
         """Every task, or those chosen: the session's as they were defined, then what only the store has."""
         return self._views.all(chosen)
+
+    def sources(self) -> dict[str, str]:
+        """The text of each task's cell as it ran last, else as it was saved."""
+        return self._views.sources()
 
     def named(self, words: Iterable[str]) -> tuple[str, ...]:
         """The tasks that are meant: by name, by what is shown in its place, or by the number of a cell that ran."""

@@ -62,6 +62,12 @@ class Views:
         own = {name: line for name, line in said.items() if line}
         return labels(own.items(), set(said) - set(own))
 
+    def sources(self) -> dict[str, str]:
+        """The text of each task's cell as it ran last, else as it was saved: pages see what was edited since."""
+        found = {record.task: record.extra.get("source") for record in self._desk.records()}
+        found |= {name: facts.definition.source for name, facts in self._known().items()}
+        return {name: text for name, text in found.items() if isinstance(text, str) and text.lstrip().startswith("%%")}
+
     def _known(self) -> dict[str, Facts]:
         """The tasks of the session, as of now: other threads add some."""
         return dict(self._desk.fact_table())

@@ -36,6 +36,7 @@ def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
         cell_id=record.cell_id,
         inputs=tuple(item.name for item in record.inputs if item.kind in _FLOWS),
         expected=record.seconds,
+        unsaved=lost_names(record.outputs),
     )
 
 
@@ -45,3 +46,8 @@ _FLOWS = ("task", "value")
 
 def shown_names(outputs: Iterable[Output]) -> tuple[str, ...]:
     return tuple(item.name for item in outputs if item.name != RETURN)
+
+
+def lost_names(outputs: Iterable[Output]) -> tuple[str, ...]:
+    """The outputs that could not be saved."""
+    return tuple(item.name for item in outputs if item.unsaved)
