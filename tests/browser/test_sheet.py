@@ -124,17 +124,25 @@ def test_run_with_all_it_needs_while_a_cell_runs_and_run_all(nb: NotebookPage, l
     nb.run_cell(LOAD)
     nb.run_cell(USE)
     before = runs(folder)
+    count = prompt(nb, USE)
     nb.edit(LOAD, f"%%task load\n{counting('load')}\nraw = list(range(101))")
     nb.save()
     do(nb, "Run with all it needs")
     wait_for_runs(nb)
     assert runs(folder) == {task: count + 1 for task, count in before.items()}
+    assert "the total is" not in nb.text(USE)
+    assert prompt(nb, USE) > count, "the cell itself ran"
     nb.outputs(1).locator(".milepost-run").click()
     wait_for_runs(nb)
     nb.edit(STATUS, "print(total)")
     nb.run_cell(STATUS)
     assert nb.text(STATUS) == "5051", "the cell counts as it stands in the saved notebook"
     assert not nb.errors
+
+
+def prompt(nb: NotebookPage, cell: int) -> int:
+    """The number of a cell's last run."""
+    return int(re.sub(r"\D", "", nb.cells.nth(cell).locator(".jp-InputPrompt").inner_text()))
 
 
 def wait_for_runs(nb: NotebookPage) -> None:

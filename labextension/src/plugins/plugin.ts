@@ -7,6 +7,7 @@ import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { Menu } from "@lumino/widgets";
 
+import { runAsked } from "./asked";
 import { showBadges } from "./badges";
 import { type Book, Books, IBooks } from "./book";
 import { addCellCommands } from "./cell-commands";
@@ -49,6 +50,7 @@ function activate(
   addCommands(app, books, chosen, palette);
   addCellCommands(app, books, palette);
   addPanel(app, books, tracker);
+  runAsked(books, chosen);
   if (bar) {
     addStatus(app, books, bar);
   }
