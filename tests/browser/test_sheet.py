@@ -85,7 +85,7 @@ def test_what_the_sheet_says_and_does(nb: NotebookPage, lab: LabServer, tmp_path
     choose(nb, "use")
     do(nb, "Run again")
     expect(section(nb, "What the run showed")).to_contain_text("the total is 4950")
-    nb.page.wait_for_function("() => !document.querySelector('.milepost-run').disabled")
+    nb.page.wait_for_function("() => document.querySelector('.milepost-run')?.disabled === false")
     assert runs(folder) == {"load": 1, "use": 2}
     expect(section(nb, "History").locator("dt")).to_have_count(2)
 
@@ -147,7 +147,7 @@ def prompt(nb: NotebookPage, cell: int) -> int:
 
 def wait_for_runs(nb: NotebookPage) -> None:
     """Wait until what was asked for has run."""
-    nb.page.wait_for_function("() => !document.querySelector('.milepost-run').disabled")
+    nb.page.wait_for_function("() => document.querySelector('.milepost-run')?.disabled === false")
     nb.idle()
 
 
