@@ -2,7 +2,7 @@
 # make test   every test with the newest packages; with the oldest supported ones, and on the other Pythons of this
 #             machine, those that depend on them
 # make lab    JupyterLab on the quickstart notebook
-# make bench  the bars of the engine and of the store, beside their rivals (some minutes)
+# make bench  the bars of the engine, of the store and of the live graph, beside their rivals (some minutes)
 # make torture the store at every crash point, under 300 kills and 20,000 damages (half an hour); `make test` has a sample of each
 # make check  ruff, mypy, tsc, eslint and the layer test
 # What they need (Python packages, Node, a browser) they fetch themselves, the first time.
@@ -57,6 +57,7 @@ bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/engine.py
 	$(BIN)/python tests/benchmarks/store.py
 	$(BIN)/python tests/benchmarks/auto.py
+	$(BIN)/python tests/benchmarks/face.py
 
 # Everything that `make test` samples.
 torture: $(VENV)/.python
@@ -74,6 +75,8 @@ $(VENV)/.front-end: $(VENV)/.python $(FRONT_END)
 	cd labextension && $(NODE_PATH_FIRST) jlpm install --immutable && $(NODE_PATH_FIRST) jlpm build
 	rm -rf $(VENV)/share/jupyter/labextensions/milepost
 	ln -s "$(CURDIR)/labextension/prebuilt" $(VENV)/share/jupyter/labextensions/milepost
+	mkdir -p $(VENV)/etc/jupyter/jupyter_server_config.d
+	cp labextension/server.json $(VENV)/etc/jupyter/jupyter_server_config.d/milepost.json
 	touch $@
 
 # The oldest supported packages, and Milepost installed as a user would, front end and all.

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checking": {"hashing", "model", "analysis", "notebook", "widget"},
     "cli": {"model", "checkpoint", "widget", "checking"},
     "telemetry": {"model", "ports"},
+    "server": set(),
     "testing": {"model", "ports", "engine", "builder"},
     "__init__": {"model", "engine", "functions", "builder", "notebook"},
 }

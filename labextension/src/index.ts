@@ -1,5 +1,6 @@
 /** The JupyterLab extension. */
 
-import { badges } from "./plugins/badges";
+import { moves } from "./plugins/moves";
+import { plugin } from "./plugins/plugin";
 
-export default [badges];
+export default [plugin, moves];

@@ -1,6 +1,8 @@
 /** What a page knows about the tasks of one kernel, and what follows from it. No DOM, no JupyterLab. */
 
-import type { RunView, StateMessage, TaskView } from "./protocol";
+import { isEdited } from "./code";
+import type { Layout, RunView, StateMessage, TaskView } from "./protocol";
+import { asSaved } from "./summary";
 
 /** Which buttons apply, and what the Pause button says. */
 export interface Buttons {
@@ -29,33 +31,71 @@ export function taskName(source: string): string | null {
   if (!match) {
     return null;
   }
-  const first = (match[1] ?? "").trim().split(/\s+/)[0] ?? "";
-  return first.startsWith("-") ? "" : first.replace(/^(["'])(.*)\1$/, "$2");
+  const words = (match[1] ?? "").trim();
+  const quoted = /^(["'])(.*?)\1(?=\s|$)/.exec(words);
+  const first = words.split(/\s+/)[0] ?? "";
+  return quoted?.[2] ?? (first.startsWith("-") ? "" : first);
+}
+
+const STALE = ["pending", "ready", "stale", "failure", "cancelled", "skipped"];
+
+/** Whether running its cell would bring a task up to date; what waits in the background runs by itself. */
+export function isStale(task: TaskView | undefined): boolean {
+  return !task || (STALE.includes(task.state) && !task.background);
 }
 
 /** The tasks of one kernel; empty and unknown until it tells. */
 export class Tasks {
   known = false;
   run: RunView = {};
-  private byName = new Map<string, TaskView>();
+  graph: Layout | null = null;
+  byName = new Map<string, TaskView>();
+  private sources: Record<string, string> = {};
+  private clockOffset = 0;
   private byCell = new Map<string, TaskView>();
 
   apply(message: StateMessage): void {
     if (message.run) {
       this.run = message.run;
     }
+    if (message.now !== undefined) {
+      this.clockOffset = message.now - Date.now() / 1000;
+    }
+    this.graph = message.graph ?? this.graph;
+    this.sources = message.sources ?? this.sources;
     if (message.tasks) {
       this.known = true;
       this.byName = new Map(message.tasks.map(task => [task.name, task]));
       this.byCell = new Map(message.tasks.filter(task => task.cell_id).map(task => [task.cell_id, task]));
     }
+    for (const name of message.gone ?? []) {
+      const cell = this.byName.get(name)?.cell_id ?? "";
+      this.byName.delete(name);
+      this.byCell.delete(cell);
+    }
+    for (const task of message.changed ?? []) {
+      this.known = true;
+      this.byName.set(task.name, task);
+      if (task.cell_id) {
+        this.byCell.set(task.cell_id, task);
+      }
+    }
   }
 
-  forget(): void {
+  /** The kernel is gone: of what it told, that is left which is saved. */
+  keepSaved(): void {
+    this.assume({ tasks: [...this.byName.values()].map(asSaved).filter(task => task !== null), run: {} });
+  }
+
+  /** What is taken to be so until a kernel tells. */
+  assume(message: StateMessage): void {
+    this.apply(message);
     this.known = false;
-    this.run = {};
-    this.byName.clear();
-    this.byCell.clear();
+  }
+
+  /** The kernel's clock, by which running tasks have started (Unix seconds). */
+  get now(): number {
+    return Date.now() / 1000 + this.clockOffset;
   }
 
   get running(): boolean {
@@ -68,4 +108,16 @@ export class Tasks {
     const expanded = name.includes("{") || name.includes("$");
     return named ?? (name === "" || expanded ? this.byCell.get(cellId) : undefined);
   }
+
+  /** A task as its cell reads now: what was edited since is stale before anything runs. */
+  asEdited(task: TaskView, source: string): TaskView {
+    const then = Object.hasOwn(this.sources, task.name) ? this.sources[task.name] : undefined;
+    if (task.state !== "success" || then === undefined || !isEdited(then, source)) {
+      return task;
+    }
+    const details = task.why ? [`before: ${task.why.text}`] : [];
+    return { ...task, state: "stale", restored: false, why: { kind: "edited", text: EDITED, details } };
+  }
 }
+
+const EDITED = "its cell was edited since; run it to bring it up to date";

@@ -7,6 +7,12 @@
 export const REQUEST = "milepost_request";
 export const COMM_TARGET = "milepost.states";
 
+/**
+ * The event by which a widget asks the notebook around it to run cells: `detail.cells` are their ids, in order. Who
+ * takes it prevents its default; else the kernel runs them, and the widget shows what they show.
+ */
+export const RUN_CELLS = "milepost:run-cells";
+
 export interface Reason {
   kind: string;
   text: string;
@@ -34,6 +40,17 @@ export interface TaskView {
   background: boolean;
   /** Whether what it prints is in a log of its own. */
   log: boolean;
+  /** The names that it reads. */
+  inputs?: string[];
+  /** What it last said of how far it has come. */
+  progress?: string;
+  /** The seconds that its last run took, where one is known. */
+  expected?: number | null;
+  /** When its last run in this kernel began and ended, in Unix seconds. */
+  began?: number | null;
+  ended?: number | null;
+  /** The outputs that could not be saved. */
+  unsaved?: string[];
 }
 
 /** The run as a whole; fields a kernel leaves out are off. */
@@ -53,6 +70,8 @@ export interface NodeBox {
   y: number;
   w: number;
   h: number;
+  /** Of a box that stands for several tasks: their names. */
+  members?: string[];
 }
 
 export interface EdgePath {
@@ -68,13 +87,54 @@ export interface Layout {
   edges: EdgePath[];
 }
 
-export type Action = "ping" | "pause" | "resume" | "cancel" | "state" | "log";
+export type Action =
+  | "ping"
+  | "pause"
+  | "resume"
+  | "cancel"
+  | "state"
+  | "log"
+  | "sheet"
+  | "run"
+  | "forget"
+  | "trust"
+  | "move";
+
+/** All that is known of one task; the kernel's twin is sheet.py. */
+export interface Sheet {
+  task: TaskView;
+  code: string;
+  inputs: { name: string; kind: string; source: string; text: string }[];
+  outputs: { name: string; type: string; text: string; unsaved: string }[];
+  /** What its cell showed, as text. */
+  shown: string;
+  traceback: string;
+  history: Version[];
+  peak_bytes: number;
+  can: string[];
+}
+
+/** One saved result. */
+export interface Version {
+  saved_at: string;
+  seconds: number;
+  bytes: number;
+  why: string;
+  trusted: boolean;
+  durable: boolean;
+}
 
 /** What a page asks for; `from` is the number of the first character of a log that it does not have. */
 export interface RequestContent {
   action: Action;
   task?: string;
   from?: number;
+  /** Of "run": with what the task needs; though what is saved is valid. */
+  needs?: boolean;
+  force?: boolean;
+  /** Of "move": the notebook's path before and after, from the server's root. */
+  was?: string;
+  now?: string;
 }
 
 export interface Reply {
@@ -85,15 +145,31 @@ export interface Reply {
   /** In answer to "state": everything, and the comm that brings what follows. */
   tasks?: TaskView[];
   run?: RunView;
+  graph?: Layout;
+  sources?: Record<string, string>;
+  now?: number;
   comm_id?: string;
   /** In answer to "log": text from its character `start` on, of the run with this number. */
   log?: { run: number; start: number; text: string };
+  sheet?: Sheet;
+  /** In answer to "run": the line to have executed, and the ids of the cells that this runs, where they are all known. */
+  execute?: string;
+  cells?: string[];
 }
 
-/** What the kernel sends over the comm: always everything. */
+/** What the kernel sends over a comm: everything (`tasks`), or what is new since the message before (`changed`, `gone`). */
 export interface StateMessage {
   tasks?: TaskView[];
+  changed?: TaskView[];
+  gone?: string[];
   run?: RunView;
+  graph?: Layout;
+  /** By task: the text of its cell as it ran last, else as it was saved. */
+  sources?: Record<string, string>;
+  /** Counts the messages of one comm. */
+  seq?: number;
+  /** The kernel's clock (Unix seconds) when it looked. */
+  now?: number;
 }
 
 interface Future {

@@ -70,6 +70,30 @@ function running(seconds: number): string {
   return whole < 60 ? `${whole} s` : whole < 3600 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : duration(whole);
 }
 
+/** How far a task has come, from 0 to 1, where what it says of it has numbers: `3/10`, `3 of 10`, `30 %`. */
+export function fraction(progress: string): number | null {
+  const of = /(\d+(?:\.\d+)?)\s*(?:\/|of)\s*(\d+(?:\.\d+)?)/.exec(progress.slice(0, 200));
+  const percent = /(\d+(?:\.\d+)?)\s*%/.exec(progress.slice(0, 200));
+  const found = of ? Number(of[1]) / Number(of[2]) : percent ? Number(percent[1]) / 100 : NaN;
+  return Number.isFinite(found) ? Math.max(0, Math.min(1, found)) : null;
+}
+
+/** What goes from one task to another along an arrow: names, or the result of a function, or nothing but order. */
+export function flow(source: TaskView | undefined, target: TaskView | undefined): string {
+  const read = new Set(target?.inputs ?? []);
+  const names = source?.outputs.filter(name => read.has(name)) ?? [];
+  if (source && names.length > 0) {
+    const more = names.length > 12 ? ` and ${names.length - 12} more` : "";
+    return `${names.slice(0, 12).map(name => shorten(name, 60)).join(", ")}${more}`;
+  }
+  return source && read.has(source.name) ? "its result" : "nothing: only the order";
+}
+
+/** On one line, with what is not to be seen, or turns the text around, made visible. */
+export function visible(text: string): string {
+  return text.replace(/[\n\t]/g, " ").replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, "\ufffd");
+}
+
 export function shorten(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }

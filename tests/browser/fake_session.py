@@ -10,6 +10,7 @@ from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.widget.model import TaskWidget
 from milepost.widget.run import RunView
+from milepost.widget.svg import layout_of
 
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
 
@@ -18,12 +19,14 @@ def views(**changes: Any) -> list[TaskView]:
     """One task of each state."""
     restored = Reason(ReasonKind.RESTORED, "nothing it reads has changed", ("code: same", "input raw: same"))
     stale = Reason(ReasonKind.INPUT_CHANGED, "the input `limit` changed", ("limit: 10 → 20",))
+    half = {"progress": "epoch 4/10", "inputs": ("rows", "limit"), "expected": 120.0}
+    done = {"state": TaskState.SUCCESS, "seconds": 61}
     kept = {"restored": True, "saved": True, "saved_at": "2026-11-20T09:30:00Z", "why": restored}
     return [
         TaskView(name="load", state=TaskState.SUCCESS, seconds=2280, nbytes=1_200_000_000, cell_id="cell-1", **kept),
-        TaskView(name="clean", state=TaskState.SUCCESS, seconds=61, saved=True, nbytes=38_000_000, after=("load",)),
-        TaskView(name="train", state=TaskState.RUNNING, started=time.time() - 75, after=("clean",)),
-        TaskView(name="evaluate", state=TaskState.PENDING, after=("train", "load")),
+        TaskView(name="clean", outputs=("rows", "odd"), saved=True, nbytes=38_000_000, after=("load",), **done),
+        TaskView(name="train", state=TaskState.RUNNING, started=time.time() - 75, after=("clean",), **half),
+        TaskView(name="evaluate", state=TaskState.PENDING, after=("train", "load"), expected=60.0),
         TaskView(name="report", state=TaskState.READY, after=("evaluate",)),
         TaskView(name="tune", state=TaskState.PAUSED, after=("clean",), seconds=12),
         TaskView(name="plot", state=TaskState.STALE, after=("clean",), saved=True, nbytes=640, seconds=3.2, why=stale),
@@ -65,7 +68,9 @@ class Session:
 
     def state(self) -> dict[str, Any]:
         """What the comm carries."""
-        return {"tasks": [view.to_json() for view in self.tasks], "run": self.run().to_json()}
+        rows = [view.to_json() for view in self.tasks]
+        graph = layout_of(self.tasks).to_json()
+        return {"tasks": rows, "run": self.run().to_json(), "graph": graph, "now": time.time()}
 
     def tell(self) -> None:
         """Send everything over the comm."""

@@ -73,7 +73,8 @@ def test_badges_after_reload_and_restart(nb: NotebookPage, lab: LabServer) -> No
     nb.run_cell(0)
     expect(nb.badge(1)).to_contain_text("restored")
     nb.restart()
-    expect(nb.badge(1)).to_have_attribute("title", "not run in this kernel")
+    expect(nb.badge(1)).to_contain_text("saved · 38 min")
+    expect(nb.badge(3)).to_have_attribute("title", "train: not run in this kernel")
 
 
 def test_buttons_while_a_cell_runs(nb: NotebookPage, lab: LabServer) -> None:

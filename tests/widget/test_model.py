@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import milepost.widget
 from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.widget.model import TaskWidget
@@ -57,17 +58,33 @@ def test_a_failing_send_does_not_end_the_sender() -> None:
     assert len(calls) == 2
 
 
-def test_state_and_layout() -> None:
+def test_news_and_the_whole() -> None:
     widget = TaskWidget()
+    sent: list[dict[str, Any]] = []
+    widget.send = lambda content: sent.append(content["news"])
     widget.update([TaskView(name="a"), TaskView(name="b", after=("a",))], RunView(running=True, totals="x"))
     widget.flush()
-    graph, seq = widget.graph, widget.seq
-    assert [task["name"] for task in widget.states] == ["a", "b"]
-    assert widget.run["running"]
+    graph = widget.graph
+    assert [node["name"] for node in graph["nodes"]] == ["a", "b"]
     widget.update([TaskView(name="a", state=TaskState.RUNNING), TaskView(name="b", after=("a",))])
     widget.flush()
-    assert widget.graph is graph or widget.graph == graph
-    assert widget.seq > seq
+    widget.flush()
+    assert widget.graph is graph, "laid out anew only where the structure is another one"
+    assert [[task["name"] for task in news["changed"]] for news in sent] == [["a", "b"], ["a"]]
+    assert [news["seq"] for news in sent] == [1, 2]
+    widget.update([TaskView(name="b")])
+    widget.flush()
+    assert (sent[-1]["gone"], [task["name"] for task in sent[-1]["changed"]]) == (["a"], ["b"])
+    whole = widget.get_state("whole")["whole"]
+    assert (whole["seq"], [task["name"] for task in whole["tasks"]]) == (3, ["b"])
+
+
+def test_a_page_that_opens_reads_what_is_so_by_then() -> None:
+    views = [TaskView(name="a")]
+    widget = TaskWidget(None, lambda: (views, RunView.of(views)))
+    assert [node["name"] for node in widget.graph["nodes"]] == ["a"]
+    views[0] = TaskView(name="a", state=TaskState.RUNNING)
+    assert widget.get_state("whole")["whole"]["tasks"][0]["state"] == "running"
 
 
 def test_mimes_beside_the_live_view(capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,3 +154,8 @@ def test_colours_are_readable_on_light_and_dark() -> None:
         for theme, ink, muted in (("light", "#1f2328", "#4a5056"), ("dark", "#f0f2f4", "#c4cad0")):
             fill, line = look[theme]["fill"], look[theme]["line"]
             assert min(_contrast(c, fill) for c in (ink, muted, line)) >= 4.5, (style.word, theme)
+
+
+def test_the_widget_stays_small_enough_to_travel_with_each_model() -> None:
+    built = Path(milepost.widget.__file__).parent / "static" / "widget.js"
+    assert not built.exists() or built.stat().st_size < 100_000

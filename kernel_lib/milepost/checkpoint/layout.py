@@ -58,6 +58,7 @@ class Layout:
     ``format``                ``milepost 1 <sum>`` and a newline: 16 hex digits of the BLAKE3 hash of what is before
     ``.gitignore``            ``*``
     ``cleaned``               empty; its time is that of the last clean-up
+    ``summary.json``          what is saved, for pages without a kernel; only shown
     ``CACHEDIR.TAG``          tells backup programs to leave the folder out
     ``objects/ab/abcd…``      one immutable object, named by the BLAKE3 hash of its bytes
     ``journal/<session>.jsonl``  the records one session wrote, a line each
@@ -79,6 +80,11 @@ class Layout:
     def cleaned(self) -> Path:
         """The file whose time is that of the last clean-up."""
         return self.root / "cleaned"
+
+    @functools.cached_property
+    def summary(self) -> Path:
+        """The file that says to pages what is saved."""
+        return self.root / "summary.json"
 
     @functools.cached_property
     def objects(self) -> Path:

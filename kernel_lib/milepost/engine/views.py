@@ -21,5 +21,7 @@ def view_of(name: str, task: Task | None, result: TaskResult | None, *, running:
         restored=result.restored,
         after=after,
         seconds=result.metrics.duration if result.metrics else None,
+        began=result.metrics.start if result.metrics and not result.restored else None,
+        ended=result.metrics.end if result.metrics and not result.restored else None,
         error=None if result.ok else str(result.error or result.message),
     )

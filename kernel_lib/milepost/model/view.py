@@ -16,7 +16,10 @@ class TaskView:
     `seconds` is the computing time (for a restored task: the time that was saved), `started` the Unix time at
     which a running task started, `nbytes` the size in the store, `saved_at` an ISO 8601 time (UTC); `durable` says that
     what is saved survives power loss, `background` that it runs, or waits to run, beside the notebook, and `log` that
-    what it prints is in a log of its own.
+    what it prints is in a log of its own. `inputs` are the names that it reads, `progress` what it last said of how far
+    it has come, and `expected` the seconds that its last run took, where one is
+    known, `began` and `ended` (Unix seconds) when its last run in this kernel did, and `unsaved` the outputs that could
+    not be saved.
     """
 
     name: str
@@ -35,6 +38,12 @@ class TaskView:
     cell_id: str = ""
     background: bool = False
     log: bool = False
+    inputs: tuple[str, ...] = ()
+    progress: str = ""
+    expected: float | None = None
+    began: float | None = None
+    ended: float | None = None
+    unsaved: tuple[str, ...] = ()
 
     @property
     def only_saved(self) -> bool:
@@ -69,4 +78,10 @@ class TaskView:
             "cell_id": self.cell_id,
             "background": self.background,
             "log": self.log,
+            "inputs": list(self.inputs),
+            "progress": self.progress,
+            "expected": self.expected,
+            "began": self.began,
+            "ended": self.ended,
+            "unsaved": list(self.unsaved),
         }

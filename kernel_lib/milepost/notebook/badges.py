@@ -1,15 +1,40 @@
-"""The comm on which the lab extension follows the states of the task cells."""
+"""The comm on which the lab extension follows the states of the task cells, their texts, and the graph."""
 
 from __future__ import annotations
 
+import atexit
+import os
+import time
 from collections.abc import Callable
 from typing import Any
 
-from milepost.notebook.control import state
+from milepost.notebook.control import rows, run_view
 from milepost.notebook.session import Session
+from milepost.notebook.summary import EVERY, Summary
+from milepost.widget.deltas import Deltas
 from milepost.widget.sender import Sender
 
 TARGET = "milepost.states"
+
+
+class Feed:
+    """What goes over the comm: what has changed of the states, of the graph and of the cells' texts."""
+
+    def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
+        self._session = session
+        self._send = send
+        self._deltas = Deltas()
+        self._sent: dict[str, Any] = {}
+
+    def send(self) -> None:
+        """Send what is new."""
+        views = self._session.views()
+        seldom = {"graph": self._session.picture.of(views), "sources": self._session.sources()}
+        changed = {name: item for name, item in seldom.items() if item != self._sent.get(name)}
+        news = self._deltas.take(views, run_view(self._session, views))
+        if news is not None or changed:
+            self._send((news or {}) | changed)
+        self._sent = seldom
 
 
 def open_badges(session: Session) -> Callable[[], None]:
@@ -18,20 +43,30 @@ def open_badges(session: Session) -> Callable[[], None]:
         return lambda: None
     from comm import create_comm
 
-    comm = create_comm(target_name=TARGET, data=state(session))
+    comm = create_comm(target_name=TARGET, data=rows(session, session.views()))
     session.badges_comm_id = str(comm.comm_id)
-    sender = Sender(lambda: comm.send(state(session)))
+    feed = Feed(session, comm.send)
+    sender = Sender(feed.send)
+    summary = Sender(Summary(session).write, lambda: time.sleep(EVERY))
 
     def told(message: Any) -> None:
         path = message.get("content", {}).get("data", {}).get("path")
-        if isinstance(path, str) and path.endswith(".ipynb"):
+        moved = os.path.isabs(session.told_path or "")  # by a rename that was told, too, and more exactly
+        if isinstance(path, str) and path.endswith(".ipynb") and not moved:
             session.told_path = path.rpartition("/")[2]
 
     comm.on_msg(told)
-    stop = session.listen(sender.wake)
+    senders = (sender, summary)
+    stops = [session.listen(one.wake) for one in senders]
+    for one in senders:
+        one.wake()
+    atexit.register(summary.flush)
 
     def close() -> None:
-        stop()
+        for stop in stops:
+            stop()
+        atexit.unregister(summary.flush)
+        summary.flush()
         comm.close()
 
     return close

@@ -275,6 +275,6 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...], shared: Container[str
             "blocked": dict(outcome.resolution.blockers),
             "function": RETURN in outcome.values,
             "kept": bool(outcome.kept),
-            **({"automatic": outcome.definition.source} if outcome.definition.automatic else {}),
+            "automatic" if outcome.definition.automatic else "source": outcome.definition.source,
         },
     )

@@ -1,41 +1,127 @@
 """Clicks while a cell runs: requests on the control channel, handled in another thread.
 
 `kernel.control_handlers["milepost_request"]` gets `{"action": …, "task": …}` and answers with
-`{"status": "ok", "paused": …, "running": …}`; see `Session` for what the actions do.
-`log` also takes `from`, and answers with `{"log": {"run": …, "start": …, "text": …}}`. Handlers never wait.
+`{"status": "ok", "paused": …, "running": …}`; see `Session` and `Orders` for what the actions do. Handlers never wait.
+
+- `log` also takes `from`, and answers with `{"log": {"run": …, "start": …, "text": …}}`.
+- `sheet` answers with all that is known of a task.
+- `run` takes `needs` and `force`, and answers with `execute`, the line that a page has the kernel execute, and `cells`.
+- `forget` and `trust` happen between two cells; where one runs, `message` says so.
+- `move` says that the notebook's path, from the server's root, was `was` and is `now`.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
+from milepost.model.errors import MilepostError
 from milepost.model.view import TaskView
 from milepost.notebook.session import Session
+from milepost.notebook.sheet import sheet
 from milepost.widget.run import RunView
 
 REQUEST, REPLY = "milepost_request", "milepost_reply"
 
-ACTIONS = ("ping", "pause", "resume", "cancel", "state", "log")
+LONGEST_NAME = 2_000_000
+"""Characters; a task may have a long name, but nothing longer is looked up."""
 
 
 def answer(session: Session, content: Any) -> dict[str, Any]:
     """Carry out one request from a page; what is not one is refused, not raised."""
     action = content.get("action") if isinstance(content, dict) else None
-    if action not in ACTIONS:
-        return {"status": "error", "message": f"unknown action {str(action)[:40]!r}; there are {', '.join(ACTIONS)}"}
+    if not isinstance(action, str) or action not in ACTIONS:
+        return _refused(f"unknown action {str(action)[:40]!r}; there are {', '.join(ACTIONS)}")
     task = content.get("task")
-    if task is not None and not isinstance(task, str):
-        return {"status": "error", "message": "the task must be named by a text"}
-    if action == "log":
-        return {"status": "ok", "log": log(session, task or "", content.get("from"))}
-    if action == "pause":
-        session.pause()
-    elif action == "resume":
-        session.resume()
-    elif action == "cancel":
-        session.cancel(task)
-    seen = {"status": "ok", "paused": session.runner.paused, "running": session.runner.running}
-    return {**seen, **state(session)} if action == "state" else seen
+    if task is not None and (not isinstance(task, str) or len(task) > LONGEST_NAME):
+        return _refused("the task must be named by a text")
+    if task is None and action in _OF_A_TASK:
+        return _refused(f"{action} needs the name of a task")
+    for flag in ("needs", "force"):
+        if type(content.get(flag, False)) is not bool:
+            return _refused(f"{flag} must be true or false")
+    name = next(iter(session.named([task])), None) if task is not None else None
+    try:
+        return {"status": "ok", **ACTIONS[action](session, name, content)}
+    except MilepostError as error:
+        return _refused(str(error))
+
+
+def _refused(message: str) -> dict[str, Any]:
+    return {"status": "error", "message": message[:1000]}
+
+
+def _seen(session: Session) -> dict[str, Any]:
+    return {"paused": session.runner.paused, "running": session.runner.running}
+
+
+def _ping(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    return _seen(session)
+
+
+def _pause(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    session.pause()
+    return _seen(session)
+
+
+def _resume(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    session.resume()
+    return _seen(session)
+
+
+def _cancel(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    session.cancel(name)
+    return _seen(session)
+
+
+def _state(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    return {**_seen(session), **state(session)}
+
+
+def _log(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    return {"log": log(session, name or "", content.get("from"))}
+
+
+def _sheet(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    assert name is not None
+    session.registration.require([name])
+    view = next(iter(session.views([name])), None) or TaskView(name=name)
+    return {"sheet": sheet(session, name, view)}
+
+
+def _run(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    return session.orders.run(name, needs=content.get("needs", False), force=content.get("force", False))
+
+
+def _forget(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    assert name is not None
+    return {"message": session.orders.forget(name)}
+
+
+def _trust(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    assert name is not None
+    return {"message": session.orders.trust(name)}
+
+
+def _move(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    return {"message": session.relocation.ask(content.get("was"), content.get("now"))}
+
+
+ACTIONS: dict[str, Callable[[Session, str | None, dict[str, Any]], dict[str, Any]]] = {
+    "ping": _ping,
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
+    "state": _state,
+    "log": _log,
+    "sheet": _sheet,
+    "run": _run,
+    "forget": _forget,
+    "trust": _trust,
+    "move": _move,
+}
+_OF_A_TASK = ("sheet", "forget", "trust")
 
 
 def log(session: Session, task: str, start: Any) -> dict[str, Any]:
@@ -48,15 +134,22 @@ def log(session: Session, task: str, start: Any) -> dict[str, Any]:
 def state(session: Session) -> dict[str, Any]:
     """Everything a page shows, and the comm on which changes come."""
     views = session.views()
-    rows = [view.to_json() for view in views]
-    return {"tasks": rows, "run": run_view(session, views).to_json(), "comm_id": session.badges_comm_id}
+    seldom = {"graph": session.picture.of(views), "sources": session.sources()}
+    return {**rows(session, views), **seldom, "comm_id": session.badges_comm_id}
+
+
+def rows(session: Session, views: list[TaskView]) -> dict[str, Any]:
+    """The states of the tasks and of the run, and the kernel's clock."""
+    run = run_view(session, views).to_json()
+    return {"tasks": [view.to_json() for view in views], "run": run, "now": time.time()}
 
 
 def run_view(session: Session, views: list[TaskView]) -> RunView:
     """The header: whether it runs, is paused or about to be, and the totals."""
     running, paused = session.runner.running, session.runner.paused
     busy = any(view.started is not None for view in views)
-    return RunView.of(views, running=running, pausing=paused and busy, paused=paused and not busy)
+    held = paused and not busy
+    return RunView.of(views, running=running, pausing=paused and busy, paused=held, message=session.orders.news)
 
 
 def listen(session: Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from milepost.analysis.code import code_token, digest_text, global_names, normal
 from milepost.analysis.describe import source_of
 from milepost.analysis.digest import digest
 from milepost.analysis.names import CellNames, cell_names
-from milepost.functions import RegisteredFunction
+from milepost.functions import RegisteredFunction, TaskFunction
+from milepost.model.parameters import GIVEN, parameters_of
 from milepost.model.record import RETURN as RETURN
 from milepost.notebook.options import CellOptions
 from milepost.notebook.steps import Step
@@ -122,3 +124,19 @@ def function_definition(function: RegisteredFunction[Any], body: Callable[[], An
         function=function,
         upstream=function.upstream,
     )
+
+
+def body_for(function: TaskFunction[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """A body that has `call` run the function, with what it asks for of its run: `context`, `signal`, `progress`."""
+    plain = function.function
+    named = parameters_of(plain).named if hasattr(plain, "__code__") else ()
+    asked = [name for name in named if name in GIVEN and name not in function.upstream]
+    if not asked:
+        return lambda: call(function, {})
+
+    def body(**run: Any) -> Any:
+        return call(function, run)
+
+    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in asked]
+    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return body

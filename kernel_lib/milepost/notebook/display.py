@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from milepost.model.view import TaskView
 from milepost.notebook.control import answer, run_view
 from milepost.notebook.session import Session
+from milepost.widget.run import RunView
 
 if TYPE_CHECKING:
     from milepost.widget.model import TaskWidget
@@ -36,9 +38,8 @@ class Display:
         if self._widget is None:
             from milepost.widget.model import TaskWidget
 
-            self._widget = TaskWidget(self._request)
+            self._widget = TaskWidget(self._request, self._source)
             self._stop = self._session.listen(self._update)
-        self._update()
         self._widget.show()
         self._outdated, self._refreshed = False, time.monotonic()
 
@@ -69,8 +70,11 @@ class Display:
     def _update(self) -> None:
         if self._widget is not None:
             self._outdated = True
-            views = self._session.views()
-            self._widget.update(views, run_view(self._session, views))
+            self._widget.wake()
+
+    def _source(self) -> tuple[list[TaskView], RunView]:
+        views = self._session.views()
+        return views, run_view(self._session, views)
 
     def close(self) -> None:
         """Stop updating; what is shown stays as it is."""

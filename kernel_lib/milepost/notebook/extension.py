@@ -127,6 +127,7 @@ class Extension:
                 session.ledger.bound(bound, cell.code, cell.names.reads)
         session.jobs.busy = bool(self._running)
         session.jobs.publish()
+        session.relocation.carry()
 
     def _module_seeds(self) -> bool:
         """Whether a module of the project, loaded since the last cell, mentions a seed."""

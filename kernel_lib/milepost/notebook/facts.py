@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from milepost.model.result import TaskResult
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.view import TaskView
 from milepost.notebook.definition import Definition
-from milepost.widget.saved import shown_names
+from milepost.widget.saved import lost_names, shown_names
 
 _GONE = "not saved any more: what was saved of it was forgotten or replaced elsewhere, or deleted with its store"
 
@@ -35,12 +36,21 @@ class Facts:
     unsaved: str = ""
     changed: tuple[str, ...] = ()
     """Arguments that a function changed in place in its last run."""
+    began: float | None = None
+    """When its last run in this kernel began, and when it `ended` (Unix seconds)."""
+    ended: float | None = None
+    progress: str = ""
+    """What its body last said of how far it has come."""
     in_background: bool = False
     """Whether it runs, or waits to run, beside the notebook."""
 
     def settle(self, result: TaskResult) -> None:
         """It came to an end."""
+        began = self.started
         self.result, self.state, self.started = result, STATE_OF_STATUS[result.status], None
+        self.progress = ""
+        if began is not None:
+            self.began, self.ended = began, time.time()
         self.in_background = False
 
     @property
@@ -83,6 +93,12 @@ def view_of_facts(facts: Facts, stale: str = "") -> TaskView:
         why=Reason(ReasonKind.INPUT_CHANGED, stale) if stale and state is TaskState.STALE else _why(facts),
         error=_error(result),
         cell_id=facts.definition.cell_id,
+        inputs=tuple(dict.fromkeys((*facts.definition.reads, *facts.definition.upstream))),
+        progress=facts.progress,
+        expected=facts.seconds,
+        began=facts.began,
+        ended=facts.ended,
+        unsaved=lost_names(facts.outputs),
     )
 
 

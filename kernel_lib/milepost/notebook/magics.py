@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from milepost.model.errors import MilepostError, RemoteError, StoreError
+from milepost.functions import MapPart, TaskFunction
+from milepost.model.errors import MilepostError, RemoteError, StoreError, UsageError
 from milepost.model.reasons import Reason
 from milepost.model.sizes import parse_size, size
 from milepost.model.states import TaskState
@@ -19,6 +20,7 @@ from milepost.notebook.control import run_view
 from milepost.notebook.definition import Definition, cell_definition
 from milepost.notebook.location import code_cells
 from milepost.notebook.options import Command, parse_cell_options, parse_command
+from milepost.notebook.orders import in_order
 from milepost.notebook.outlook import Outlook, outlook
 from milepost.notebook.session import Session
 from milepost.widget.ages import age_seconds
@@ -55,6 +57,8 @@ class TaskMagics(Magics):
 
     def _definition(self, line: str, cell: str) -> Definition:
         options = parse_cell_options(line)
+        if self._asked_again():
+            options = replace(options, force=True)
         body = parse_body(self.shell, cell)
         return cell_definition(
             body.source,
@@ -66,14 +70,23 @@ class TaskMagics(Magics):
             steps=compiled_steps(self.shell, body) if options.place != "main" else (),
         )
 
+    def _metadata(self) -> dict[str, Any]:
+        """What the front end sends along with the cell that runs."""
+        parent: dict[str, Any] = getattr(self.shell, "get_parent", dict)()
+        return parent.get("metadata") or {}
+
     def _cell_id(self) -> str:
         """The id of the cell that runs, where the front end sends it."""
-        parent: dict[str, Any] = getattr(self.shell, "get_parent", dict)()
-        return str((parent.get("metadata") or {}).get("cellId") or "")
+        return str(self._metadata().get("cellId") or "")
+
+    def _asked_again(self) -> bool:
+        """Whether the page asked for this one run to be as with `--force`."""
+        asked = self._metadata().get("milepost")
+        return isinstance(asked, dict) and asked.get("force") is True
 
     @_line_magic("tasks")
     def tasks(self, line: str) -> None:
-        """Show the tasks live, or: status | pause | resume | cancel | restore | why | forget | trust | auto | config"""
+        """Show the tasks live; or status, run, pause, resume, cancel, restore, why, forget, trust, auto, config"""
         try:
             command = parse_command(line)
             command = replace(command, names=self._session.named(command.names))
@@ -91,6 +104,38 @@ class TaskMagics(Magics):
             return
         print(to_text(views))
         print(run_view(self._session, views).totals)
+
+    def _run(self, command: Command) -> None:
+        """As if the cells were run, one after the other; what is saved and valid is given back."""
+        session = self._session
+        session.registration.require(command.names)
+        order = session.orders.take(command.order) if command.order else None
+        known = session.fact_table()
+        names = order.names if order else command.names or in_order(known, None, needs=True)
+        unknown = [name for name in names if not session.has_cell(name)]
+        if unknown and (order or command.names):
+            raise UsageError(f"known from the store only, or no task cells: {', '.join(unknown)}; run their cells")
+        for name in names:
+            if session.has_cell(name):
+                self._run_one(known[name].definition, force=bool(order and order.force))
+
+    def _run_one(self, definition: Definition, *, force: bool) -> None:
+        """A cell, as it stands in the notebook by now, or a function."""
+        if isinstance(definition.function, TaskFunction | MapPart):
+            definition.function.result()
+            return
+        definition = self._edited(definition) or definition
+        options = replace(definition.options, force=definition.options.force or force)
+        try:
+            self._session.run_cell(replace(definition, options=options))
+        except BaseException as error:
+            if not isinstance(error, MilepostError) or isinstance(error, RemoteError):
+                with_cell_traceback(self.shell, error)
+            raise
+        finally:
+            facts = self._session.fact_table().get(definition.name)
+            if facts is not None and force:
+                facts.definition = definition  # forced this once
 
     def _pause(self, command: Command) -> None:
         self._session.pause()
@@ -154,7 +199,7 @@ class TaskMagics(Magics):
                 except (MilepostError, SyntaxError):
                     return None
                 if edited.name == definition.name:
-                    return edited
+                    return replace(edited, cell_id=definition.cell_id)
         return None
 
     def _forget(self, command: Command) -> None:
@@ -196,6 +241,7 @@ def _status_row(view: TaskView) -> dict[str, Any]:
 _COMMANDS: dict[str, Callable[[TaskMagics, Command], None]] = {
     "": TaskMagics._widget,
     "status": TaskMagics._status,
+    "run": TaskMagics._run,
     "pause": TaskMagics._pause,
     "resume": TaskMagics._resume,
     "cancel": TaskMagics._cancel,

@@ -177,7 +177,7 @@ def _split(line: str, magic: str) -> list[str]:
         raise UsageError(f"{magic}: {error} in {line!r}") from None
 
 
-COMMANDS = ("status", "pause", "resume", "cancel", "restore", "why", "forget", "trust", "auto", "config")
+COMMANDS = ("status", "run", "pause", "resume", "cancel", "restore", "why", "forget", "trust", "auto", "config")
 """What `%tasks` does besides showing the widget."""
 
 
@@ -188,14 +188,22 @@ class Command:
     verb: str = ""
     names: tuple[str, ...] = ()
     json: bool = False
+    order: int = 0
+    """What a page has asked to be run."""
 
 
 _ITEM = re.compile(r"(?<!\S)([^\s'\"\[]+\[.*?\])(?!\S)")
 """The name of a map's item, `fetch['a b']`: its quotes belong to it."""
 
 
+_ORDER = re.compile(r"run --order ([0-9]{1,18})")
+
+
 def parse_command(line: str) -> Command:
     """A `%tasks` line; raises `UsageError` for a verb or flag that does not exist."""
+    asked = _ORDER.fullmatch(line.strip())
+    if asked:
+        return Command("run", order=int(asked[1]))
     pieces = enumerate(_ITEM.split(line))
     words = [word for place, text in pieces for word in ([text] if place % 2 else _split(text, "%tasks"))]
     flags = [word for word in words if word.startswith("-")]

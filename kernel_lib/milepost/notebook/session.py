@@ -32,7 +32,7 @@ from milepost.notebook.auto.cells import AutoCells
 from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
-from milepost.notebook.definition import RETURN, Definition, function_definition
+from milepost.notebook.definition import RETURN, Definition, body_for, function_definition
 from milepost.notebook.elsewhere import results_for
 from milepost.notebook.facts import Facts, RanTasks
 from milepost.notebook.foreground import Foreground
@@ -44,9 +44,12 @@ from milepost.notebook.log import Log
 from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer
+from milepost.notebook.orders import Orders
+from milepost.notebook.picture import Picture
 from milepost.notebook.provider import Provider
 from milepost.notebook.random_state import Seeds
 from milepost.notebook.registration import Registration
+from milepost.notebook.relocation import Relocation
 from milepost.notebook.remote import Results
 from milepost.notebook.stage import Stage
 from milepost.notebook.strategy import CheckpointStrategy
@@ -75,6 +78,7 @@ class Session:
         self.told_path: str | None = None
         self._home = Path.cwd()
         self.badges_comm_id = ""
+        self.picture = Picture()
         self._facts: dict[str, Facts] = {}
         self.ran = RanTasks(self._facts)
         self._data: dict[str, Any] = {}
@@ -98,6 +102,8 @@ class Session:
         self.runner = builder.use_strategy(self._checkpointing).build()
         self.activities = Activities()
         self.jobs = Jobs(self, self._call_soon)
+        self.orders = Orders(self, self._call_soon)
+        self.relocation = Relocation(self, self._call_soon)
         self._cells = Cells(self)
         self.auto = AutoCells(self)
         self._views = Views(self)
@@ -160,9 +166,15 @@ class Session:
         if self._store is None:
             notebook = self.notebook()
             self._home = (notebook.parent if notebook is not None else self._home).absolute()
-            self._store = LocalStore(store_path(notebook))
-            self._store.on_trouble(self.troubles.come)
+            self.use_store(store_path(notebook))
+        assert self._store is not None
         return self._store
+
+    def use_store(self, path: Path) -> None:
+        """Save to, and restore from, this store from now on."""
+        store = LocalStore(path)
+        store.on_trouble(self.troubles.come)
+        self._store = store
 
     def notebook(self) -> Path | None:
         """The notebook's path, as far as it can be known."""
@@ -274,18 +286,18 @@ class Session:
 
     def register(self, function: TaskFunction[..., Any]) -> None:
         """Register a `@task` function."""
-        definition = function_definition(function, lambda: self._call(function))
+        definition = function_definition(function, body_for(function, self._call))
         self.registration.refuse_second(definition)
         facts = self._facts.setdefault(function.name, Facts(definition))
         facts.definition = definition
         self.changed()
 
-    def _call(self, function: TaskFunction[..., Any]) -> Any:
-        """Run a function's body, and note which arguments it changed in place."""
+    def _call(self, function: TaskFunction[..., Any], run: dict[str, Any]) -> Any:
+        """Run a function's body, with what it asks for of its run, and note which arguments it changed in place."""
         facts = self._facts[function.name]
         given = self.arguments.values(facts.definition)
         before = self.arguments.states(given)
-        value = function.function(**given)
+        value = function.function(**given, **run)
         if inspect.iscoroutine(value):
             value = run_coroutine(lambda: value)
         facts.changed = tuple(self.arguments.changed(given, before))
@@ -319,6 +331,10 @@ class Session:
     def has(self, name: str) -> bool:
         """Whether a task of this session has this name."""
         return name in self._facts
+
+    def has_cell(self, name: str) -> bool:
+        """Whether a task can be run from here: its code is known, and no cell that only counts as a task."""
+        return self.has(name) and not self._facts[name].definition.automatic
 
     def role_of(self, name: str) -> Role:
         """What a parameter of this name stands for."""
@@ -363,6 +379,10 @@ class Session:
         """Every task, or those chosen: the session's as they were defined, then what only the store has."""
         return self._views.all(chosen)
 
+    def sources(self) -> dict[str, str]:
+        """The text of each task's cell as it ran last, else as it was saved."""
+        return self._views.sources()
+
     def named(self, words: Iterable[str]) -> tuple[str, ...]:
         """The tasks that are meant: by name, by what is shown in its place, or by the number of a cell that ran."""
         meant = {**self.auto.numbers, **{shown: name for name, shown in self._views.labels().items()}}
@@ -381,6 +401,8 @@ class Session:
         facts = self._facts.get(event.task)
         if facts is not None and event.kind is EventKind.TASK_START:
             facts.state, facts.started, facts.result = TaskState.RUNNING, time.time(), None
+        if facts is not None and event.kind is EventKind.TASK_PROGRESS:
+            facts.progress = event.message
         if facts is not None and event.result is not None and self._asked(facts):
             self.settled(facts, event.result)
         self.changed()

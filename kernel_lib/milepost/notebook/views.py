@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -44,7 +44,8 @@ class Views:
     def all(self, chosen: Collection[str] = ()) -> list[TaskView]:
         """Every task, or those chosen: the session's as they were defined, then what only the store has."""
         known, kept = self._known(), self._kept()
-        shown = {name: as_kept(self._view(facts), facts, kept) for name, facts in known.items()}
+        took = {record.task: record.seconds for record in sorted((kept or {}).values(), key=lambda r: r.saved_at)}
+        shown = {name: as_kept(self._view(facts, took), facts, kept) for name, facts in known.items()}
         for record in self._desk.records():
             facts = known.get(record.task)
             if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
@@ -61,6 +62,12 @@ class Views:
         own = {name: line for name, line in said.items() if line}
         return labels(own.items(), set(said) - set(own))
 
+    def sources(self) -> dict[str, str]:
+        """The text of each task's cell as it ran last, else as it was saved: pages see what was edited since."""
+        found = {record.task: record.extra.get("source") for record in self._desk.records()}
+        found |= {name: facts.definition.source for name, facts in self._known().items()}
+        return {name: text for name, text in found.items() if isinstance(text, str) and text.lstrip().startswith("%%")}
+
     def _known(self) -> dict[str, Facts]:
         """The tasks of the session, as of now: other threads add some."""
         return dict(self._desk.fact_table())
@@ -74,11 +81,13 @@ class Views:
         except StoreError:
             return None
 
-    def _view(self, facts: Facts) -> TaskView:
+    def _view(self, facts: Facts, took: Mapping[str, float]) -> TaskView:
         view = view_of_facts(facts, self._stale(facts))
         held = facts.in_background and facts.state is TaskState.PENDING and self._desk.runner.paused
         log = facts.definition.name in self._desk.logs
-        return replace(view, state=TaskState.PAUSED if held else view.state, background=facts.in_background, log=log)
+        expected = view.expected if view.expected is not None else took.get(view.name)
+        state = TaskState.PAUSED if held else view.state
+        return replace(view, state=state, background=facts.in_background, log=log, expected=expected)
 
     def _stale(self, facts: Facts) -> str:
         """Which upstream output is another one now than the one that the result was made from; "" if none."""

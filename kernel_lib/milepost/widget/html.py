@@ -12,16 +12,21 @@ from milepost.widget.svg import to_svg
 from milepost.widget.text import HEADINGS, cells
 from milepost.widget.words import totals
 
+MOST_ROWS = 200
+"""Tasks that are listed; with more of them, the picture is left out, too: it is beside this already."""
+
 
 def to_html(views: Sequence[TaskView], placed: Layout | None = None) -> str:
     """A fragment: totals, a table with one row a task, the graph."""
     if not views:
         return "<p>no tasks yet</p>"
+    shown, left = views[:MOST_ROWS], len(views) - MOST_ROWS
+    more = f"<p>… and {left:,} more</p>" if left > 0 else ""
     head = "".join(f'<th style="text-align:left">{h}</th>' for h in HEADINGS)
-    rows = "".join(f"<tr>{''.join(map(_cell, cells(view)))}</tr>" for view in views)
+    rows = "".join(f"<tr>{''.join(map(_cell, cells(view)))}</tr>" for view in shown)
     return (
-        f"<div><p>{escape(totals(views))}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f"{_picture(to_svg(views, placed))}</div>"
+        f"<div><p>{escape(totals(views))}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+        f"{_picture(to_svg(views, placed)) if left <= 0 else ''}</div>"
     )
 
 

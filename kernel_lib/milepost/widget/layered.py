@@ -22,7 +22,7 @@ class _Grid:
     def __init__(self, sizes: Sequence[Point], pairs: Sequence[Pair]) -> None:
         self.widths = [w for w, _ in sizes]
         self.height = max((h for _, h in sizes), default=0.0)
-        self.layer = _layers(len(sizes), pairs)
+        self.layer = layers(len(sizes), pairs)
         bends = sum(abs(self.layer[a] - self.layer[b]) for a, b in pairs)
         self.chains = [[a, b] if bends > BEND_LIMIT else self._chain(a, b) for a, b in pairs]
         self.above: list[list[int]] = [[] for _ in self.widths]
@@ -116,7 +116,7 @@ def _mean(values: list[float], otherwise: float) -> float:
     return sum(values) / len(values) if values else otherwise
 
 
-def _layers(count: int, pairs: Sequence[Pair]) -> list[int]:
+def layers(count: int, pairs: Sequence[Pair]) -> list[int]:
     """The longest path from a root to each node; nodes of a cycle are cut loose in the order given."""
     targets: list[list[int]] = [[] for _ in range(count)]
     waiting = [0] * count

@@ -6,18 +6,21 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from graphviz.backend import dot_command, execute  # type: ignore[import-untyped]
 
 from milepost.widget import layered
+from milepost.widget.groups import MOST_NODES, Group, group
 from milepost.widget.shorten import shorten
 
-NODE_HEIGHT = 58.0
+NODE_HEIGHT = 76.0
 MARGIN = 12.0
 LABEL_LENGTH = 28
+ROW_OF_LOOSE = 6
+"""So many boxes without arrows stand beside the others; more get rows of their own."""
 DOT_TIMEOUT = 10.0
 DOT_LIMIT = 3000
 """Above so many boxes and arrows `dot` takes seconds: our own layout is used."""
@@ -25,7 +28,10 @@ DOT_LIMIT = 3000
 
 @dataclass(frozen=True, slots=True)
 class NodeBox:
-    """One task's box: its whole name, the label that fits, its upper left corner and size."""
+    """One task's box: its whole name, the label that fits, its upper left corner and size.
+
+    A box that stands for several tasks has their names as `members`, and a name that no task has.
+    """
 
     name: str
     label: str
@@ -33,6 +39,7 @@ class NodeBox:
     y: float
     w: float
     h: float
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +81,54 @@ def layout(names: Iterable[str], edges: Iterable[tuple[str, str]], engine: str |
     Names count once; edges to unknown names and from a task to itself are left out. Never fails for a `dot` that does.
     """
     unique = list(dict.fromkeys(names))
+    if len(unique) > MOST_NODES:
+        return _of_groups(*group(unique, edges), engine)
     index = {name: i for i, name in enumerate(unique)}
     pairs = list(dict.fromkeys((index[a], index[b]) for a, b in edges if a in index and b in index and a != b))
     labels = [shorten(name, LABEL_LENGTH) for name in unique]
     sizes = [(_width(label), NODE_HEIGHT) for label in labels]
-    chosen, (centres, curves) = _place(sizes, pairs, engine)
+    chosen, (centres, curves) = _with_loose_ones(sizes, pairs, engine)
     return _assemble(unique, labels, sizes, pairs, centres, curves, chosen)
 
 
+def _with_loose_ones(sizes: Sizes, pairs: Pairs, engine: str | None) -> tuple[str, Placement]:
+    """Boxes without arrows go into rows below the others: side by side they would make a drawing of one endless row."""
+    tied = {place for pair in pairs for place in pair}
+    loose = [place for place in range(len(sizes)) if place not in tied]
+    if len(loose) <= ROW_OF_LOOSE:
+        return _place(sizes, pairs, engine)
+    kept = [place for place in range(len(sizes)) if place in tied]
+    number = {place: n for n, place in enumerate(kept)}
+    chosen, (found, curves) = _place([sizes[p] for p in kept], [(number[a], number[b]) for a, b in pairs], engine)
+    centres = dict(zip(kept, found, strict=True)) | _rows(loose, sizes, found)
+    return chosen, ([centres[place] for place in range(len(sizes))], curves)
+
+
+def _rows(loose: list[int], sizes: Sizes, above: Points) -> dict[int, tuple[float, float]]:
+    """The centres of boxes in rows, under what is above."""
+    width = max(sizes[place][0] for place in loose) + layered.GAP_X
+    left, right = min((x for x, _ in above), default=0.0), max((x for x, _ in above), default=0.0)
+    columns = max(ROW_OF_LOOSE, round((right - left) / width) + 1, round((len(loose) / 2) ** 0.5))
+    top = max((y for _, y in above), default=-NODE_HEIGHT) + NODE_HEIGHT + layered.GAP_Y
+    step = NODE_HEIGHT + layered.GAP_X
+    return {place: (left + n % columns * width, top + n // columns * step) for n, place in enumerate(loose)}
+
+
+def _of_groups(groups: list[Group], edges: list[tuple[str, str]], engine: str | None) -> Layout:
+    """The layout of groups; one of a single task is that task."""
+    called = {g.name: g.members[0] if len(g.members) == 1 else g.name for g in groups}
+    placed = layout((called[g.name] for g in groups), [(called[a], called[b]) for a, b in edges], engine)
+    by_name = {called[g.name]: g for g in groups}
+    nodes = tuple(
+        replace(node, label=shorten(g.label, LABEL_LENGTH), members=g.members) if len(g.members) > 1 else node
+        for node in placed.nodes
+        for g in (by_name[node.name],)
+    )
+    return replace(placed, nodes=nodes)
+
+
 def _width(label: str) -> float:
-    return max(208.0, 8.0 * sum(2 if ord(c) > 0x2E80 else 1 for c in label) + 48)
+    return max(208.0, 8.6 * sum(2 if ord(c) > 0x2E80 else 1 for c in label) + 48)
 
 
 def _place(sizes: Sizes, pairs: Pairs, engine: str | None) -> tuple[str, Placement]:

@@ -1,7 +1,7 @@
 """The live widget. The only module that imports anywidget.
 
-widget = TaskWidget(request)         # request({"action": "pause"}) -> {"status": "ok", "paused": …, "running": …}
-widget.update(views, run)            # from any thread, as often as you like
+widget = TaskWidget(request, source) # request({"action": "pause"}) -> {"status": "ok", "paused": …, "running": …}
+widget.wake()                        # `source()` has something new; from any thread, as often as you like
 widget.show()                        # displays it, with static pictures beside the live view
 widget.flush()                       # at the end of a run: the last state is sent now
 widget.freeze()                      # replaces every shown view by its static picture
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,16 +20,17 @@ import anywidget
 import traitlets
 
 from milepost.model.view import TaskView
-from milepost.widget.html import to_html
+from milepost.widget.deltas import Deltas
+from milepost.widget.html import MOST_ROWS, to_html
 from milepost.widget.layout import Layout
 from milepost.widget.run import RunView
-from milepost.widget.sender import INTERVAL, Sender
+from milepost.widget.sender import Sender
 from milepost.widget.svg import layout_of, to_svg
 from milepost.widget.text import to_text
 
 Request = Callable[[dict[str, Any]], dict[str, Any]]
-TASKS_PER_INTERVAL = 500
-"""With more tasks, updates come at a proportionally lower rate."""
+Source = Callable[[], tuple[Sequence[TaskView], RunView]]
+"""What there is to show now. Any thread; asked as seldom as possible."""
 
 _STATIC = Path(__file__).parent / "static"
 _NOT_BUILT = "export default {render({el}) {el.textContent = 'The front end is not built: run pip install .'}}"
@@ -58,33 +58,37 @@ class TaskWidget(anywidget.AnyWidget):
 
     graph = traitlets.Dict().tag(sync=True)
     """`Layout.to_json()`; changes only with the structure."""
-    states: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    """`TaskView.to_json()` of every task."""
-    run = traitlets.Dict().tag(sync=True)
-    """`RunView.to_json()`."""
-    seq = traitlets.Int(0).tag(sync=True)
-    """Counts the updates sent."""
-    now = traitlets.Float(0.0).tag(sync=True)
-    """The kernel's clock when they were sent (Unix seconds), so that the page can tick in the kernel's time."""
+    whole = traitlets.Int(0).tag(sync=True, to_json=lambda _, widget: widget._whole())
+    """Read by a page that opens: `Deltas.whole`, as of that moment. What follows are messages, `Deltas.take`."""
+    token = traitlets.Unicode("").tag(sync=True)
+    """Tells the page which widget this is."""
 
-    def __init__(self, request: Request | None = None, **traits: Any) -> None:
-        super().__init__(**traits)
+    def __init__(self, request: Request | None = None, source: Source | None = None, **traits: Any) -> None:
         self._request = request
-        self._latest: tuple[tuple[TaskView, ...], RunView] = ((), RunView.of(()))
+        self._source: Source = source or (lambda: ((), RunView.of(())))
+        self._deltas = Deltas()
+        self._telling = threading.RLock()
         self._layout_lock = threading.Lock()
         self._laid_out: tuple[Any, Layout] | None = None
         self._displays: list[str] = []
-        self._sender = Sender(self._send_latest, lambda: time.sleep(self._interval()))
+        self._sender = Sender(self._send_news)
+        graph = self._layout(self._source()[0]).to_json()
+        super().__init__(graph=graph, token=uuid.uuid4().hex, **traits)
         self.on_msg(self._on_message)
 
-    def update(self, views: Sequence[TaskView], run: RunView | None = None) -> None:
-        """Show these tasks from now on (all of them, in order). Any thread; returns at once; sent at most at 10 Hz."""
-        rows = tuple(views)
-        self._latest = (rows, run or RunView.of(rows))
+    def wake(self) -> None:
+        """The source has changed. Any thread, as often as you like; returns at once; sent at most at 10 Hz."""
         self._sender.wake()
 
+    def update(self, views: Sequence[TaskView], run: RunView | None = None) -> None:
+        """Show these tasks from now on (all of them, in order)."""
+        rows = tuple(views)
+        latest = rows, run or RunView.of(rows)
+        self._source = lambda: latest
+        self.wake()
+
     def flush(self) -> None:
-        """Send the latest state now, unconditionally."""
+        """Send what is new now, unconditionally."""
         self._sender.flush()
 
     def resend(self) -> None:
@@ -125,14 +129,14 @@ class TaskWidget(anywidget.AnyWidget):
 
     def static_mimes(self) -> dict[str, str]:
         """The latest state as SVG, HTML and text."""
-        views = self._latest[0]
+        views = self._source()[0]
         placed = self._layout(views)
         svg, html = to_svg(views, placed), to_html(views, placed)
-        return {"image/svg+xml": svg, "text/html": html, "text/plain": self.to_text()}
+        return {"image/svg+xml": svg, "text/html": html, "text/plain": _brief(views)}
 
     def to_text(self) -> str:
         """The latest state as a plain text table."""
-        return to_text(self._latest[0])
+        return to_text(self._source()[0])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget's view, and beside it the static pictures for where it cannot live."""
@@ -140,25 +144,28 @@ class TaskWidget(anywidget.AnyWidget):
         live, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**live, **self.static_mimes()}, {**metadata, "milepost": {"widget": True}}
 
-    def _interval(self) -> float:
-        return INTERVAL * max(1.0, len(self._latest[0]) / TASKS_PER_INTERVAL)
-
-    def _layout(self, views: tuple[TaskView, ...]) -> Layout:
+    def _layout(self, views: Sequence[TaskView]) -> Layout:
         structure = tuple((view.name, view.after) for view in views)
         with self._layout_lock:
             if self._laid_out is None or self._laid_out[0] != structure:
                 self._laid_out = (structure, layout_of(views))
             return self._laid_out[1]
 
-    def _send_latest(self) -> None:
-        views, run = self._latest
-        graph = self._layout(views).to_json()
-        with self.hold_sync():
-            self.graph = graph
-            self.states = [view.to_json() for view in views]
-            self.run = run.to_json()
-            self.now = time.time()
-            self.seq += 1
+    def _whole(self) -> dict[str, Any]:
+        with self._telling:
+            return self._deltas.whole(*self._source())
+
+    def _send_news(self) -> None:
+        """The structure first, where it is another one, then what has changed of the tasks."""
+        with self._telling:
+            views, run = self._source()
+            placed = self._laid_out
+            graph = self._layout(views)
+            if placed is None or placed[1] is not graph:
+                self.graph = graph.to_json()
+            news = self._deltas.take(views, run)
+            if news is not None:
+                self.send({"news": news})
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """An action from a page without a control channel: `{"id": any, "action": …, "task"?: …}`."""
@@ -172,10 +179,18 @@ class TaskWidget(anywidget.AnyWidget):
         if self._request is None:
             return {"status": "error", "message": "nothing to control here"}
         try:
-            return self._request({key: content[key] for key in ("action", "task", "from") if key in content})
+            return self._request({key: content[key] for key in _ASKED if key in content})
         except Exception as error:
             _log.exception("a request from the page failed")
             return {"status": "error", "message": str(error)}
+
+
+_ASKED = ("action", "task", "from", "needs", "force")
+
+
+def _brief(views: Sequence[TaskView]) -> str:
+    left = len(views) - MOST_ROWS
+    return to_text(views[:MOST_ROWS]) + (f"\n… and {left:,} more" if left > 0 else "")
 
 
 def _shell() -> Any:

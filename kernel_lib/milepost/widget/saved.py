@@ -34,8 +34,20 @@ def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
         saved_at=record.saved_at,
         why=why,
         cell_id=record.cell_id,
+        inputs=tuple(item.name for item in record.inputs if item.kind in _FLOWS),
+        expected=record.seconds,
+        unsaved=lost_names(record.outputs),
     )
+
+
+_FLOWS = ("task", "value")
+"""Kinds of inputs that come from other cells."""
 
 
 def shown_names(outputs: Iterable[Output]) -> tuple[str, ...]:
     return tuple(item.name for item in outputs if item.name != RETURN)
+
+
+def lost_names(outputs: Iterable[Output]) -> tuple[str, ...]:
+    """The outputs that could not be saved."""
+    return tuple(item.name for item in outputs if item.unsaved)

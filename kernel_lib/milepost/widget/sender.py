@@ -21,7 +21,8 @@ class Sender:
 
     def __init__(self, send: Callable[[], None], pause: Callable[[], None] | None = None) -> None:
         self._send = send
-        self._pause = pause or (lambda: time.sleep(INTERVAL))
+        self._pause = pause or self._rest
+        self._took = 0.0
         self._state = threading.Lock()
         self._sending = threading.RLock()
         self._dirty = False
@@ -56,7 +57,13 @@ class Sender:
 
     def _call(self) -> None:
         with self._sending:
+            begin = time.monotonic()
             try:
                 self._send()
             except Exception:
                 _log.debug("the widget could not be updated", exc_info=True)
+            self._took = time.monotonic() - begin
+
+    def _rest(self) -> None:
+        """At least `INTERVAL`, and long enough that sending takes a quarter of the time at most."""
+        time.sleep(max(INTERVAL, 3 * self._took))

@@ -9,7 +9,7 @@ from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.widget.layout import Layout, NodeBox, layout
 from milepost.widget.shorten import shorten
-from milepost.widget.words import size, time_words
+from milepost.widget.words import size, time_words, totals
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 TEXT, MUTED, ARROW, PAPER = "#1f2328", "#4a5056", "#6e7781", "#ffffff"
@@ -21,6 +21,8 @@ DASHES = {
     TaskState.UNTRUSTED: "6 3",
 }
 TITLE_LENGTH = 300
+LETTER = 6.3
+"""Pixels that a letter of the smallest print takes, about."""
 
 
 def edges_of(views: Sequence[TaskView]) -> list[tuple[str, str]]:
@@ -43,6 +45,7 @@ def to_svg(views: Sequence[TaskView], placed: Layout | None = None) -> str:
         for edge in placed.edges
     )
     boxes = "".join(_node(node, by_name[node.name]) for node in placed.nodes if node.name in by_name)
+    boxes += "".join(_group(node, [by_name[name] for name in node.members if name in by_name]) for node in placed.nodes)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" aria-label="task graph" font-family="{FONT}">{_TIP}'
@@ -62,7 +65,20 @@ def _node(node: NodeBox, view: TaskView) -> str:
         f'<g transform="translate({node.x:g} {node.y:g})"><title>{escape(_title(view))}</title>{_box(node, view)}'
         f'<text x="12" y="25" font-size="15" fill="{view.style.line}">{escape(view.style.symbol)}</text>'
         f'<text x="34" y="24" font-size="13" font-weight="600" fill="{TEXT}">{escape(node.label)}</text>'
-        f'<text x="12" y="45" font-size="11.5" fill="{MUTED}">{escape(words)}</text>{_size(node, view)}</g>'
+        f'<text x="12" y="45" font-size="11.5" fill="{MUTED}">{escape(words)}</text>{_size(node, view)}'
+        f'<text x="12" y="63" font-size="10.5" fill="{MUTED}">{escape(_reason(node, view))}</text></g>'
+    )
+
+
+def _group(node: NodeBox, members: Sequence[TaskView]) -> str:
+    """A box that stands for several tasks: how many are in which state."""
+    if not members:
+        return ""
+    return (
+        f'<g transform="translate({node.x:g} {node.y:g})"><rect width="{node.w:g}" height="{node.h:g}" rx="7" '
+        f'fill="{PAPER}" stroke="{ARROW}" stroke-width="1.3"/><text x="12" y="24" font-size="13" font-weight="600" '
+        f'fill="{TEXT}">{escape(node.label)}</text><text x="12" y="45" font-size="11.5" fill="{MUTED}">'
+        f"{escape(shorten(totals(members), int((node.w - 24) / LETTER)))}</text></g>"
     )
 
 
@@ -89,6 +105,11 @@ def _size(node: NodeBox, view: TaskView) -> str:
         f'<text x="{node.w - 10:g}" y="45" font-size="11" text-anchor="end" fill="{MUTED}">'
         f"{escape(size(view.nbytes))}</text>"
     )
+
+
+def _reason(node: NodeBox, view: TaskView) -> str:
+    """Why, or what failed, as far as it fits."""
+    return shorten(view.error or view.progress or (view.why.text if view.why else ""), int((node.w - 24) / LETTER))
 
 
 def _title(view: TaskView) -> str:

@@ -43,7 +43,7 @@ def time_words(view: TaskView) -> str:
 
 
 def totals(views: Iterable[TaskView]) -> str:
-    """As `7 restored, saved 41 min; 1 running; 2 left`."""
+    """As `7 restored, saved 41 min; 1 running; 2 left, about 3 min`."""
     rows = list(views)
     restored = [v for v in rows if v.restored and v.state is TaskState.SUCCESS]
     saved = [v for v in rows if v.only_saved and not v.restored]
@@ -55,5 +55,15 @@ def totals(views: Iterable[TaskView]) -> str:
         parts.append(f"{len(restored)} restored, saved {duration(sum(v.seconds or 0 for v in restored))}")
     counts = [(done, "done"), (sum(v.state is TaskState.RUNNING for v in rows), "running")]
     counts += [(sum(v.state is s for v in rows), TaskView(name="", state=s).style.word) for s in _SPECIAL]
-    counts.append((sum(v.state in _LEFT for v in rows), "left"))
+    counts.append((sum(v.state in _LEFT for v in rows), f"left{_to_come(rows)}"))
     return "; ".join(parts + [f"{n} {word}" for n, word in counts if n]) or "no tasks yet"
+
+
+def _to_come(rows: list[TaskView]) -> str:
+    """How long what runs and what is left will take, one after the other, as far as earlier runs tell."""
+    ahead = [(v, v.expected if v.expected is not None else v.seconds) for v in rows if v.state in _LEFT]
+    known = [seconds for _, seconds in ahead if seconds is not None]
+    if not known:
+        return ""
+    running = [max(0.0, v.expected - (elapsed(v) or 0)) for v in rows if v.state is TaskState.RUNNING and v.expected]
+    return f", {'about' if len(known) == len(ahead) else 'more than'} {duration(sum(known) + sum(running))}"

@@ -12,12 +12,18 @@ const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 export interface Listener {
   hear(message: StateMessage): void;
-  forget(): void;
+  /** The notebook has another path (from the server's root), and the kernel uses its store. */
+  move(was: string, now: string): void;
+  /** The kernel is gone, or another one. */
+  lose(cause: Cause): void;
 }
+
+export type Cause = "restarted" | "died";
 
 export class Link implements IDisposable {
   isDisposed = false;
   private comm: Kernel.IComm | null = null;
+  private path: string;
 
   constructor(
     private readonly context: DocumentRegistry.IContext<INotebookModel>,
@@ -26,8 +32,14 @@ export class Link implements IDisposable {
     const { sessionContext } = context;
     sessionContext.kernelChanged.connect(this.onKernel);
     sessionContext.statusChanged.connect(this.onStatus);
-    context.pathChanged.connect(this.tellPath);
+    this.path = context.localPath;
+    context.pathChanged.connect(this.onPath);
     void sessionContext.ready.then(() => this.attach(sessionContext.session?.kernel));
+  }
+
+  /** Whether the kernel has told of its tasks, and goes on telling. */
+  get open(): boolean {
+    return this.comm !== null && !this.comm.isDisposed;
   }
 
   dispose(): void {
@@ -35,24 +47,32 @@ export class Link implements IDisposable {
       this.isDisposed = true;
       this.context.sessionContext.kernelChanged.disconnect(this.onKernel);
       this.context.sessionContext.statusChanged.disconnect(this.onStatus);
-      this.context.pathChanged.disconnect(this.tellPath);
+      this.context.pathChanged.disconnect(this.onPath);
     }
   }
 
   private readonly onKernel = (_: unknown, { newValue }: { newValue: Kernel.IKernelConnection | null }): void => {
-    this.lose();
+    this.lose("restarted");
     void this.attach(newValue);
   };
 
   private readonly onStatus = (_: unknown, status: Kernel.Status): void => {
     if (ENDINGS.includes(status)) {
-      this.lose();
+      this.lose(status === "autorestarting" || status === "dead" ? "died" : "restarted");
     }
   };
 
-  private lose(): void {
+  private readonly onPath = (): void => {
+    const was = this.path;
+    this.path = this.context.localPath;
+    if (this.open && was !== this.path) {
+      this.listener.move(was, this.path);
+    }
+  };
+
+  private lose(cause: Cause): void {
     this.comm = null;
-    this.listener.forget();
+    this.listener.lose(cause);
   }
 
   /** Listens for the kernel's comm; where one may be open already (a reloaded page), takes it up again. */
@@ -102,11 +122,11 @@ export class Link implements IDisposable {
     }
   }
 
-  private readonly tellPath = (): void => {
+  private tellPath(): void {
     if (this.comm && !this.comm.isDisposed) {
       this.comm.send({ path: this.context.localPath });
     }
-  };
+  }
 
   /** Kernels of notebooks that do not use Milepost are left in peace. */
   private hasTasks(): boolean {

@@ -1,11 +1,27 @@
 /** Carries clicks to the kernel: over the control channel where there is one, else over the widget's own messages. */
 
-import { type ControlKernel, type Reply, request, type RequestContent, uniqueId } from "../protocol";
+import { type ControlKernel, type Reply, request, type RequestContent, RUN_CELLS, uniqueId } from "../protocol";
 
 const PATIENCE = 4000;
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
+/** What the kernel may tell a page to have executed: a number, never a name, which might hold code. */
+const ORDER = /^%tasks run --order \d+$/;
+const ALONE = "this page cannot run cells: run them, or %tasks run NAME";
+
+interface Execution {
+  onIOPub: (message: { header: { msg_type: string }; content: unknown }) => void;
+  done: Promise<unknown>;
+}
+
+/** The kernel's answer to "run", and the end of what this page has executed for it. */
+export interface Started {
+  reply: Reply;
+  ended: Promise<unknown>;
+}
+
 interface LiveKernel extends ControlKernel {
+  requestExecute?(content: object): Execution;
   statusChanged?: {
     connect(slot: (sender: unknown, status: string) => void): void;
     disconnect(slot: (sender: unknown, status: string) => void): void;
@@ -20,6 +36,29 @@ export interface AnyModel {
   off(event: string, callback: (...args: never[]) => void): void;
   send(content: unknown): void;
   widget_manager?: { kernel?: LiveKernel | null };
+}
+
+/** False where the notebook took it, which it says by preventing the default. */
+function offer(page: HTMLElement, cells: string[]): boolean {
+  return page.dispatchEvent(new CustomEvent(RUN_CELLS, { bubbles: true, cancelable: true, detail: { cells } }));
+}
+
+interface Spoken {
+  text?: string;
+  data?: Record<string, unknown>;
+  traceback?: string[];
+}
+
+/** What a message of an execution says, as far as it is text. */
+function spoken(type: string, { text, data, traceback }: Spoken): string {
+  if (type === "stream") {
+    return text ?? "";
+  }
+  if (type === "error") {
+    return `${(traceback ?? []).join("\n")}\n`;
+  }
+  const shown = type === "execute_result" || type === "display_data" ? data?.["text/plain"] : undefined;
+  return typeof shown === "string" ? `${shown}\n` : "";
 }
 
 export class Control {
@@ -39,6 +78,27 @@ export class Control {
   /** The kernel's answer; rejects when there is none. */
   async ask(content: RequestContent): Promise<Reply> {
     return this.kernel ? await request(this.kernel, content, PATIENCE) : await this.askModel(content);
+  }
+
+  /** Has tasks run as cells do: by the notebook itself, where it knows how, else by the kernel; `hear` gets what it shows. */
+  async run(content: RequestContent, page: HTMLElement, hear: (text: string) => void): Promise<Started> {
+    const reply = await this.ask(content);
+    const { execute, cells } = reply;
+    const ended = Promise.resolve();
+    if (reply.status !== "ok" || execute === undefined || !ORDER.test(execute)) {
+      return { reply, ended };
+    }
+    if (!content.force && cells && cells.length > 0 && !offer(page, cells)) {
+      return { reply, ended };
+    }
+    if (!this.kernel?.requestExecute) {
+      return { reply: { status: "error", message: ALONE }, ended };
+    }
+    const future = this.kernel.requestExecute({ code: execute, store_history: false, stop_on_error: false });
+    future.onIOPub = ({ header, content: said }) => {
+      hear(spoken(header.msg_type, said as Spoken));
+    };
+    return { reply, ended: future.done };
   }
 
   dispose(): void {

@@ -1,96 +1,169 @@
 /** The live widget: header with buttons, graph, details. Bundled for anywidget. */
 
-import { Graph } from "../drawing/graph";
+import { Explorer } from "../drawing/explorer";
+import { html, write } from "../drawing/elements";
+import { Tabs } from "../drawing/tabs";
 import { isDark, onTheme } from "../drawing/theme";
+import { Timeline } from "../drawing/timeline";
 import { buttons } from "../model";
-import type { Action, Layout, Reply, RunView, TaskView } from "../protocol";
+import type { Action, Reply, RequestContent, RunView } from "../protocol";
 import { type AnyModel, Control } from "./control";
-import { Details } from "./details";
+import { GroupView } from "./group";
+import { SheetView } from "./sheet";
+import { Store } from "./store";
 
-/** Kept with the model, but not sent: the notebook shows the widget anew whenever the pictures beside it are renewed. */
-const CHOSEN = "chosen";
 const GONE = "The kernel is gone – run %tasks again.";
 
 class View {
-  private readonly root = make("div", "milepost");
-  private readonly totals = make("span", "milepost-totals");
-  private readonly news = make("div", "milepost-news");
+  private readonly root = html("div", "milepost");
+  private readonly totals = html("span", "milepost-totals");
+  private readonly news = html("div", "milepost-news");
+  private readonly start = html("button", "milepost-run", "Run", {
+    type: "button",
+    title: "Run all tasks in their order; what is saved and valid is given back"
+  });
   private readonly pause = this.button("pause", "Pause", "Pause: stop at the next safe place");
   private readonly resume = this.button("resume", "Resume", "Resume the paused run");
   private readonly cancel = this.button("cancel", "Cancel", "Cancel the run");
-  private readonly graph = new Graph(name => {
+  private readonly explorer = new Explorer(name => {
     this.choose(name);
   });
+  private readonly timeline = new Timeline(name => {
+    this.choose(name);
+  });
+  private readonly tabs = new Tabs({ Graph: this.explorer.root, Timeline: this.timeline.root }, () => {
+    this.paint();
+  });
   private readonly control: Control;
-  private readonly details: Details;
+  private readonly sheet: SheetView;
+  private readonly group = new GroupView(name => {
+    this.choose(name);
+    this.explorer.reveal(name);
+  });
   private readonly endTheme = onTheme(() => {
     this.paint();
   });
   private readonly ticker = setInterval(() => {
     this.tick();
   }, 1000);
-  private tasks = new Map<string, TaskView>();
+  private readonly store: Store;
+  private readonly endStore: () => void;
   private drawnGraph: unknown = null;
+  private frame = 0;
   private chosen: string | null;
   private said: RunView = {};
-  private clockOffset = 0;
   private gone = false;
+  private runs = 0;
 
   constructor(
-    private readonly model: AnyModel,
+    model: AnyModel,
     el: HTMLElement
   ) {
-    const header = make("div", "milepost-header");
-    const group = make("div", "milepost-buttons");
+    const header = html("div", "milepost-header");
+    const group = html("div", "milepost-buttons");
     group.setAttribute("role", "group");
     group.setAttribute("aria-label", "run control");
-    group.append(this.pause, this.resume, this.cancel);
+    this.start.addEventListener("click", () => {
+      void this.carryOut({});
+    });
+    group.append(this.start, this.pause, this.resume, this.cancel);
     header.append(group, this.totals);
-    const scroll = make("div", "milepost-graph");
-    scroll.append(this.graph.svg);
+    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's would take Enter and Escape
+    this.root.addEventListener("keydown", event => {
+      if (event.key === "Escape" && this.chosen !== null) {
+        this.close();
+        event.stopPropagation();
+      }
+    });
     this.news.setAttribute("role", "status");
     this.news.setAttribute("aria-live", "polite");
     this.control = new Control(model, () => {
       this.lose();
     });
-    this.details = new Details(content => this.control.ask(content));
-    this.root.append(header, scroll, this.details.panel, this.news);
+    this.sheet = new SheetView({
+      ask: content => this.control.ask(content),
+      run: content => {
+        void this.carryOut(content);
+      },
+      tell: message => {
+        this.say({ message });
+      },
+      close: () => {
+        this.close();
+      },
+      tasks: () => this.store.tasks
+    });
+    const body = html("div", "milepost-body");
+    body.append(this.explorer.root, this.timeline.root, this.group.panel, this.sheet.panel);
+    header.append(this.tabs.root);
+    this.root.append(header, body, this.news);
     el.append(this.root);
-    model.on("change:seq", this.update);
-    this.chosen = (model.get(CHOSEN) as string | undefined) ?? null;
-    this.graph.choose(this.chosen);
+    this.store = Store.of(model);
+    this.store.ask = () => this.control.ask({ action: "state" });
+    this.endStore = this.store.listen(() => {
+      this.schedule();
+    });
+    this.chosen = this.store.left?.chosen ?? null;
+    this.explorer.choose(this.chosen);
+    this.timeline.choose(this.chosen);
     this.update();
+    this.takeUp();
     void this.control.ask({ action: "ping" }).catch(() => undefined);
   }
 
   dispose(): void {
+    this.store.left = { chosen: this.chosen, tab: this.tabs.title, explorer: this.explorer.setup };
     clearInterval(this.ticker);
     this.endTheme();
-    this.details.dispose();
+    this.sheet.dispose();
+    this.explorer.dispose();
     this.control.dispose();
-    this.model.off("change:seq", this.update);
+    this.endStore();
+    cancelAnimationFrame(this.frame);
   }
 
-  private readonly update = (): void => {
+  /** Go on from the last view: the notebook shows the widget anew whenever the pictures beside it are renewed. */
+  private takeUp(): void {
+    const { left } = this.store;
+    if (left) {
+      this.explorer.setup = left.explorer;
+      this.tabs.title = left.tab;
+      this.paint();
+    }
+  }
+
+  /** Many changes, one repaint. */
+  private schedule(): void {
     this.gone = false;
     this.said = {};
-    this.tasks = new Map((this.model.get("states") as TaskView[]).map(task => [task.name, task]));
-    this.clockOffset = (this.model.get("now") as number) - Date.now() / 1000;
-    const graph = this.model.get("graph");
-    if (graph !== this.drawnGraph && (graph as Partial<Layout>).nodes) {
-      this.drawnGraph = graph;
-      this.graph.draw(graph as Layout);
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.update();
+    });
+  }
+
+  private update(): void {
+    const { layout } = this.store;
+    if (layout && layout !== this.drawnGraph) {
+      this.drawnGraph = layout;
+      this.explorer.draw(layout);
     }
     this.paint();
-  };
+  }
+
+  /** The kernel's clock, in Unix seconds. */
+  private get now(): number {
+    return Date.now() / 1000 + this.store.clock;
+  }
 
   private paint(): void {
     const run = this.run;
     const dark = isDark();
     this.root.dataset.theme = dark ? "dark" : "light";
     this.root.classList.toggle("milepost-gone", this.gone);
-    this.graph.paint(this.tasks, dark, Date.now() / 1000 + this.clockOffset);
+    this.paintTasks(dark);
     const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone);
+    this.start.disabled = this.gone || this.runs > 0;
     this.pause.disabled = !pause;
     this.resume.disabled = !resume;
     this.cancel.disabled = !cancel;
@@ -98,24 +171,66 @@ class View {
     label(this.cancel, run.cancelling ? "Cancelling…" : "Cancel");
     write(this.totals, run.totals ?? "");
     write(this.news, this.gone ? GONE : (run.message ?? ""));
-    this.details.show(this.chosen === null ? undefined : this.tasks.get(this.chosen));
+    const members = this.chosen === null ? [] : this.explorer.members(this.chosen);
+    this.group.show(members.map(name => this.store.tasks.get(name)).filter(task => task !== undefined));
+    this.sheet.show(this.chosen === null ? undefined : this.store.tasks.get(this.chosen));
+  }
+
+  private paintTasks(dark: boolean): void {
+    const shown = this.timeline.root.hidden ? this.explorer : this.timeline;
+    shown.paint(this.store.tasks, dark, this.now);
   }
 
   /** What the kernel last sent, with what it acknowledged since. */
   private get run(): RunView {
-    return { ...(this.model.get("run") as RunView), ...this.said };
+    return { ...this.store.run, ...this.said };
   }
 
   private tick(): void {
-    if (!this.gone && [...this.tasks.values()].some(task => task.state === "running")) {
-      this.graph.paint(this.tasks, isDark(), Date.now() / 1000 + this.clockOffset);
+    if (!this.gone && [...this.store.tasks.values()].some(task => task.state === "running")) {
+      this.paintTasks(isDark());
     }
   }
 
   private choose(name: string): void {
     this.chosen = this.chosen === name ? null : name;
-    this.model.set(CHOSEN, this.chosen);
-    this.graph.choose(this.chosen);
+    this.explorer.choose(this.chosen);
+    this.timeline.choose(this.chosen);
+    this.paint();
+  }
+
+  /** The keyboard goes back to where it came from. */
+  private close(): void {
+    const { chosen } = this;
+    if (chosen !== null) {
+      this.choose(chosen);
+      if (this.timeline.root.hidden) {
+        this.explorer.focus(chosen);
+      }
+    }
+  }
+
+  /** A task, or all: as if their cells were run. */
+  private async carryOut(content: Omit<RequestContent, "action">): Promise<void> {
+    this.runs += 1;
+    this.paint();
+    try {
+      const { reply, ended } = await this.control.run({ ...content, action: "run" }, this.root, text => {
+        this.sheet.hear(text);
+      });
+      if (reply.status !== "ok") {
+        this.say({ message: reply.message ?? "Run was refused" });
+      }
+      await ended.catch(() => undefined);
+    } catch {
+      this.lose();
+    }
+    this.runs -= 1;
+    this.paint();
+  }
+
+  private say(said: RunView): void {
+    this.said = { ...this.said, ...said };
     this.paint();
   }
 
@@ -162,20 +277,10 @@ function label(button: HTMLButtonElement, text: string): void {
   button.setAttribute("aria-label", text);
 }
 
-/** Writing the same text again would make screen readers repeat it. */
-function write(target: HTMLElement, text: string): void {
-  if (target.textContent !== text) {
-    target.textContent = text;
-  }
-}
-
-function make(tag: string, className: string): HTMLElement {
-  const made = document.createElement(tag);
-  made.className = className;
-  return made;
-}
-
 export default {
+  initialize({ model }: { model: AnyModel }): void {
+    Store.of(model); // what comes before the first view is drawn counts, too
+  },
   render({ model, el }: { model: AnyModel; el: HTMLElement }): () => void {
     const view = new View(model, el);
     return () => {

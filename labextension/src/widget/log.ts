@@ -7,6 +7,9 @@ const KEPT = 65536;
 
 const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, "g");
 
+/** What is not to be seen, or turns the text around: made visible, but for ends of lines and what joins emoji. */
+const HIDDEN = /(?![\n\r\t\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+
 export class LogView {
   readonly panel = document.createElement("pre");
   private name: string | null = null;
@@ -98,6 +101,7 @@ export class LogView {
 export function readable(text: string): string {
   return text
     .replace(COLOURS, "")
+    .replace(HIDDEN, "\ufffd")
     .split("\n")
     .map(line => line.replace(/\r+$/, ""))
     .map(line => line.slice(line.lastIndexOf("\r") + 1))

@@ -1,0 +1,62 @@
+"""What is saved, as a file in the store for pages that have no kernel to ask. It is shown, and never read back."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from milepost.checkpoint.atomic import write_file
+from milepost.checkpoint.local import LocalStore
+from milepost.model.errors import StoreError
+from milepost.model.record import Record
+from milepost.notebook.picture import Picture
+from milepost.widget.saved import view_of_record
+
+EVERY = 1.0
+"""Seconds between two writings."""
+
+_log = logging.getLogger(__name__)
+
+
+class Desk(Protocol):
+    """What it needs of the session."""
+
+    @property
+    def store(self) -> LocalStore: ...
+    def records(self) -> Sequence[Record]: ...
+
+
+class Summary:
+    """The file of one session's store. One thread at a time."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._picture = Picture()
+        self._known: bytes | None = None
+
+    def write(self) -> None:
+        """Bring the file up to date. Who only looks at a store that has none does not make one."""
+        try:
+            data = json.dumps(self._content(self._desk.records())).encode()
+            there = self._there()
+            if data != there and not (there is None and self._known in (None, data)):
+                write_file(self._desk.store.layout.summary, data)
+            self._known = data
+        except (OSError, StoreError):
+            _log.debug("the summary could not be written", exc_info=True)
+
+    def _there(self) -> bytes | None:
+        """What the file holds, None where there is none."""
+        with suppress(FileNotFoundError):
+            return self._desk.store.layout.summary.read_bytes()
+        return None
+
+    def _content(self, records: Sequence[Record]) -> dict[str, Any]:
+        views = [view_of_record(record) for record in records if not record.automatic]
+        texts = {record.task: record.extra.get("source") for record in records}
+        sources = {name: text for name, text in texts.items() if isinstance(text, str)}
+        tasks = [{**view.to_json(), "why": None} for view in views]
+        return {"version": 1, "tasks": tasks, "graph": self._picture.of(views), "sources": sources}

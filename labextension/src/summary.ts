@@ -1,0 +1,102 @@
+/** What a store's summary file says of the tasks. Anybody may have written it: nothing of it is taken on trust. */
+
+import type { EdgePath, Layout, NodeBox, StateMessage, TaskView } from "./protocol";
+
+type Row = Record<string, unknown>;
+
+/** The states that the file tells; null where it is none. */
+export function readSummary(text: string): StateMessage | null {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!isRow(found) || !Array.isArray(found["tasks"])) {
+    return null;
+  }
+  const tasks = rows(found["tasks"]).map(asTask).filter(task => task !== null);
+  const sources = isRow(found["sources"]) ? Object.entries(found["sources"]).filter(isText) : [];
+  const graph = asLayout(found["graph"]);
+  return { tasks, run: {}, sources: Object.fromEntries(sources), ...(graph ? { graph } : {}) };
+}
+
+/** A task as it is once no kernel has its values: what is saved of it, or null where nothing is. */
+export function asSaved(task: TaskView): TaskView | null {
+  if (!task.saved || !["success", "stale", "untrusted"].includes(task.state)) {
+    return null;
+  }
+  const state = task.state === "untrusted" ? "untrusted" : "success";
+  const when = task.saved_at ? ` ${new Date(task.saved_at).toLocaleString()}` : "";
+  const why = state === "success" ? { kind: "saved", text: `saved${when}; not loaded yet`, details: [] } : task.why;
+  return { ...task, state, why, restored: false, started: null, background: false, error: null };
+}
+
+function asTask(row: Row): TaskView | null {
+  const name = row["name"];
+  if (typeof name !== "string") {
+    return null;
+  }
+  const task: TaskView = {
+    name,
+    state: row["state"] === "success" ? "success" : "untrusted",
+    restored: false,
+    outputs: texts(row["outputs"]),
+    after: texts(row["after"]),
+    seconds: number(row["seconds"]),
+    started: null,
+    saved: true,
+    bytes: number(row["bytes"]) ?? 0,
+    saved_at: typeof row["saved_at"] === "string" ? row["saved_at"] : null,
+    why: null,
+    error: null,
+    cell_id: typeof row["cell_id"] === "string" ? row["cell_id"] : "",
+    background: false,
+    log: false,
+    inputs: texts(row["inputs"]),
+    unsaved: texts(row["unsaved"])
+  };
+  return asSaved(task);
+}
+
+function asLayout(found: unknown): Layout | null {
+  const [width, height] = isRow(found) ? [number(found["width"]), number(found["height"])] : [null, null];
+  if (!isRow(found) || width === null || height === null) {
+    return null;
+  }
+  const nodes = rows(found["nodes"]).filter(node => isBox(node)) as unknown as NodeBox[];
+  const edges = rows(found["edges"]).filter(edge => isEdge(edge)) as unknown as EdgePath[];
+  return { width, height, nodes, edges };
+}
+
+function isBox(row: Row): boolean {
+  return isString(row["name"]) && isString(row["label"]) && ["x", "y", "w", "h"].every(key => number(row[key]) !== null);
+}
+
+function isEdge(row: Row): boolean {
+  return ["source", "target", "path"].every(key => isString(row[key]));
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isText(entry: [string, unknown]): entry is [string, string] {
+  return isString(entry[1]);
+}
+
+function rows(value: unknown): Row[] {
+  return Array.isArray(value) ? value.filter(isRow) : [];
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(isString) : [];
+}
+
+function number(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
