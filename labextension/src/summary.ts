@@ -29,7 +29,8 @@ export function asSaved(task: TaskView): TaskView | null {
   const state = task.state === "untrusted" ? "untrusted" : "success";
   const when = task.saved_at ? ` ${new Date(task.saved_at).toLocaleString()}` : "";
   const why = state === "success" ? { kind: "saved", text: `saved${when}; not loaded yet`, details: [] } : task.why;
-  return { ...task, state, why, restored: false, started: null, background: false, error: null };
+  const over = { restored: false, started: null, began: null, ended: null, progress: "", background: false, error: null };
+  return { ...task, state, why, ...over };
 }
 
 function asTask(row: Row): TaskView | null {

@@ -12,7 +12,9 @@ from .conftest import Start
 from .kernel import Kernel
 
 LOAD = "%%task load\nprint('x', end='', file=open('ran.milepost', 'a'))\nraw = list(range(100_000))"
-SLOW = "%%task slow\nimport os, time\nwhile not os.path.exists('go.milepost'): time.sleep(0.01)\ny = 2"
+SLOW = "%%task slow\nimport os, time\nopen('started.milepost', 'w').close()\n" + (
+    "while not os.path.exists('go.milepost'): time.sleep(0.01)\ny = 2"
+)
 
 
 def stores(folder: Path) -> list[str]:
@@ -56,8 +58,9 @@ def test_while_a_cell_runs(start: Start, tmp_path: Path) -> None:
     kernel.run_ok(LOAD)
     running = kernel.send(SLOW)
     deadline = time.monotonic() + 20
-    while not kernel.request("move", was="nb.ipynb", now="other.ipynb")["message"]:
+    while not (tmp_path / "started.milepost").exists():
         assert time.monotonic() < deadline
+    assert kernel.request("move", was="nb.ipynb", now="other.ipynb")["message"]
     assert stores(tmp_path) == ["nb.milepost"]
     (tmp_path / "go.milepost").touch()
     kernel.finish(running).ok()

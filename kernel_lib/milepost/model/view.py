@@ -17,9 +17,8 @@ class TaskView:
     which a running task started, `nbytes` the size in the store, `saved_at` an ISO 8601 time (UTC); `durable` says that
     what is saved survives power loss, `background` that it runs, or waits to run, beside the notebook, and `log` that
     what it prints is in a log of its own. `inputs` are the names that it reads, `progress` what it last said of how far
-    it has come, and `expected` the seconds that its last run took, where one is
-    known, `began` and `ended` (Unix seconds) when its last run in this kernel did, and `unsaved` the outputs that could
-    not be saved.
+    it has come, `expected` the seconds that its last run took, where one is known, `began` and `ended` (Unix seconds)
+    when its last run in this kernel did, and `unsaved` the outputs that could not be saved.
     """
 
     name: str
@@ -41,9 +40,9 @@ class TaskView:
     inputs: tuple[str, ...] = ()
     progress: str = ""
     expected: float | None = None
+    unsaved: tuple[str, ...] = ()
     began: float | None = None
     ended: float | None = None
-    unsaved: tuple[str, ...] = ()
 
     @property
     def only_saved(self) -> bool:
@@ -81,7 +80,7 @@ class TaskView:
             "inputs": list(self.inputs),
             "progress": self.progress,
             "expected": self.expected,
+            "unsaved": list(self.unsaved),
             "began": self.began,
             "ended": self.ended,
-            "unsaved": list(self.unsaved),
         }
