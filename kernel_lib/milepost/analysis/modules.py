@@ -52,9 +52,11 @@ def _installed(file: str) -> bool:
 
 
 @functools.cache
-def _library_roots() -> tuple[str, ...]:
+def _library_roots() -> frozenset[Path]:
+    """As Python names them, and without links: modules have their files where they were found."""
     paths = sysconfig.get_paths()
-    return tuple({str(Path(paths[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+    named = {Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return frozenset(named | {path.resolve() for path in named})
 
 
 def source_digest(name: str, package: str = "") -> str:
