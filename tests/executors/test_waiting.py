@@ -29,10 +29,12 @@ class Watched:
 
     def __init__(self, executor: ProcessesExecutor) -> None:
         self.started: list[str] = []
+        self.told = threading.Event()
         self._runner = TaskRunnerBuilder().with_executor(executor).on("task_start", self._note).build()
 
     def _note(self, event: Any) -> None:
         self.started.append(event.task)
+        self.told.set()
 
     def during(self, tasks: list[Task], moment: threading.Event, look: Callable[[], None]) -> Snapshot:
         """The results; `look` is called once the moment has come."""
@@ -66,6 +68,7 @@ def test_for_a_free_worker(executor: ProcessesExecutor, board: Board, monkeypatc
 
     def look() -> None:
         board.wait_for("runs")
+        assert run.told.wait(WAIT)  # the worker runs the body meanwhile
         assert len(run.started) == 1
         assert timers() == 1
         board.open("gate")
