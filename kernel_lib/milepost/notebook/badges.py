@@ -29,7 +29,7 @@ class Feed:
     def send(self) -> None:
         """Send what is new."""
         views = self._session.views()
-        seldom = {"graph": self._session.picture.of(views), "sources": self._session.sources()}
+        seldom = {"graph": self._session.placing.json(views), "sources": self._session.sources()}
         changed = {name: item for name, item in seldom.items() if item != self._sent.get(name)}
         news = self._deltas.take(views, run_view(self._session, views))
         if news is not None or changed:

@@ -134,7 +134,7 @@ def log(session: Session, task: str, start: Any) -> dict[str, Any]:
 def state(session: Session) -> dict[str, Any]:
     """Everything a page shows, and the comm on which changes come."""
     views = session.views()
-    seldom = {"graph": session.picture.of(views), "sources": session.sources()}
+    seldom = {"graph": session.placing.json(views), "sources": session.sources()}
     return {**rows(session, views), **seldom, "comm_id": session.badges_comm_id}
 
 

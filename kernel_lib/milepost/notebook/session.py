@@ -45,7 +45,6 @@ from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer
 from milepost.notebook.orders import Orders
-from milepost.notebook.picture import Picture
 from milepost.notebook.provider import Provider
 from milepost.notebook.random_state import Seeds
 from milepost.notebook.registration import Registration
@@ -57,6 +56,7 @@ from milepost.notebook.troubles import Troubles
 from milepost.notebook.views import Views
 from milepost.notebook.waiting import Waiting
 from milepost.ports import ExecutionStrategy, Executor
+from milepost.widget.placing import Placing
 
 
 class Session:
@@ -78,7 +78,7 @@ class Session:
         self.told_path: str | None = None
         self._home = Path.cwd()
         self.badges_comm_id = ""
-        self.picture = Picture()
+        self.placing = Placing()
         self._facts: dict[str, Facts] = {}
         self.ran = RanTasks(self._facts)
         self._data: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from milepost.checkpoint.atomic import write_file
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import StoreError
 from milepost.model.record import Record
-from milepost.notebook.picture import Picture
+from milepost.widget.placing import Placing
 from milepost.widget.saved import view_of_record
 
 EVERY = 1.0
@@ -34,7 +34,7 @@ class Summary:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._picture = Picture()
+        self._placing = Placing()
         self._known: bytes | None = None
 
     def write(self) -> None:
@@ -59,4 +59,4 @@ class Summary:
         texts = {record.task: record.extra.get("source") for record in records}
         sources = {name: text for name, text in texts.items() if isinstance(text, str)}
         tasks = [{**view.to_json(), "why": None} for view in views]
-        return {"version": 1, "tasks": tasks, "graph": self._picture.of(views), "sources": sources}
+        return {"version": 1, "tasks": tasks, "graph": self._placing.json(views), "sources": sources}

@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 
 from milepost.model.view import TaskView
 from milepost.widget.html import to_html
-from milepost.widget.layout import Layout
+from milepost.widget.placing import Placing
 from milepost.widget.sender import Sender
-from milepost.widget.svg import layout_of, to_svg
+from milepost.widget.svg import to_svg
 from milepost.widget.text import to_text
 
 EVERY = 0.5
@@ -58,24 +58,18 @@ class Picture:
         self._publish = publish
         self._id = uuid.uuid4().hex
         self._drawn = False
-        self._laid_out: tuple[object, Layout] | None = None
+        self._placing = Placing()
         sender = Sender(self.draw, lambda: time.sleep(EVERY))
         self.wake = sender.wake
 
     def draw(self) -> None:
         """Show the tasks as they are now."""
         views = self._views()
-        placed = self._layout(views)
+        placed = self._placing.of(views)
         svg, html = to_svg(views, placed), to_html(views, placed)
         data = {"image/svg+xml": svg, "text/html": html, "text/plain": to_text(views)}
         self._publish(data=data, transient={"display_id": self._id}, update=self._drawn)
         self._drawn = True
-
-    def _layout(self, views: Sequence[TaskView]) -> Layout:
-        structure = tuple((view.name, view.after) for view in views)
-        if self._laid_out is None or self._laid_out[0] != structure:
-            self._laid_out = structure, layout_of(views)
-        return self._laid_out[1]
 
 
 def _publisher() -> Callable[..., object] | None:

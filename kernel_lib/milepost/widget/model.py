@@ -22,10 +22,10 @@ import traitlets
 from milepost.model.view import TaskView
 from milepost.widget.deltas import Deltas
 from milepost.widget.html import MOST_ROWS, to_html
-from milepost.widget.layout import Layout
+from milepost.widget.placing import Placing
 from milepost.widget.run import RunView
 from milepost.widget.sender import Sender
-from milepost.widget.svg import layout_of, to_svg
+from milepost.widget.svg import to_svg
 from milepost.widget.text import to_text
 
 Request = Callable[[dict[str, Any]], dict[str, Any]]
@@ -68,12 +68,11 @@ class TaskWidget(anywidget.AnyWidget):
         self._source: Source = source or (lambda: ((), RunView.of(())))
         self._deltas = Deltas()
         self._telling = threading.RLock()
-        self._layout_lock = threading.Lock()
-        self._laid_out: tuple[Any, Layout] | None = None
+        self._placing = Placing()
         self._displays: list[str] = []
         self._sender = Sender(self._send_news)
-        graph = self._layout(self._source()[0]).to_json()
-        super().__init__(graph=graph, token=uuid.uuid4().hex, **traits)
+        self._drawn = self._placing.json(self._source()[0])
+        super().__init__(graph=self._drawn, token=uuid.uuid4().hex, **traits)
         self.on_msg(self._on_message)
 
     def wake(self) -> None:
@@ -130,7 +129,7 @@ class TaskWidget(anywidget.AnyWidget):
     def static_mimes(self) -> dict[str, str]:
         """The latest state as SVG, HTML and text."""
         views = self._source()[0]
-        placed = self._layout(views)
+        placed = self._placing.of(views)
         svg, html = to_svg(views, placed), to_html(views, placed)
         return {"image/svg+xml": svg, "text/html": html, "text/plain": _brief(views)}
 
@@ -144,13 +143,6 @@ class TaskWidget(anywidget.AnyWidget):
         live, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**live, **self.static_mimes()}, {**metadata, "milepost": {"widget": True}}
 
-    def _layout(self, views: Sequence[TaskView]) -> Layout:
-        structure = tuple((view.name, view.after) for view in views)
-        with self._layout_lock:
-            if self._laid_out is None or self._laid_out[0] != structure:
-                self._laid_out = (structure, layout_of(views))
-            return self._laid_out[1]
-
     def _whole(self) -> dict[str, Any]:
         with self._telling:
             return self._deltas.whole(*self._source())
@@ -159,10 +151,9 @@ class TaskWidget(anywidget.AnyWidget):
         """The structure first, where it is another one, then what has changed of the tasks."""
         with self._telling:
             views, run = self._source()
-            placed = self._laid_out
-            graph = self._layout(views)
-            if placed is None or placed[1] is not graph:
-                self.graph = graph.to_json()
+            graph = self._placing.json(views)
+            if graph is not self._drawn:
+                self.graph = self._drawn = graph
             news = self._deltas.take(views, run)
             if news is not None:
                 self.send({"news": news})
