@@ -125,7 +125,7 @@ class Walk:
             handler(self, value)
         elif isinstance(value, type):
             self._class(value)
-        elif _without_content(kind) or (value.__class__ is not kind and isinstance(value, _NO_CONTENT)):
+        elif _without_content(kind) or (_says_class(value) is not kind and isinstance(value, _NO_CONTENT)):
             raise NoContent(f"a {type(value).__name__} has no content to compare", consumable=True)
         elif alive(value):
             raise NoContent(f"a {type(value).__name__} lives in the running kernel", consumable=True)
@@ -329,6 +329,11 @@ class Walk:
 @ByClass
 def _without_content(kind: type) -> bool:
     return issubclass(kind, _NO_CONTENT)
+
+
+def _says_class(value: Any) -> Any:
+    """The class that a value says it has: proxies name that of what they stand for, some name none."""
+    return getattr(value, "__class__", type(value))
 
 
 def _says_state(kind: type) -> bool:
