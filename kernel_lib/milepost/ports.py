@@ -212,8 +212,8 @@ class OnceAttempt(Protocol):
     @property
     def key(self) -> str: ...
 
-    def end(self, kind: OnceKind, text: str = "", outputs: Sequence[str] = ()) -> bool:
-        """Note durably how it ended; False where a person decided meanwhile."""
+    def end(self, kind: OnceKind, text: str = "", outputs: Sequence[str] | None = None) -> bool:
+        """Note durably how it ended, and what it left; False where a person decided meanwhile."""
 
 
 class OnceBook(Protocol):

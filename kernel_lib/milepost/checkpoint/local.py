@@ -143,6 +143,10 @@ class LocalStore:
         with self._lock:
             return self._fresh().history(task)
 
+    def known(self) -> list[str]:
+        """The tasks of which anything is saved, or noted."""
+        return list(dict.fromkeys([*self.view().tasks(), *self.once.tasks()]))
+
     def versions(self) -> list[Record]:
         """Every kept record of all tasks, the newest first of each."""
         with self._lock:

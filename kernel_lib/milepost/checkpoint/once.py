@@ -52,9 +52,10 @@ class Attempt:
         """The idempotency key of the task."""
         return self._note.key
 
-    def end(self, kind: OnceKind, text: str = "", outputs: Sequence[str] = ()) -> bool:
+    def end(self, kind: OnceKind, text: str = "", outputs: Sequence[str] | None = None) -> bool:
         """Note how it ended; False where something else was noted meanwhile: a person has decided."""
-        note = replace(self._note, kind=kind, at=_now(), text=text, outputs=tuple(outputs))
+        left = self._note.outputs if outputs is None else tuple(outputs)
+        note = replace(self._note, kind=kind, at=_now(), text=text, outputs=left)
         try:
             return self._book.notes.add(self._number + 1, note)
         finally:
@@ -102,7 +103,8 @@ class OnceBook:
 
     def unsettled(self) -> dict[str, OnceState]:
         """The tasks that are in doubt, or run in another process."""
-        notes, results = self.notes.all(), self._results()
+        notes = self.notes.all()
+        results = self._results() if notes else View()
         states = {note.task: self._state(note.task, note, results) for note in notes}
         return {task: state for task, state in states.items() if state.standing in _UNSETTLED and not _is_own(state)}
 
@@ -150,9 +152,8 @@ class OnceBook:
             Where it is not in doubt, or somebody else decided meanwhile.
         """
         number, note = self.notes.newest(task)
-        state = self._state(task, note, self._results())
-        if not (state.standing is Standing.IN_DOUBT or (done and value is not None and _lacks_value(note))):
-            raise UsageError(f"task {task!r} is not in doubt: {_words(state)}")
+        if not (done and value is not None and _lacks_value(note)):
+            self.require_doubt(task)
         if not done:
             self._drop(task)  # what is left of it, damaged perhaps, must not stand for the next run
         known = note or _note(task, OnceKind.DONE)
@@ -161,6 +162,14 @@ class OnceBook:
         if not self.notes.add(number + 1, new):
             raise UsageError(f"task {task!r}: somebody else has decided meanwhile; look again")
         return new
+
+    def require_doubt(self, task: str) -> None:
+        """Raise `UsageError` where a task is not in doubt."""
+        state, (_, note) = self.look(task), self.notes.newest(task)
+        if note is None:
+            raise UsageError(f"task {task!r} is not in doubt: it has not started, or is none that happens once")
+        if state.standing is not Standing.IN_DOUBT:
+            raise UsageError(f"task {task!r} is not in doubt: {_words(state)}")
 
     def forget(self, tasks: Iterable[str]) -> list[str]:
         """Have tasks that were done happen again, with another key; which of them there were.
@@ -258,6 +267,4 @@ def _why(note: OnceNote) -> str:
 
 
 def _words(state: OnceState) -> str:
-    if state.standing is Standing.FREE:
-        return "it has not started" if state.note is None else "it may run: run its cell"
-    return state.reason.text
+    return "it may run: run its cell" if state.standing is Standing.FREE else state.reason.text

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from milepost.model.errors import UsageError
 from milepost.model.reasons import Reason, ReasonKind
 
 
@@ -110,6 +113,25 @@ def advice(task: str) -> str:
 def again(task: str) -> str:
     """What to do about a task that was done and shall happen once more."""
     return f"`%tasks forget {shlex.quote(task)}` has it happen again, when its cell runs next"
+
+
+def spread(note: OnceNote, value: Any) -> dict[str, Any]:
+    """A value that a task left, under the names that it binds.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot be told which is which.
+    """
+    task, names = note.task, note.outputs
+    if len(names) > 1 and isinstance(value, Mapping) and value and set(value) <= set(names):
+        return dict(value)
+    if task in names or len(names) == 1:
+        return {task if task in names else names[0]: value}
+    if not names:
+        raise UsageError(f"task {task!r} leaves nothing, so it takes no value: say done alone")
+    each = ", ".join(f"{name!r}: …" for name in names)
+    raise UsageError(f"task {task!r} leaves more than one name: say which has which value, {{{each}}}")
 
 
 def _said(note: OnceNote) -> str:

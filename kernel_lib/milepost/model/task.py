@@ -168,7 +168,7 @@ def once_problems(retry: Any, loop: Any, continue_on_error: bool) -> Iterator[st
     if isinstance(retry, RetryPolicy) and any(error in (Exception, BaseException) for error in retry.retry_on):
         yield (
             "what happens once is tried again only after errors that say that nothing has happened yet: name them, "
-            "as in RetryPolicy(3, retry_on=ConnectionRefusedError)"
+            "as in RetryPolicy(3, retry_on=ConnectionRefusedError), in a cell --retry-on ConnectionRefusedError"
         )
     if loop is not None:
         yield "a loop repeats its body, and once has it happen once: leave one of them out"

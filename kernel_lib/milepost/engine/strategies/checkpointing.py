@@ -134,7 +134,7 @@ class CheckpointingStrategy:
         restored = self._restore(name, record)
         if isinstance(restored, Reason):
             return in_doubt(book.lost(name, restored.text).text)
-        changed = "" if record.key == plan.key else f"what it depends on changed, but {state.reason.text}"
+        changed = "" if record.key == plan.key else "what it depends on changed, and it does not happen again for that"
         return replace(restored, message="; ".join(filter(None, [restored.message, changed])))
 
     def _told(self, call: TaskCall, plan: _Plan, state: OnceState) -> TaskResult:
