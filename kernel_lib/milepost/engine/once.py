@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from milepost.model.errors import StoreError, TaskInDoubt
-from milepost.model.keyed import holding, keyed
+from milepost.model.keyed import holding
 from milepost.model.once import OnceKind, OnceNote, OnceState, Standing
 from milepost.model.plain import decode
 from milepost.model.record import Record
@@ -78,10 +78,10 @@ class Once:
     _begun: list[bool] = field(default_factory=list)
 
     def run(self, call: TaskCall, work: Callable[[TaskCall], TaskResult], outputs: Outputs) -> TaskResult:
-        """What `work` comes to, which runs the body and saves what it left; then the end of it is noted."""
+        """What `work` comes to, which runs the body (see `keyed`) and saves what it left; then the end is noted."""
         try:
             with holding(self.attempt.key):
-                result = work(call._replace(task=keyed(call.task), started=lambda: self._begin(call)))
+                result = work(call._replace(started=lambda: self._begin(call)))
         except BaseException as error:
             self._end(call.task, TaskError.of(error).message or type(error).__name__)
             raise

@@ -13,6 +13,7 @@ from milepost.analysis.reading import Reader, reading_digest
 from milepost.analysis.validity import PYTHON, explain, task_key
 from milepost.engine.once import Once, admit, book_of, in_doubt, record_of, value_of
 from milepost.model.errors import CorruptCheckpointError, UntrustedError
+from milepost.model.keyed import keyed
 from milepost.model.once import OnceState, Standing
 from milepost.model.parameters import data_names
 from milepost.model.reasons import Reason, ReasonKind
@@ -243,7 +244,7 @@ class CheckpointingStrategy:
         if why := _why(plan):
             _log.info("task %r %s", call.task.name, why)
         self._damaged.pop(call.task.name, None)
-        result = self._inner.execute(call)
+        result = self._inner.execute(call._replace(task=keyed(call.task)))
         if not result.ok:
             return result
         plan, damage = self._checked(call, plan)
@@ -324,7 +325,8 @@ def _changed(before: _Plan, after: _Plan) -> list[str]:
     if before.key == after.key:
         return []
     labels = dict.fromkeys((*before.inputs, *after.inputs))
-    return [label for label in labels if before.inputs.get(label) != after.inputs.get(label)] or ["something"]
+    found = [label for label in labels if before.inputs.get(label) != after.inputs.get(label)]
+    return found or ([] if before.blockers else ["something"])  # what cannot be compared has another key each time
 
 
 def _record(call: TaskCall, plan: _Plan, result: TaskResult, output: Output) -> Record:
