@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import MilepostError, StoreError
+from milepost.model.reasons import ReasonKind
 from milepost.model.record import RETURN, Input, Record
 from milepost.model.result import TaskResult
 from milepost.model.states import BUSY, TaskState
@@ -61,10 +62,11 @@ def sheet(desk: Desk, name: str, view: TaskView) -> dict[str, Any]:
 
 def actions(desk: Desk, name: str, view: TaskView, *, trusted: bool = True, once: bool = False) -> list[str]:
     """What can be asked for now; `once`: of a task that happens once."""
+    elsewhere = view.why is not None and view.why.kind is ReasonKind.ELSEWHERE
     busy, doubt = view.state in BUSY or view.background, view.state is TaskState.IN_DOUBT
     offered = {
         "run": not (busy or doubt) and desk.has_cell(name),
-        "cancel": busy,
+        "cancel": busy and not elsewhere,
         "forget": not (busy or doubt or once),  # what happens once is not one click from happening again
         "trust": not trusted,
         "done": doubt,

@@ -113,7 +113,8 @@ export class SheetView {
   }
 
   private offer(task: TaskView): void {
-    const busy = (task.background && STOPPABLE.includes(task.state)) || ["running", "paused"].includes(task.state);
+    const runs = (task.background && STOPPABLE.includes(task.state)) || ["running", "paused"].includes(task.state);
+    const busy = runs && task.why?.kind !== "elsewhere";
     const can = new Set(this.sheet?.can ?? []);
     const { run, needs, cancel, forget, trust, done, rerun } = this.buttons;
     if (run && needs && cancel && forget && trust && done && rerun) {
