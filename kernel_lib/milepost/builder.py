@@ -148,8 +148,10 @@ class TaskRunnerBuilder:
         bus, loop, executors = EventBus(), LoopThread(), self._executors()
         for event, listener in self._listeners:
             bus.on(event, listener)
+        strategies = self._strategies(loop)
         tools = Tools(
-            strategy=self._strategy(loop),
+            strategy=strategies[-1],
+            keeps_once=any(getattr(strategy, "keeps_once", False) for strategy in strategies),
             executors=executors,
             bus=bus,
             clock=self._clock,
@@ -168,17 +170,19 @@ class TaskRunnerBuilder:
         own = make[self._executor]() if isinstance(self._executor, str) else self._executor
         return Executors(own, self._more, make)
 
-    def _strategy(self, loop: LoopThread) -> ExecutionStrategy:
-        strategy: ExecutionStrategy = StandardStrategy(loop.run)
+    def _strategies(self, loop: LoopThread) -> list[ExecutionStrategy]:
+        """From the innermost to the outermost."""
+        strategies: list[ExecutionStrategy] = [StandardStrategy(loop.run)]
         saving: list[Wrap] = [partial(_checkpointing, self._store)] if self._store is not None else []
         wraps: list[Wrap] = [RetryingStrategy, LoopingStrategy, StartingStrategy, *saving, *self._wraps]
         for wrap in wraps:
-            strategy = wrap(strategy)
+            strategy = wrap(strategies[-1])
             if not isinstance(strategy, ExecutionStrategy):
                 raise UsageError(
                     f"use_strategy: {wrap!r} gave {strategy!r}, which is no strategy: it has no execute(call)"
                 )
-        return strategy
+            strategies.append(strategy)
+        return strategies
 
 
 class _Screen:

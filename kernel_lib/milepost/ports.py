@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from milepost.model.cancel import CancelSignal
+from milepost.model.once import OnceKind, OnceState
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.task import Task
@@ -201,6 +202,34 @@ class Store(Protocol):
 
     def problems(self) -> Sequence[str]:
         """What was found torn, foreign or unreadable, a sentence each."""
+
+
+class OnceAttempt(Protocol):
+    """One start of a task that happens once; `key` is its idempotency key."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+
+    def end(self, kind: OnceKind, text: str = "", outputs: Sequence[str] | None = None) -> bool:
+        """Note durably how it ended, and what it left; False where a person decided meanwhile."""
+
+
+class OnceBook(Protocol):
+    """What a store knows of tasks that happen once, as its attribute `once`; one without refuses such tasks."""
+
+    def look(self, task: str) -> OnceState:
+        """Where a task stands."""
+
+    def begin(self, task: str, outputs: Sequence[str] = ()) -> OnceAttempt | None:
+        """Start a task, noted durably before this returns; None where it may not start, or another was faster.
+
+        Of all processes that use the store, one gets an attempt.
+        """
+
+    def lost(self, task: str, text: str) -> OnceState:
+        """Note that what a task left cannot be given back; where it stands then."""
 
 
 @dataclass(frozen=True, slots=True)

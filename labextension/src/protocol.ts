@@ -98,6 +98,8 @@ export type Action =
   | "run"
   | "forget"
   | "trust"
+  | "done"
+  | "rerun"
   | "move";
 
 /** All that is known of one task; the kernel's twin is sheet.py. */

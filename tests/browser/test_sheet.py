@@ -169,3 +169,29 @@ def test_trust(nb: NotebookPage, lab: LabServer) -> None:
     assert runs(folder) == {"load": 1}
     assert json.dumps(nb.text(LOAD))
     wait_for(folder / "sheet.milepost")
+
+
+def test_a_person_decides_what_is_in_doubt(nb: NotebookPage, lab: LabServer) -> None:
+    folder = lab.root / "doubt"
+    folder.mkdir()
+    charge = f"%%task charge --once\n{counting('charge')}\nraise TimeoutError('no answer')"
+    notebook(folder / "sheet.ipynb", ["%load_ext milepost", "%tasks", charge])
+    nb.open("doubt/sheet.ipynb")
+    for cell in (0, 1, 2):
+        nb.run_cell(cell)
+    expect(node(nb, "charge")).to_contain_text("in doubt")
+    choose(nb, "charge")
+    expect(sheet(nb)).to_contain_text("%tasks resolve charge done [VALUE]")
+    for action in ("Run", "Forget"):
+        expect(sheet(nb).get_by_role("button", name=action, exact=True)).to_be_hidden()
+    do(nb, "It may run again")
+    expect(nb.outputs(1).locator(".milepost-news")).to_contain_text("charge: it runs again when its cell runs")
+    nb.run_cell(2)
+    assert runs(folder) == {"charge": 2}
+    expect(node(nb, "charge")).to_contain_text("in doubt")
+    do(nb, "It is done")
+    expect(nb.outputs(1).locator(".milepost-news")).to_contain_text("charge: done")
+    nb.run_cell(2)
+    expect(node(nb, "charge")).to_contain_text("restored")
+    assert runs(folder) == {"charge": 2}
+    assert not nb.errors

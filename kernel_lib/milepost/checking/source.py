@@ -14,6 +14,7 @@ MAY_FAIL = "raises-exception"
 """The tag by which Jupyter's own tools let a cell fail."""
 
 _PREPARED = re.compile(r"^\s*(%load_ext\s+milepost|%%task\b|(from|import)\s+milepost\b)", re.MULTILINE)
+_ONCE = re.compile(r"^\s*(%%task\b.*\s--once\b|@.*\btask\([^)]*\bonce\s*=\s*True)", re.MULTILINE)
 _OURS = re.compile(r"^\s*%(load_ext\s+milepost|tasks)\b", re.MULTILINE)
 
 
@@ -52,13 +53,16 @@ def read_source(path: Path) -> Source:
     Raises
     ------
     UsageError
-        Where it is none, or has no code.
+        Where it is none, has no code, or does what must happen only once: a check runs cells many times.
     """
     data = _load(path)
     cells = [cell for cell in data["cells"] if isinstance(cell, dict) and cell.get("cell_type") == "code"]
     written = [cell for cell in cells if _text(cell).strip()]
     if not written:
         raise UsageError(f"{path} has no code cells: there is nothing to check")
+    if once := [number for number, cell in enumerate(written, 1) if _ONCE.search(_text(cell))]:
+        words = f"cell {once[0]} of {path} happens once, and a check would run it many times"
+        raise UsageError(f"{words}: check a copy of the notebook without it")
     metadata = data.get("metadata")
     spec = metadata.get("kernelspec") if isinstance(metadata, dict) else None
     kernel = str(spec.get("name") or "") if isinstance(spec, dict) else ""

@@ -21,8 +21,9 @@ def to_evict(versions: Iterable[Version], limit: int) -> list[Version]:
     """Which of all standing versions to drop, so that the rest of this user's needs at most `limit` bytes.
 
     Always the one with the fewest seconds of computing saved for each byte that dropping it frees; of one task, older
-    versions before newer ones. Strangers' stay, as they are not ours to drop. What they need does not count: to drop
-    ours would not free it, and what sizes they claim shall not cost us anything.
+    versions before newer ones. Those of tasks that happen once stay, as nothing computes them again. Strangers' stay,
+    as they are not ours to drop. What they need does not count: to drop ours would not free it, and what sizes they
+    claim shall not cost us anything.
     """
     plan = _Plan(versions)
     chosen: list[Version] = []
@@ -87,7 +88,8 @@ class _Plan:
         self.nbytes += held.line + sum(n for address, n in held.objects.items() if address not in self._needed_by)
         for address in held.objects:
             self._needed_by[address].add(held)
-        self._left[held.task].append(held)
+        if not held.version.outline.once:
+            self._left[held.task].append(held)
 
     def _is_oldest(self, held: _Held) -> bool:
         return self._left.get(held.task, [])[-1:] == [held]

@@ -64,6 +64,7 @@ class Layout:
     ``journal/<session>.jsonl``  the records one session wrote, a line each
     ``sessions/<session>``    empty, one for each journal, so that a missing one is told
     ``logs/<task>.log``       what a task printed when it last ran in the background
+    ``once/<hash>.<number>``  what is noted of a task that happens once, a file each; nothing of it is ever removed
     ``quarantine/``           objects that did not hold what their name says
     ``trash/``                objects that nothing seems to need, while a clean-up makes sure of it
     ========================  ==============================================================
@@ -115,6 +116,11 @@ class Layout:
     def logs(self) -> Path:
         """The folder of what tasks print in the background."""
         return self.root / "logs"
+
+    @functools.cached_property
+    def once(self) -> Path:
+        """The folder of what is noted of tasks that happen once."""
+        return self.root / "once"
 
     @functools.cached_property
     def _labels(self) -> dict[Path, bytes]:

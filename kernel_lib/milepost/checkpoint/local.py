@@ -22,6 +22,7 @@ from milepost.checkpoint.durability import Durability, Written
 from milepost.checkpoint.journal import Authenticator, Entry, encode, sum_of
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.objects import MAP_FROM, Objects, flat
+from milepost.checkpoint.once import OnceBook
 from milepost.checkpoint.reader import JournalReader
 from milepost.checkpoint.space import Space
 from milepost.checkpoint.sweep import remove_logs
@@ -71,6 +72,7 @@ class LocalStore:
         self._verification = Verification(self._objects, self._damaged)
         self._listeners: list[Callable[[Trouble], None]] = []
         self.space = Space(self)
+        self.once = OnceBook(self._layout, self.authenticator, self.view, lambda task: self.write(forgotten=(task,)))
         self._begin()
         _stores.add(self)
 
@@ -141,6 +143,10 @@ class LocalStore:
         with self._lock:
             return self._fresh().history(task)
 
+    def known(self) -> list[str]:
+        """The tasks of which anything is saved, or noted."""
+        return list(dict.fromkeys([*self.view().tasks(), *self.once.tasks()]))
+
     def versions(self) -> list[Record]:
         """Every kept record of all tasks, the newest first of each."""
         with self._lock:
@@ -168,8 +174,15 @@ class LocalStore:
         return self._layout.object(address)
 
     def forget(self, tasks: Iterable[str]) -> int:
-        """Drop all records of these tasks, and what they printed in the background; how many tasks had a record."""
-        tasks = list(tasks)
+        """Drop all records of these tasks, and what they printed in the background; how many tasks had a record.
+
+        Raises
+        ------
+        UsageError
+            Where one of them happens once, and is in doubt or runs; then nothing is dropped.
+        """
+        tasks = list(dict.fromkeys(tasks))
+        noted = self.once.forget(tasks)
         with self._lock:
             known = self._fresh().known(tasks)
             # Strangers' lines by their sums: what they say of their time may be anything.
@@ -177,7 +190,7 @@ class LocalStore:
         if known:
             self.write(forgotten=tuple(known), dropped=tuple(strange))
         remove_logs(self._layout, tasks)
-        return len(known)
+        return len({*known, *noted})
 
     def trust(self, records: Iterable[Record]) -> int:
         """Sign strangers' records with this user's key; how many there were.

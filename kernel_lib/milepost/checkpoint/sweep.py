@@ -105,7 +105,7 @@ class Sweeper:
 
     def _folders(self) -> Iterator[Path]:
         layout = self._layout
-        yield from (layout.root, layout.journal, layout.sessions, layout.logs, layout.trash)
+        yield from (layout.root, layout.journal, layout.sessions, layout.logs, layout.once, layout.trash)
         for entry in _scan(layout.objects):
             if entry.is_dir(follow_symlinks=False):
                 yield Path(entry.path)

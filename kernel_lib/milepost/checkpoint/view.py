@@ -14,7 +14,7 @@ KEPT_VERSIONS = 5
 """How many records of a task are kept, where it does not say."""
 
 
-_OUTLINE = ("task", "key", "seconds", "blobs", "keep")
+_OUTLINE = ("task", "key", "seconds", "blobs", "keep", "once")
 
 
 class Version:

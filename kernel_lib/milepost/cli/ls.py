@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.usage import Size, sizes
 from milepost.cli.place import find_store
 from milepost.cli.say import say
 from milepost.model.view import TaskView
 from milepost.widget.ages import age_seconds
-from milepost.widget.saved import view_of_record
+from milepost.widget.saved import view_in_doubt, view_of_record
 from milepost.widget.text import to_text
 from milepost.widget.words import size, totals
 
@@ -30,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     store = find_store(options.place)
-    views = [view_of_record(record) for record in store.records()]
+    views = _views(store)
     kept = store.versions()
     space = sizes(kept)
     if options.json:
@@ -44,6 +45,13 @@ def run(options: argparse.Namespace) -> int:
             f"milepost: there may be more in {store.path} than can be read: {words} (see `milepost verify`)", sys.stderr
         )
     return 0
+
+
+def _views(store: LocalStore) -> list[TaskView]:
+    """What is saved, and what is in doubt."""
+    views = {record.task: view_of_record(record) for record in store.records()}
+    doubts = {task: view_in_doubt(state, views.get(task)) for task, state in store.once.unsettled().items()}
+    return [*{**views, **doubts}.values()]
 
 
 def _table(views: Sequence[TaskView], space: Mapping[str, Size]) -> str:

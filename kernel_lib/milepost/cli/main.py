@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from types import ModuleType
 
-from milepost.cli import check, forget, gc, key, ls, trust, verify
+from milepost.cli import check, forget, gc, key, ls, resolve, trust, verify
 from milepost.cli.say import say
 from milepost.model.errors import MilepostError, UsageError
 
@@ -20,7 +20,7 @@ FINE, WRONG, USAGE = 0, 1, 2
 
 _WRITING = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
-COMMANDS: tuple[ModuleType, ...] = (ls, check, gc, verify, trust, forget, key)
+COMMANDS: tuple[ModuleType, ...] = (ls, check, gc, verify, trust, forget, resolve, key)
 """Each has `add`, which describes its arguments, `run`, which gives the exit code, and `PLACE` if it needs no store."""
 
 _PLACE = "NB", "a notebook, or its .milepost folder"

@@ -13,6 +13,7 @@ from milepost.model.cancel import CancelSignal
 from milepost.model.errors import SnapshotWarning, TaskGraphError, UsageError
 from milepost.model.graph import TaskGraph, did_you_mean
 from milepost.model.parameters import parameters_of
+from milepost.model.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +37,19 @@ def check_options(concurrency: int, timeout: float | None, signal: CancelSignal 
     checks.refuse("a run", problems)
 
 
-def validate(graph: TaskGraph, executors: Iterable[str]) -> None:
-    """Raise one `TaskGraphError` with every problem of the graph, executors that do not exist among them."""
+def validate(graph: TaskGraph, executors: Iterable[str], *, once: bool) -> None:
+    """Raise one `TaskGraphError` with every problem of the graph; `once` says whether tasks may be so here."""
     known = tuple(executors)
     strange = [task for task in graph.listed if task.on and task.on not in known]
     there_are = ", ".join(name for name in known if name)
     words = [f"task {t.name!r} runs on {t.on!r}, which is no executor; there are {there_are}" for t in strange]
+    words += [] if once else [_not_once(task) for task in graph.listed if task.once]
     graph.validate([*words, *unfilled(graph)])
+
+
+def _not_once(task: Task) -> str:
+    words = f"task {task.name!r} happens once, and nothing here would remember that"
+    return f"{words}: give the runner a store in a folder, with_store('study.milepost')"
 
 
 def find_targets(graph: TaskGraph, only: Iterable[str] | None) -> list[str] | None:

@@ -278,7 +278,7 @@ class TaskRunner(TaskRegistry):
         """What is asked for, or the error of what cannot be done; `near` are more names that may have been meant."""
         check_options(concurrency, timeout, signal)
         graph = TaskGraph(self._tasks.values() if tasks is None else tasks, self.state, near)
-        validate(graph, self._tools.executors)
+        validate(graph, self._tools.executors, once=self._tools.keeps_once or dry_run)
         targets = find_targets(graph, only)
         self._warn_once(graph)
         return RunRequest(graph=graph, targets=targets, concurrency=concurrency, timeout=timeout, dry_run=dry_run)

@@ -26,6 +26,8 @@ class Tools:
     claims: Claims
     run_coroutine: AwaitRunner
     context: Any = None
+    keeps_once: bool = False
+    """Whether tasks may be `once`: a strategy sees to it."""
     run: str = ""
     """Which run this is: in its events."""
 

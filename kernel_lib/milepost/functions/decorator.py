@@ -10,7 +10,9 @@ from milepost.functions.mapping import TaskMap
 from milepost.functions.names import Key
 from milepost.functions.registered import FunctionOptions, RegisteredFunction, Registry, current_registry
 from milepost.model import checks
+from milepost.model.errors import UsageError
 from milepost.model.graph import did_you_mean
+from milepost.model.keyed import current_key
 from milepost.model.task import LoopPolicy, RetryPolicy
 
 P = ParamSpec("P")
@@ -76,27 +78,7 @@ class TaskFunction(RegisteredFunction[R], Generic[P, R]):
         return TaskMap(self, name or self.name, items, key, to)
 
 
-@overload
-def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
-
-
-@overload
-def task(
-    name: str | None = None,
-    /,
-    *,
-    after: tuple[str, ...] | list[str] = (),
-    priority: int = 0,
-    condition: Callable[[Any], Any] | None = None,
-    retry: RetryPolicy | None = None,
-    loop: LoopPolicy | None = None,
-    timeout: float | None = None,
-    continue_on_error: bool = False,
-    on: str = "",
-) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
-
-
-def task(function: Any = None, /, *, after: Any = (), **options: Any) -> Any:
+class TaskDecorator:
     """Register a function as a task.
 
     Parameters named after upstream tasks receive their data; `context` and `signal` are given when named; other
@@ -106,7 +88,7 @@ def task(function: Any = None, /, *, after: Any = (), **options: Any) -> Any:
     ----------
     after : sequence of str
         Tasks that must come first although no parameter names them.
-    priority, condition, retry, loop, timeout, continue_on_error, on
+    priority, condition, retry, loop, timeout, continue_on_error, on, once
         As in `milepost.Task`.
 
     Returns
@@ -114,16 +96,67 @@ def task(function: Any = None, /, *, after: Any = (), **options: Any) -> Any:
     TaskFunction
         Call it as before, or ask for `.result()`; `.map(items)` makes it many tasks.
     """
-    settings = _settings(after, options)
 
-    def register(plain: Callable[P, R]) -> TaskFunction[P, R]:
-        name = function if isinstance(function, str) else getattr(plain, "__name__", "")
-        registry = current_registry()
-        made = TaskFunction(plain, name, settings, registry)
-        registry.register(made)
-        return made
+    __name__ = "task"
 
-    return register(function) if callable(function) else register
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+
+    @overload
+    def __call__(
+        self,
+        name: str | None = None,
+        /,
+        *,
+        after: tuple[str, ...] | list[str] = (),
+        priority: int = 0,
+        condition: Callable[[Any], Any] | None = None,
+        retry: RetryPolicy | None = None,
+        loop: LoopPolicy | None = None,
+        timeout: float | None = None,
+        continue_on_error: bool = False,
+        on: str = "",
+        once: bool = False,
+    ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+
+    def __call__(self, function: Any = None, /, *, after: Any = (), **options: Any) -> Any:
+        settings = _settings(after, options)
+
+        def register(plain: Callable[P, R]) -> TaskFunction[P, R]:
+            name = function if isinstance(function, str) else getattr(plain, "__name__", "")
+            registry = current_registry()
+            made = TaskFunction(plain, name, settings, registry)
+            registry.register(made)
+            return made
+
+        return register(function) if callable(function) else register
+
+    @property
+    def key(self) -> str:
+        """In the body of a task that happens once, its idempotency key: the same in every try, run and kernel.
+
+        For services that do nothing twice for one key. Another one after the task was forgotten.
+
+        Raises
+        ------
+        UsageError
+            Anywhere else.
+        """
+        if not (key := current_key()):
+            raise UsageError(
+                "task.key is there in the body of a task that happens once: %%task --once, or @task(once=True); a "
+                "thread that the body starts is given it by the body"
+            )
+        return key
+
+    def __reduce__(self) -> str:
+        return "task"
+
+    def __repr__(self) -> str:
+        return "<milepost.task>"
+
+
+task = TaskDecorator()
 
 
 def _settings(after: Any, options: dict[str, Any]) -> FunctionOptions:

@@ -38,11 +38,15 @@ class TaskMap(Sequence[MapItem[R]]):
         self.slot = find_slot(template.function, to, self.registry.role_of, what)
         wiring = Wiring.of(template, self.slot)
         values = _values(items, what)
+        texts = _texts(values, key)
+        if template.options.once and (numbered := [text for text in texts if text.startswith("#")]):
+            words = f"{what}: what happens once is known by its name, and {numbered[0]} says only where the item stood"
+            raise UsageError(f"{words}; give a name for each: key=lambda item: ...")
         self.sources = {item.owner for item in values if isinstance(item, MapItem)}
         """The maps that items are of."""
         self.items = [
             MapItem(template, f"{name}[{text}]", self, wiring, text, item)
-            for text, item in zip(_texts(values, key), values, strict=True)
+            for text, item in zip(texts, values, strict=True)
         ]
         self.names: tuple[str, ...] = tuple(item.name for item in self.items)
         """The names of the tasks."""

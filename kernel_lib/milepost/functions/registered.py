@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
+from milepost.model import checks
 from milepost.model.errors import TaskFailed, UsageError
 from milepost.model.parameters import required
 from milepost.model.result import TaskResult
-from milepost.model.task import LoopPolicy, RetryPolicy, Task
+from milepost.model.task import LoopPolicy, RetryPolicy, Task, once_problems
 
 R = TypeVar("R", covariant=True)
 
@@ -29,6 +30,12 @@ class FunctionOptions:
     timeout: float | None = None
     continue_on_error: bool = False
     on: str = ""
+    once: bool = False
+
+    def __post_init__(self) -> None:
+        if self.once is not False:
+            problems = once_problems(self.retry, self.loop, self.continue_on_error)
+            checks.refuse("@task", [checks.yes_or_no("once", self.once), *problems])
 
 
 class Registry(Protocol):
@@ -100,6 +107,7 @@ class RegisteredFunction(Generic[R]):
             timeout=options.timeout,
             continue_on_error=options.continue_on_error,
             on=options.on,
+            once=options.once,
         )
 
     def result(self) -> R:

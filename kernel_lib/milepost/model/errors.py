@@ -41,6 +41,10 @@ class TaskTimeout(MilepostError):
     """A task, or a whole run, took longer than its limit (seconds)."""
 
 
+class TaskInDoubt(MilepostError):
+    """A task that happens once has started and not reported its end, so it is not run: a person must decide."""
+
+
 class WorkerDied(MilepostError):
     """The worker process of a task ended while it ran: killed, crashed, or by its own doing."""
 

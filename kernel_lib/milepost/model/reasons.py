@@ -27,6 +27,9 @@ class ReasonKind(StrEnum):
     NO_STORE = "no-store"
     SAVED = "saved"
     EVICTED = "evicted"
+    IN_DOUBT = "in-doubt"
+    DONE_ONCE = "done-once"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,9 @@ class Record:
     `key` is the fingerprint under which it is valid; `observed` are inputs that only its run has shown, as they were
     before it: a record with the right key is valid while these are the same, too. `seconds` is what computing took;
     `saved_at` an ISO 8601 time in UTC; `blobs` where the parts lie ("values", "display", "random", …); `keep` how many
-    versions of the task to keep from then on (0: as many as the store does by itself). `trusted` and `durable` (it was
-    synced, and survives power loss) are set by the store that read the record and are no part of what is written.
+    versions of the task to keep from then on (0: as many as the store does by itself); `once`, of a task that happens
+    once, which of its starts this came of. `trusted` and `durable` (it was synced, and survives power loss) are set by
+    the store that read the record and are no part of what is written.
     """
 
     task: str
@@ -101,6 +102,7 @@ class Record:
     extra: dict[str, Any] = field(default_factory=dict)
     blobs: dict[str, BlobRef] = field(default_factory=dict)
     keep: int = 0
+    once: str = ""
     trusted: bool = True
     durable: bool = field(default=False, compare=False)
 

@@ -31,6 +31,10 @@ class TaskState(StrEnum):
     UNTRUSTED = "untrusted"
 
 
+BUSY = (TaskState.RUNNING, TaskState.PAUSED)
+"""Where a task runs, or is about to."""
+
+
 @dataclass(frozen=True, slots=True)
 class StateStyle:
     """How a state is shown: a word, a symbol, and a fill and line colour (hex) readable on light and dark."""

@@ -100,6 +100,9 @@ class Task:
         Seconds after which the task fails with `TaskTimeout`.
     continue_on_error : bool
         Dependents run as if a failure had been a success.
+    once : bool
+        Its effect must not happen twice: it starts once, in whatever process, and is in doubt where it did not report
+        its end. Needs a store.
     optional : frozenset of str
         Dependencies that need not succeed: the task waits for their end, and gets the data of those that succeeded.
     on : str
@@ -122,6 +125,7 @@ class Task:
     continue_on_error: bool = False
     on: str = ""
     optional: frozenset[str] = frozenset()
+    once: bool = False
 
     def __post_init__(self) -> None:
         if type(self.dependencies) is not tuple:
@@ -154,6 +158,22 @@ class Task:
         if self.timeout is not None:
             yield checks.seconds("its timeout", self.timeout)
         yield checks.yes_or_no("continue_on_error", self.continue_on_error)
+        if self.once is not False:
+            yield checks.yes_or_no("once", self.once)
+            yield from once_problems(self.retry, self.loop, self.continue_on_error)
+
+
+def once_problems(retry: Any, loop: Any, continue_on_error: bool) -> Iterator[str]:
+    """What contradicts that a task happens once."""
+    if isinstance(retry, RetryPolicy) and any(error in (Exception, BaseException) for error in retry.retry_on):
+        yield (
+            "what happens once is tried again only after errors that say that nothing has happened yet: name them, "
+            "as in RetryPolicy(3, retry_on=ConnectionRefusedError), in a cell --retry-on ConnectionRefusedError"
+        )
+    if loop is not None:
+        yield "a loop repeats its body, and once has it happen once: leave one of them out"
+    if continue_on_error:
+        yield "what depends on a task that happens once waits while that is in doubt: leave continue_on_error out"
 
 
 def _collected(given: Any, collect: Callable[[Any], Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from milepost.engine.runner import TaskRunner
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled, TaskFailed, TaskPaused
+from milepost.model.once import OnceState
 from milepost.model.result import TaskResult
 from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskState, TaskStatus
@@ -35,6 +36,7 @@ class Desk(Protocol):
 
     def define(self, definition: Definition, *, afresh: bool = False) -> Facts: ...
     def all_facts(self) -> list[Facts]: ...
+    def doubt(self, name: str) -> OnceState | None: ...
     def settled(self, facts: Facts, result: TaskResult) -> None: ...
     def cancellable(self) -> contextlib.AbstractContextManager[CancelSignal]: ...
     def changed(self) -> None: ...
@@ -89,6 +91,8 @@ class Cells:
     def _held_back(self, facts: Facts) -> TaskResult | None:
         """The result of a cell that cannot run since a cell before it came to nothing: that one is not run unasked."""
         for name in facts.after:
+            if (doubt := self._desk.doubt(name)) is not None:
+                return self._skipped(facts, f"it waits: {doubt.text}")
             known = self._facts(name)
             if known is None or known.result is None or known.result.ok:
                 continue
@@ -96,14 +100,19 @@ class Cells:
                 continue
             if not (known.definition.options.continue_on_error and known.result.status is TaskStatus.FAILURE):
                 words = f"it comes after {name!r}, whose state is {known.result.status}; run that cell first"
-                facts.result, facts.state = TaskResult(TaskStatus.SKIPPED, words), TaskState.SKIPPED
-                self._desk.changed()
-                return facts.result
+                return self._skipped(facts, words)
         return None
+
+    def _skipped(self, facts: Facts, words: str) -> TaskResult:
+        facts.result, facts.state = TaskResult(TaskStatus.SKIPPED, words), TaskState.SKIPPED
+        self._desk.changed()
+        return facts.result
 
     def _held_up(self, facts: Facts) -> bool:
         """Whether a task was skipped because one before it failed or was cancelled, not because of a condition."""
         before = [known for known in self._desk.all_facts() if known.definition.name in facts.after]
+        if any(self._desk.doubt(name) is not None for name in facts.after):
+            return True
         results = [(known, known.result) for known in before if known.result is not None and not known.result.ok]
         return any(result.status is not TaskStatus.SKIPPED or self._held_up(known) for known, result in results)
 

@@ -67,6 +67,7 @@ class Outcome:
     shared: Mapping[str, Any]
     kept: tuple[Any, ...]
     keeps: bool
+    once: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,8 @@ class Checkpoints:
         nbytes = sum(len(b.stream) + sum(memoryview(part).nbytes for part in b.buffers) for b in blobs.values())
         if reason := _too_dear(outcome, nbytes):
             return Saved(outputs, unsaved=reason)
-        return Saved(outputs, self._store.save(_record(outcome, outputs, dump.shared), blobs))
+        record = _record(outcome, outputs, dump.shared)
+        return Saved(outputs, self._store.save(record, blobs, durable=bool(outcome.once)))
 
     def _worth_keeping(self, outcome: Outcome) -> bool:
         """Whether what was shown is asked for, an output, too, or small: hardly anybody reads `_`."""
@@ -251,7 +253,7 @@ def _half_saved(outputs: Iterable[Output], *, whole: bool) -> str:
 def _too_dear(outcome: Outcome, nbytes: int) -> str:
     """Why computing again is cheaper than saving and restoring, or ""."""
     cost = nbytes / SAVE_RATE
-    if outcome.definition.options.save == "always" or nbytes <= SMALL or outcome.seconds >= cost:
+    if outcome.once or outcome.definition.options.save == "always" or nbytes <= SMALL or outcome.seconds >= cost:
         return ""
     return (
         f"computing took {duration(outcome.seconds)}, saving and restoring {size(nbytes)} would take about "
@@ -275,6 +277,7 @@ def _record(outcome: Outcome, outputs: tuple[Output, ...], shared: Container[str
         why=outcome.why,
         notes=tuple(outcome.resolution.notes),
         keep=outcome.definition.options.keep,
+        once=outcome.once,
         extra={
             "python": PYTHON,
             "random": dict(outcome.random_before),

@@ -6,7 +6,8 @@
 - `log` also takes `from`, and answers with `{"log": {"run": …, "start": …, "text": …}}`.
 - `sheet` answers with all that is known of a task.
 - `run` takes `needs` and `force`, and answers with `execute`, the line that a page has the kernel execute, and `cells`.
-- `forget` and `trust` happen between two cells; where one runs, `message` says so.
+- `done` and `rerun` decide for a task in doubt.
+- `forget`, `trust`, `done` and `rerun` happen between two cells; where one runs, `message` says so.
 - `move` says that the notebook's path, from the server's root, was `was` and is `now`.
 """
 
@@ -104,6 +105,16 @@ def _trust(session: Session, name: str | None, content: dict[str, Any]) -> dict[
     return {"message": session.orders.trust(name)}
 
 
+def _done(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    assert name is not None
+    return {"message": session.orders.resolve(name, done=True)}
+
+
+def _rerun(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    assert name is not None
+    return {"message": session.orders.resolve(name, done=False)}
+
+
 def _move(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
     return {"message": session.relocation.ask(content.get("was"), content.get("now"))}
 
@@ -119,9 +130,11 @@ ACTIONS: dict[str, Callable[[Session, str | None, dict[str, Any]], dict[str, Any
     "run": _run,
     "forget": _forget,
     "trust": _trust,
+    "done": _done,
+    "rerun": _rerun,
     "move": _move,
 }
-_OF_A_TASK = ("sheet", "forget", "trust")
+_OF_A_TASK = ("sheet", "forget", "trust", "done", "rerun")
 
 
 def log(session: Session, task: str, start: Any) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def function_definition(function: RegisteredFunction[Any], body: Callable[[], An
         code=code,
         code_digest=digest_text(repr(code_token(compiled)) if compiled else digest(plain).hex),
         names=CellNames(reads=tuple(dict.fromkeys(reads))),
-        options=CellOptions(name=function.name, retry=function.options.retry),
+        options=CellOptions(name=function.name, retry=function.options.retry, once=function.options.once),
         body=body,
         source=code,
         function=function,

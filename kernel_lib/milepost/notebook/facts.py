@@ -59,6 +59,11 @@ class Facts:
         return self.result is not None and self.result.ok and not self.result.restored
 
     @property
+    def done(self) -> bool:
+        """Whether it succeeded in this session, or was given back."""
+        return self.result is not None and self.result.ok
+
+    @property
     def settled(self) -> bool:
         """Whether this session, not the store, says what the task came to."""
         return self.result is not None or self.state is TaskState.RUNNING or self.in_background

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
 from milepost.functions import MapPart, TaskFunction
 from milepost.model.errors import MilepostError, RemoteError, StoreError, UsageError
@@ -22,6 +22,7 @@ from milepost.notebook.location import code_cells
 from milepost.notebook.options import Command, parse_cell_options, parse_command
 from milepost.notebook.orders import in_order
 from milepost.notebook.outlook import Outlook, outlook
+from milepost.notebook.resolving import resolved, told
 from milepost.notebook.session import Session
 from milepost.widget.ages import age_seconds
 from milepost.widget.shorten import printable
@@ -85,10 +86,11 @@ class TaskMagics(Magics):
         return isinstance(asked, dict) and asked.get("force") is True
 
     @_line_magic("tasks")
+    @no_var_expand
     def tasks(self, line: str) -> None:
-        """Show the tasks live; or status, run, pause, resume, cancel, restore, why, forget, trust, auto, config"""
+        """Show the tasks live; or status, run, pause, resume, cancel, restore, why, forget, resolve, trust, config …"""
         try:
-            command = parse_command(line)
+            command = parse_command(_expanded(self.shell, line))
             command = replace(command, names=self._session.named(command.names))
             _COMMANDS[command.verb](self, command)
         except MilepostError as error:
@@ -206,6 +208,21 @@ class TaskMagics(Magics):
         self._session.forget(command.names)
         print(f"forgotten: {', '.join(command.names)}")
 
+    def _resolve(self, command: Command) -> None:
+        (name,) = command.names
+        print(resolved(self._session, name, done=command.done, value=self._value(name, command.value)))
+
+    def _value(self, name: str, expression: str) -> str | None:
+        """What the user says that a task left, as JSON text; an expression over the user's variables."""
+        if not expression:
+            return None
+        try:
+            value = eval(expression, self._session.namespace.data)
+        except Exception as error:
+            words = f"VALUE is an expression, such as 'text' or a variable; {expression} gives {type(error).__name__}"
+            raise UsageError(f"%tasks resolve {name} done: {words}: {error}") from None
+        return told(self._session, name, value)
+
     def _trust(self, command: Command) -> None:
         self._session.registration.require(command.names)
         strange = [record for record in self._session.records() if not record.trusted]
@@ -228,6 +245,11 @@ class TaskMagics(Magics):
         print(f"size-limit={'off' if limit is None else size(limit)}  ({self._session.store.path})")
 
 
+def _expanded(_shell: Any, _line: str) -> str:
+    """With `{…}` and `$…` as in any magic, which sees the locals of this function, too; a value may have braces."""
+    return _line if _line.split()[:1] == ["resolve"] else str(_shell.var_expand(_line))
+
+
 def _reason(lead: str, reason: Reason) -> Iterator[str]:
     yield f"  {lead}{reason.text}"
     yield from (f"    {detail}" for detail in reason.details)
@@ -248,6 +270,7 @@ _COMMANDS: dict[str, Callable[[TaskMagics, Command], None]] = {
     "restore": TaskMagics._restore,
     "why": TaskMagics._why,
     "forget": TaskMagics._forget,
+    "resolve": TaskMagics._resolve,
     "trust": TaskMagics._trust,
     "auto": TaskMagics._auto,
     "config": TaskMagics._config,

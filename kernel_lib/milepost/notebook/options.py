@@ -34,6 +34,9 @@ class CellOptions:
     timeout: float | None = None
     background: bool = False
     on: str = ""
+    once: bool = False
+    retry_on: tuple[str, ...] = ()
+    """Names of the errors after which it is tried again."""
 
     @property
     def place(self) -> str:
@@ -118,6 +121,8 @@ def _cell_parser() -> _Parser:
     parser.add_argument("--keep", type=_versions, default=0, metavar="N")
     parser.add_argument("--files", action="append", default=[], metavar="GLOB")
     parser.add_argument("--timeout", type=_limit, default=None, metavar="S")
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--retry-on", type=_names, default=(), metavar="ERROR,…")
     parser.add_argument("--bg", dest="background", action="store_true")
     parser.add_argument("--on", type=_place, default=None, metavar="|".join(PLACES))
     return parser
@@ -141,6 +146,8 @@ def parse_cell_options(line: str) -> CellOptions:
         raise UsageError(_unknown(unknown))
     if known.background and known.on == "main":
         raise UsageError("%%task --bg cannot run --on main, where cells run; leave one out, or say --on threads")
+    if problem := _contradiction(known):
+        raise UsageError(f"%%task {problem}")
     return CellOptions(
         name=known.name,
         after=known.after,
@@ -157,7 +164,25 @@ def parse_cell_options(line: str) -> CellOptions:
         timeout=known.timeout,
         background=known.background,
         on=known.on or "",
+        once=known.once,
+        retry_on=known.retry_on,
     )
+
+
+def _contradiction(known: argparse.Namespace) -> str:
+    """What of the options says two things at once."""
+    if known.retry_on and not (known.retries or known.once):
+        return "--retry-on says after which errors to try again: add --retries N"
+    if known.once and known.force:
+        return "--once --force: what happens once is not forced; `%tasks forget NAME` has it happen again"
+    if known.once and known.continue_on_error:
+        return "--once --continue-on-error: what comes after it waits while it is in doubt; leave one of them out"
+    if known.once and known.retries and not known.retry_on:
+        return (
+            "--once --retries: it is tried again only after errors that say that nothing has happened yet; name them, "
+            "as in --retry-on ConnectionRefusedError"
+        )
+    return ""
 
 
 def _unknown(words: list[str]) -> str:
@@ -177,7 +202,10 @@ def _split(line: str, magic: str) -> list[str]:
         raise UsageError(f"{magic}: {error} in {line!r}") from None
 
 
-COMMANDS = ("status", "run", "pause", "resume", "cancel", "restore", "why", "forget", "trust", "auto", "config")
+COMMANDS = (
+    *("status", "run", "pause", "resume", "cancel", "restore", "why"),
+    *("forget", "resolve", "trust", "auto", "config"),
+)
 """What `%tasks` does besides showing the widget."""
 
 
@@ -190,6 +218,10 @@ class Command:
     json: bool = False
     order: int = 0
     """What a page has asked to be run."""
+    done: bool = False
+    """Of `resolve`: whether the task has had its effect."""
+    value: str = ""
+    """Of `resolve`: what it left, an expression."""
 
 
 _ITEM = re.compile(r"(?<!\S)([^\s'\"\[]+\[.*?\])(?!\S)")
@@ -204,6 +236,8 @@ def parse_command(line: str) -> Command:
     asked = _ORDER.fullmatch(line.strip())
     if asked:
         return Command("run", order=int(asked[1]))
+    if resolve := _RESOLVE.match(line):
+        return _resolution(resolve[1])
     pieces = enumerate(_ITEM.split(line))
     words = [word for place, text in pieces for word in ([text] if place % 2 else _split(text, "%tasks"))]
     flags = [word for word in words if word.startswith("-")]
@@ -223,6 +257,24 @@ def parse_command(line: str) -> Command:
     if verb == "config":
         _require_settings(names[1:])
     return Command(verb, tuple(names[1:]), "--json" in flags)
+
+
+_RESOLVE = re.compile(r"\s*resolve\b(.*)", re.DOTALL)
+_HOW = re.compile(r"(?P<name>\S.*?)\s+(?P<how>done|rerun)\b\s*(?P<value>.*)", re.DOTALL)
+RESOLVE = (
+    "%tasks resolve takes the name of a task, and done or rerun; after done, what it left: resolve NAME done VALUE"
+)
+
+
+def _resolution(text: str) -> Command:
+    """The task, the decision, and the expression behind it, which is none of our words."""
+    found = _HOW.fullmatch(text.strip())
+    if not found:
+        raise UsageError(RESOLVE)
+    name = found["name"] if _ITEM.fullmatch(found["name"]) else " ".join(_split(found["name"], "%tasks"))
+    if found["how"] == "rerun" and found["value"]:
+        raise UsageError(f"%tasks resolve {found['name']} rerun takes no value: it leaves one itself")
+    return Command("resolve", (name,), done=found["how"] == "done", value=found["value"])
 
 
 SWITCH = {"on", "off"}

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import MilepostError, UsageError
+from milepost.model.once import OnceNote
 from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.notebook.facts import Facts
 from milepost.notebook.jobs import Jobs
 from milepost.notebook.registration import Registration
+from milepost.notebook.resolving import resolved
 
 KEPT = 100
 """Orders to run that no page has had carried out yet; older ones are dropped."""
@@ -41,6 +43,7 @@ class Desk(Protocol):
     def fact_table(self) -> dict[str, Facts]: ...
     def views(self) -> list[TaskView]: ...
     def forget(self, names: Iterable[str]) -> None: ...
+    def resolve(self, name: str, *, done: bool, value: str | None = None) -> OnceNote: ...
     def has_cell(self, name: str) -> bool: ...
     def changed(self) -> None: ...
 
@@ -97,7 +100,7 @@ class Orders:
         facts = self._desk.fact_table().get(name)
         if facts is not None and (facts.in_background or facts.state in (TaskState.RUNNING, TaskState.PAUSED)):
             raise UsageError(f"task {name!r} is running: cancel it first, then forget it")
-        return self._later(f"forgotten: {name}", lambda: self._desk.forget([name]))
+        return self._later(lambda: self._desk.forget([name]), f"forgotten: {name}")
 
     def trust(self, name: str) -> str:
         """Sign what is saved of a task by others, as it is listed now."""
@@ -105,13 +108,19 @@ class Orders:
         strange = [record for record in self._desk.store.history(name) if not record.trusted]
         if not strange:
             raise UsageError(f"what is saved of task {name!r} is yours: there is nothing to trust")
-        return self._later(f"trusted from now on: {name}", lambda: self._desk.store.trust(strange))
+        return self._later(lambda: self._desk.store.trust(strange), f"trusted from now on: {name}")
 
-    def _later(self, done: str, act: Callable[[], object]) -> str:
+    def resolve(self, name: str, *, done: bool) -> str:
+        """Decide for a task in doubt: it is done, or may run again."""
+        self._desk.registration.require([name])
+        self._desk.store.once.require_doubt(name)
+        return self._later(lambda: resolved(self._desk, name, done=done))
+
+    def _later(self, act: Callable[[], object], done: str = "") -> str:
         def carry_out() -> None:
             try:
-                act()
-                self.news = done
+                told = act()
+                self.news = done or str(told)
             except MilepostError as error:
                 self.news = str(error)
             self._desk.changed()

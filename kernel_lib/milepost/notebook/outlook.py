@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import MilepostError
+from milepost.model.once import Standing
 from milepost.model.reasons import Reason
 from milepost.model.record import Input, Record
 from milepost.notebook.definition import Definition
@@ -54,6 +56,8 @@ class Desk(Protocol):
     def provider(self) -> Provides: ...
     @property
     def strategy(self) -> Plans: ...
+    @property
+    def store(self) -> LocalStore: ...
 
 
 class _NothingGiven:
@@ -68,6 +72,8 @@ class _NothingGiven:
 
 def outlook(desk: Desk, facts: Facts, definition: Definition) -> Outlook | None:
     """What would happen now, with the code of `definition`; None where only running it could tell."""
+    if definition.options.once and (state := desk.store.once.look(definition.name)).standing is not Standing.FREE:
+        return Outlook(True, state.reason) if state.standing is Standing.DONE else None
     resolver = InputResolver(desk.namespace, desk.ledger, _NothingGiven(), desk.stands)
     try:
         found = desk.strategy.resolution(resolver, definition)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from milepost.model.errors import StoreError
+from milepost.model.once import again
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Record
 from milepost.notebook.ambient.ambient import Ambient
@@ -120,6 +121,12 @@ class Provider:
         if facts is None:
             text = f"{name!r} of {record.task!r} is not there: it could not be saved ({reason}); run its cell"
             stamp(self._desk.shell, text, symbol="⚠", warning=True)
+            return False
+        if facts.definition.options.once:
+            words = (
+                f"{name!r} of {record.task!r} could not be saved ({reason}), and what happens once is not run for that"
+            )
+            stamp(self._desk.shell, f"{words}; {again(record.task)}", symbol="⚠", warning=True)
             return False
         stamp(self._desk.shell, f"{record.task!r} runs again for {name!r}, which could not be saved ({reason})")
         done = self._desk.recompute(facts, [name])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,15 @@ from milepost.analysis.names import cell_names
 from milepost.functions import MapPart, TaskFunction
 from milepost.functions.registered import Role
 from milepost.model.errors import TaskGraphError, UsageError
-from milepost.model.graph import TaskGraph
-from milepost.model.task import Task
+from milepost.model.graph import TaskGraph, did_you_mean
+from milepost.model.once import OnceState
+from milepost.model.task import RetryPolicy, Task
 from milepost.notebook.definition import Definition
 from milepost.notebook.facts import Facts
 from milepost.notebook.ledger import Ledger
 from milepost.notebook.location import cell_sources
 from milepost.notebook.namespace import Namespace
+from milepost.notebook.options import CellOptions
 from milepost.notebook.provider import Provider
 
 MAX_ORIGINS = 20
@@ -28,7 +32,8 @@ MAX_ORIGINS = 20
 class Registration:
     """Makes tasks of definitions. `facts` are the session's tasks, `known` names them and those of the store.
 
-    `giving(name, reader)` names the task that is about to bind a name in the background, if there is one.
+    `giving(name, reader)` names the task that is about to bind a name in the background, if there is one;
+    `in_doubt(name)` is the state of a task in doubt that would have bound it.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Registration:
         known: Callable[[], list[str]],
         notebook: Callable[[], Path | None],
         giving: Callable[[str, str], str],
+        in_doubt: Callable[[str], OnceState | None],
     ) -> None:
         self._namespace = namespace
         self._ledger = ledger
@@ -48,6 +54,7 @@ class Registration:
         self._known = known
         self._notebook = notebook
         self._giving = giving
+        self._in_doubt = in_doubt
 
     def task(self, definition: Definition, others: Iterable[Task]) -> Task:
         """The task of a definition, in a graph with the others.
@@ -118,12 +125,35 @@ class Registration:
             dependencies=self._dependencies(definition),
             priority=function.options.priority if function else options.priority,
             condition=(lambda _: self._holds(condition)) if condition else None,
-            retry=options.retry,
+            retry=self._retry(options),
             loop=function.options.loop if function else None,
             timeout=function.options.timeout if function else options.timeout,
             on="" if options.place == "main" else "threads",  # the stage sends the body to a process
             continue_on_error=function.options.continue_on_error if function else options.continue_on_error,
+            once=options.once,
         )
+
+    def _retry(self, options: CellOptions) -> RetryPolicy | None:
+        """The policy of a cell, with the errors that it names."""
+        if not options.retry_on:
+            return options.retry
+        errors = tuple(self._error(name) for name in options.retry_on)
+        return replace(options.retry or RetryPolicy(), retry_on=errors)
+
+    def _error(self, name: str) -> type[BaseException]:
+        """The class of errors that a name means in the notebook."""
+        first, *rest = name.split(".")
+        found = self._namespace.data.get(first, getattr(builtins, first, None))
+        for part in rest:
+            found = getattr(found, part, None)
+        if isinstance(found, type) and issubclass(found, BaseException):
+            return found
+        words = "is no class of errors" if found is not None else "is not there"
+        raise UsageError(f"--retry-on {name}: {name!r} {words}{self._hint_of_error(first)}")
+
+    def _hint_of_error(self, name: str) -> str:
+        errors = [word for word, thing in {**vars(builtins), **self._namespace.data}.items() if isinstance(thing, type)]
+        return did_you_mean(name, errors) or "; import it first, in a cell before"
 
     def _holds(self, condition: str) -> Any:
         """What an `--if` comes to; names that only a checkpoint provides are restored for it."""
@@ -154,6 +184,8 @@ class Registration:
             return [producer]
         if name not in self._namespace.data and (record := self._provider.record_for(name)):
             return [record.task]
+        if name not in self._namespace.data and (doubt := self._in_doubt(name)) and doubt.note:
+            return [doubt.note.task]
         origin = self._ledger.origins.get(name)
         if origin is None or depth > MAX_ORIGINS:
             return []

@@ -13,6 +13,7 @@ from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.checkpoint.serializers.refuse import library_class
 from milepost.functions import TaskFunction
 from milepost.model.errors import SerializationError, TransferError
+from milepost.model.keyed import keyed
 from milepost.notebook.definition import RETURN
 from milepost.notebook.failure import error_of
 from milepost.notebook.remote import ARGUMENTS, BEGUN, FUNCTION, RemoteBody, Reply, Results, portable
@@ -88,7 +89,7 @@ class Sender:
         BaseException
             What the body raises.
         """
-        sent = call._replace(task=replace(call.task, run=self._body()), progress=self._progress)
+        sent = call._replace(task=keyed(replace(call.task, run=self._body())), progress=self._progress)
         measured = self._executor.invoke(sent, {"progress": sent.progress})
         assert isinstance(measured, Measured)
         self.answer = Answer(self._opened(measured.value), measured.value, measured.peak_bytes or 0)

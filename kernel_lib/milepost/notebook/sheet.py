@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import MilepostError, StoreError
+from milepost.model.reasons import ReasonKind
 from milepost.model.record import RETURN, Input, Record
 from milepost.model.result import TaskResult
-from milepost.model.states import TaskState
+from milepost.model.states import BUSY, TaskState
 from milepost.model.view import TaskView
 from milepost.notebook.body import cell_trace
 from milepost.notebook.checkpoints import DISPLAY
@@ -27,8 +28,6 @@ MOST = 100
 VERSIONS = 20
 DISPLAY_BYTES = 1 << 20
 """Of what a cell showed, more is not read for this."""
-
-BUSY = (TaskState.RUNNING, TaskState.PAUSED)
 
 
 class Desk(Protocol):
@@ -57,18 +56,21 @@ def sheet(desk: Desk, name: str, view: TaskView) -> dict[str, Any]:
         "traceback": cut(_traceback(desk.shell, facts.result) if facts else ""),
         "history": [_version(version) for version in history[:VERSIONS]],
         "peak_bytes": record.peak_bytes if record else 0,
-        "can": actions(desk, name, view, trusted=all(version.trusted for version in history)),
+        "can": actions(desk, name, view, trusted=all(v.trusted for v in history), once=any(v.once for v in history)),
     }
 
 
-def actions(desk: Desk, name: str, view: TaskView, *, trusted: bool = True) -> list[str]:
-    """What can be asked for now."""
-    busy = view.state in BUSY or view.background
+def actions(desk: Desk, name: str, view: TaskView, *, trusted: bool = True, once: bool = False) -> list[str]:
+    """What can be asked for now; `once`: of a task that happens once."""
+    elsewhere = view.why is not None and view.why.kind is ReasonKind.ELSEWHERE
+    busy, doubt = view.state in BUSY or view.background, view.state is TaskState.IN_DOUBT
     offered = {
-        "run": not busy and desk.has_cell(name),
-        "cancel": busy,
-        "forget": not busy,
+        "run": not (busy or doubt) and desk.has_cell(name),
+        "cancel": busy and not elsewhere,
+        "forget": not (busy or doubt or once),  # what happens once is not one click from happening again
         "trust": not trusted,
+        "done": doubt,
+        "rerun": doubt,
     }
     return [action for action, there in offered.items() if there]
 

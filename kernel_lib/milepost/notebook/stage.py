@@ -29,6 +29,8 @@ class Plan:
     key: str
     why: Reason
     record: Record | None
+    once: str = ""
+    """Of a task that happens once: the attempt."""
     found: float = field(default_factory=time.monotonic)
     """When, by the monotonic clock."""
 

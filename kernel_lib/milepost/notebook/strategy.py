@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from milepost.analysis.code import digest_text
 from milepost.analysis.validity import explain, package_changes, task_key
+from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import CorruptCheckpointError, StoreError, UntrustedError
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Record
@@ -25,12 +26,13 @@ from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer, told
+from milepost.notebook.once import HappensOnce
 from milepost.notebook.random_state import Seeds, random_mismatch
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan, Restored, Stage
 from milepost.notebook.troubles import Troubles
-from milepost.ports import ExecutionStrategy, Store, TaskCall
+from milepost.ports import ExecutionStrategy, TaskCall
 from milepost.widget.ages import age
 from milepost.widget.words import duration
 
@@ -48,7 +50,7 @@ class Desk(Protocol):
     @property
     def ran(self) -> Container[str]: ...
     @property
-    def store(self) -> Store: ...
+    def store(self) -> LocalStore: ...
     def stage(self, name: str) -> Stage: ...
     def key_of(self, name: str) -> str: ...
     def evicted(self, name: str) -> str: ...
@@ -57,17 +59,22 @@ class Desk(Protocol):
 class CheckpointStrategy:
     """Restores a task's saved result where it is valid now; else has `inner` run the body, and saves what it left."""
 
+    keeps_once = True
+
     def __init__(self, inner: ExecutionStrategy, desk: Desk) -> None:
         self._inner = inner
         self._desk = desk
+        self._once = HappensOnce(self, lambda: desk.store)
 
     def execute(self, call: TaskCall) -> TaskResult:
         """The task's result, restored or computed."""
         stage = self._desk.stage(call.task.name)
         plan = stage.plan() or self.plan(stage)
+        if plan.definition.options.once:
+            return self._once.execute(stage, call, plan)
         if self._in_memory(plan) and plan.facts.result is not None:
             return plan.facts.result
-        return self.restore(stage, plan) or self._run(stage, call, plan)
+        return self.restore(stage, plan) or self.run(stage, call, plan)
 
     @staticmethod
     def _in_memory(plan: Plan) -> bool:
@@ -148,7 +155,14 @@ class CheckpointStrategy:
     # restoring
 
     def restore(self, stage: Stage, plan: Plan) -> TaskResult | None:
-        """What is saved and valid, put in place; None where there is nothing, or it cannot be read."""
+        """What is saved and valid, put in place; None where there is nothing, or it cannot be read, which is told."""
+        result = self.give_back(stage, plan)
+        if result is None and plan.record is not None and plan.facts.why is not None:
+            stage.note(f"runs again: {plan.facts.why.text}", symbol="⚠", warning=True)
+        return result
+
+    def give_back(self, stage: Stage, plan: Plan) -> TaskResult | None:
+        """The record of a plan, put in place; None where there is none, or why it cannot be read in `facts.why`."""
         facts = plan.facts
         facts.key, facts.why, facts.unsaved = plan.key, plan.why, ""
         facts.after = tuple(dict.fromkeys((*facts.after, *plan.resolution.sources(plan.definition.name))))
@@ -162,7 +176,6 @@ class CheckpointStrategy:
             facts.why = Reason(ReasonKind.CORRUPT, f"its checkpoint is damaged: {error}")
         except StoreError as error:
             facts.why = Reason(ReasonKind.NOT_RESTORABLE, str(error))
-        stage.note(f"runs again: {facts.why.text}", symbol="⚠", warning=True)
         return None
 
     def _restore(self, stage: Stage, plan: Plan, record: Record) -> TaskResult:
@@ -184,7 +197,8 @@ class CheckpointStrategy:
     def _say_restored(self, stage: Stage, record: Record, resolution: Resolution) -> None:
         words = f"restored: saved {duration(record.seconds)} of work, {age(record.saved_at)}"
         for name, reason in unsaved_names(record.outputs).items():
-            words += f"; {name!r} is not there ({reason}): it is computed again when something needs it"
+            words += f"; {name!r} is not there ({reason})"
+            words += "" if record.once else ": it is computed again when something needs it"
         stage.note(words)
         if changes := package_changes(record, resolution.inputs):
             text = f"saved with another version of {', '.join(changes)}; --force computes it anew"
@@ -192,7 +206,8 @@ class CheckpointStrategy:
 
     # running
 
-    def _run(self, stage: Stage, call: TaskCall, plan: Plan) -> TaskResult:
+    def run(self, stage: Stage, call: TaskCall, plan: Plan) -> TaskResult:
+        """Have the body run, and save what it left."""
         begin = time.perf_counter()
         with self._desk.observer.watching(plan) as watch:
             result, left = stage.run(self._inner, call, plan)
@@ -207,9 +222,13 @@ class CheckpointStrategy:
     def save(self, stage: Stage, plan: Plan, left: Left, seconds: float) -> None:
         """Write what a body left to the store, or say why not, and put it in place."""
         plan, left = self._without_damage(plan, left)
-        saved = stage.checkpoints.save(_outcome(plan, left, seconds))
+        saved = self.write(stage, plan, left, seconds)
         self._note_saved(stage, plan, saved)
         stage.keep(plan, left, saved)
+
+    def write(self, stage: Stage, plan: Plan, left: Left, seconds: float) -> Saved:
+        """Write what a task left to the store, if that can be."""
+        return stage.checkpoints.save(_outcome(plan, left, seconds))
 
     def _without_damage(self, plan: Plan, left: Left) -> tuple[Plan, Left]:
         """What was computed from damaged data is not saved, and counts under a key that nothing else has."""
@@ -254,6 +273,7 @@ def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:
         shared=left.shared,
         kept=left.kept,
         keeps=left.keeps,
+        once=plan.once,
     )
 
 

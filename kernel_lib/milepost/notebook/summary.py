@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from milepost.checkpoint.atomic import write_file
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import StoreError
+from milepost.model.once import OnceState, Standing
 from milepost.model.record import Record
 from milepost.widget.placing import Placing
-from milepost.widget.saved import view_of_record
+from milepost.widget.saved import view_in_doubt, view_of_record
 
 EVERY = 1.0
 """Seconds between two writings."""
@@ -27,6 +28,7 @@ class Desk(Protocol):
     @property
     def store(self) -> LocalStore: ...
     def records(self) -> Sequence[Record]: ...
+    def unsettled(self) -> dict[str, OnceState]: ...
 
 
 class Summary:
@@ -54,9 +56,15 @@ class Summary:
             return self._desk.store.layout.summary.read_bytes()
         return None
 
+    def _in_doubt(self) -> dict[str, OnceState]:
+        """Not what runs: nobody writes the file anew when its kernel dies."""
+        return {task: state for task, state in self._desk.unsettled().items() if state.standing is Standing.IN_DOUBT}
+
     def _content(self, records: Sequence[Record]) -> dict[str, Any]:
-        views = [view_of_record(record) for record in records if not record.automatic]
+        known = {record.task: view_of_record(record) for record in records if not record.automatic}
+        doubts = {task: view_in_doubt(state, known.get(task)) for task, state in self._in_doubt().items()}
+        views = [*{**known, **doubts}.values()]
         texts = {record.task: record.extra.get("source") for record in records}
         sources = {name: text for name, text in texts.items() if isinstance(text, str)}
-        tasks = [{**view.to_json(), "why": None} for view in views]
+        tasks = [{**view.to_json(), **({} if view.name in doubts else {"why": None})} for view in views]
         return {"version": 1, "tasks": tasks, "graph": self._placing.json(views), "sources": sources}

@@ -9,15 +9,23 @@ from typing import Protocol
 from milepost.checkpoint.local import LocalStore
 from milepost.engine.runner import TaskRunner
 from milepost.model.errors import StoreError
+from milepost.model.once import OnceState, Standing
 from milepost.model.record import Identity, Record
-from milepost.model.states import TaskState
+from milepost.model.states import BUSY, TaskState
 from milepost.model.view import TaskView
 from milepost.notebook.auto.naming import labels
 from milepost.notebook.facts import Facts, as_kept, relabelled, view_of_facts
 from milepost.notebook.ledger import Ledger
 from milepost.notebook.log import Log
 from milepost.notebook.troubles import Troubles
-from milepost.widget.saved import view_of_record
+from milepost.widget.saved import view_in_doubt, view_of_record
+
+
+def _settled_here(facts: Facts | None, state: OnceState) -> bool:
+    """Whether this session knows better: the task runs here, or what it left is there as long as this kernel."""
+    if facts is None:
+        return False
+    return facts.in_background or facts.state in BUSY or (state.standing is Standing.IN_DOUBT and facts.done)
 
 
 class Desk(Protocol):
@@ -33,6 +41,7 @@ class Desk(Protocol):
     def records(self) -> Sequence[Record]: ...
     def fact_table(self) -> dict[str, Facts]: ...
     def given_back(self, record: Record) -> bool: ...
+    def unsettled(self) -> dict[str, OnceState]: ...
 
 
 class Views:
@@ -51,6 +60,9 @@ class Views:
             if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
                 view = view_of_record(record, loaded=self._desk.given_back(record))
                 shown[record.task] = self._desk.troubles.marked(view, record)
+        for name, state in self._desk.unsettled().items():
+            if not _settled_here(known.get(name), state):
+                shown[name] = view_in_doubt(state, shown.get(name))
         called = self.labels()
         return [relabelled(view, called) for name, view in shown.items() if not chosen or name in chosen]
 

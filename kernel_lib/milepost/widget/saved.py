@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from milepost.model.once import OnceState, Standing
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import RETURN, Output, Record
 from milepost.model.states import TaskState
@@ -38,6 +40,15 @@ def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
         expected=record.seconds,
         unsaved=lost_names(record.outputs),
     )
+
+
+def view_in_doubt(state: OnceState, view: TaskView | None = None) -> TaskView:
+    """A task that happens once, and is in doubt or runs in another process; `view` is what is known of it besides."""
+    note = state.note
+    assert note is not None
+    view = view or TaskView(name=note.task, outputs=tuple(name for name in note.outputs if name != RETURN))
+    shown = TaskState.IN_DOUBT if state.standing is Standing.IN_DOUBT else TaskState.RUNNING
+    return replace(view, state=shown, restored=False, why=state.reason)
 
 
 _FLOWS = ("task", "value")

@@ -50,6 +50,12 @@ export class SheetView {
       forget: this.action("Forget", "Drop what is saved of this task", () => void this.ask("forget")),
       trust: this.action("Trust", "Trust what another user saved of this task: from then on it may be loaded", () => {
         void this.ask("trust");
+      }),
+      done: this.action("It is done", "It has had its effect: it does not run again, and what needs it goes on", () => {
+        void this.ask("done");
+      }),
+      rerun: this.action("It may run again", "It has had no effect: it runs when its cell runs next, with the same key", () => {
+        void this.ask("rerun");
       })
     };
     this.buttons.cancel?.classList.add("milepost-cancel-task");
@@ -107,16 +113,19 @@ export class SheetView {
   }
 
   private offer(task: TaskView): void {
-    const busy = (task.background && STOPPABLE.includes(task.state)) || ["running", "paused"].includes(task.state);
+    const runs = (task.background && STOPPABLE.includes(task.state)) || ["running", "paused"].includes(task.state);
+    const busy = runs && task.why?.kind !== "elsewhere";
     const can = new Set(this.sheet?.can ?? []);
-    const { run, needs, cancel, forget, trust } = this.buttons;
-    if (run && needs && cancel && forget && trust) {
+    const { run, needs, cancel, forget, trust, done, rerun } = this.buttons;
+    if (run && needs && cancel && forget && trust && done && rerun) {
       run.hidden = needs.hidden = !can.has("run") || busy;
       write(run, DONE.includes(task.state) ? "Run again" : "Run");
       needs.hidden ||= task.after.length === 0;
       cancel.hidden = !busy;
       forget.hidden = !can.has("forget") || busy;
       trust.hidden = !can.has("trust");
+      done.hidden = !can.has("done");
+      rerun.hidden = !can.has("rerun");
     }
     this.actions.hidden = Object.values(this.buttons).every(each => each.hidden);
   }
@@ -165,7 +174,7 @@ export class SheetView {
     }
   }
 
-  private async ask(action: "cancel" | "forget" | "trust"): Promise<void> {
+  private async ask(action: "cancel" | "forget" | "trust" | "done" | "rerun"): Promise<void> {
     if (this.task) {
       const reply = await this.desk.ask({ action, task: this.task.name }).catch(() => undefined);
       const words = reply ? (reply.message ?? "") : "the kernel does not answer";

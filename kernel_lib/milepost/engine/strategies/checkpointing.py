@@ -11,13 +11,16 @@ from typing import Any
 from milepost.analysis.code import digest_text
 from milepost.analysis.reading import Reader, reading_digest
 from milepost.analysis.validity import PYTHON, explain, task_key
+from milepost.engine.once import Once, admit, book_of, in_doubt, record_of, value_of
 from milepost.model.errors import CorruptCheckpointError, UntrustedError
+from milepost.model.keyed import keyed
+from milepost.model.once import OnceState, Standing
 from milepost.model.parameters import data_names
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Output, Record
 from milepost.model.result import TaskMetrics, TaskResult
 from milepost.model.states import TaskStatus
-from milepost.ports import Blob, ExecutionStrategy, Serializer, Store, TaskCall, Trouble, TroubleKind
+from milepost.ports import Blob, ExecutionStrategy, OnceBook, Serializer, Store, TaskCall, Trouble, TroubleKind
 
 VALUES = "values"
 """The part of a checkpoint that holds the data."""
@@ -32,7 +35,8 @@ _log = logging.getLogger("milepost.store")
 class _Plan:
     """What a call depends on: its key, why it has no valid result if it has none, and its valid record if it has one.
 
-    `code` is for people. With `blockers`, a sentence each, nothing saved can be vouched for.
+    `code` is for people. With `blockers`, a sentence each, nothing saved can be vouched for. `once` is the attempt of a
+    task that happens once.
     """
 
     key: str
@@ -41,6 +45,7 @@ class _Plan:
     blockers: dict[str, str]
     why: Reason | None = None
     record: Record | None = None
+    once: str = ""
 
 
 @dataclass(slots=True)
@@ -90,7 +95,10 @@ class CheckpointingStrategy:
         name = call.task.name
         self._known.pop(name, None)
         self._ran.pop(name, None)
-        plan = self._look_up(name, self._plan(call))
+        plan = self._plan(call)
+        if call.task.once:
+            return self._once(call, plan)
+        plan = self._look_up(name, plan)
         restored = self._restore(name, plan.record) if plan.record else None
         if isinstance(restored, Reason):
             plan = replace(plan, why=restored)
@@ -98,6 +106,44 @@ class CheckpointingStrategy:
             return restored
         self._ran[name] = None
         return self._run(call, plan)
+
+    # what happens once
+
+    @property
+    def keeps_once(self) -> bool:
+        """Whether tasks may be `once` here."""
+        return book_of(self._store) is not None
+
+    def _once(self, call: TaskCall, plan: _Plan) -> TaskResult:
+        book = book_of(self._store)
+        assert book is not None, "the runner has refused the task"
+        found = admit(book, call, (DATA,), call.progress)
+        if isinstance(found, OnceState):
+            return self._given(book, call, plan, found)
+        self._ran[call.task.name] = None
+        plan = replace(plan, once=found.id)
+        return Once(found).run(call, lambda call: self._run(call, plan), _left)
+
+    def _given(self, book: OnceBook, call: TaskCall, plan: _Plan, state: OnceState) -> TaskResult:
+        """What a task comes to that was done, or is in doubt: whatever else it depends on now, it does not run."""
+        name = call.task.name
+        if state.standing is Standing.IN_DOUBT:
+            return in_doubt(state.text)
+        record = record_of(self._store.history(name), state.note)
+        if record is None:
+            return self._told(call, plan, state)
+        restored = self._restore(name, record)
+        if isinstance(restored, Reason):
+            return in_doubt(book.lost(name, restored.text).text)
+        changed = "" if record.key == plan.key else "what it depends on changed, and it does not happen again for that"
+        return replace(restored, message="; ".join(filter(None, [restored.message, changed])))
+
+    def _told(self, call: TaskCall, plan: _Plan, state: OnceState) -> TaskResult:
+        """What a person says that the task left: kept from now on as if it had."""
+        note = state.note
+        result = TaskResult(TaskStatus.SUCCESS, state.reason.text, data=value_of(note), restored=True)
+        unsaved = self._save(call, replace(plan, once=note.attempt if note else ""), result)
+        return replace(result, message=f"{result.message}; not saved: {unsaved}") if unsaved else result
 
     # what a call depends on
 
@@ -198,7 +244,7 @@ class CheckpointingStrategy:
         if why := _why(plan):
             _log.info("task %r %s", call.task.name, why)
         self._damaged.pop(call.task.name, None)
-        result = self._inner.execute(call)
+        result = self._inner.execute(call._replace(task=keyed(call.task)))
         if not result.ok:
             return result
         plan, damage = self._checked(call, plan)
@@ -227,7 +273,7 @@ class CheckpointingStrategy:
         name = call.task.name
         output = Output(name=DATA, digest=reading_digest(result.data)[0].hex, type=type(result.data).__name__)
         self._known[name] = _Known(plan.key, output.digest)
-        if plan.blockers:
+        if plan.blockers and not plan.once:  # what happens once is given back by its name, whatever it depends on
             return ""
         unsaved = self._obstacle(call, plan)
         dump = self._dump(result.data) if not unsaved else None
@@ -254,7 +300,7 @@ class CheckpointingStrategy:
 
     def _write(self, record: Record, blob: Blob) -> str:
         try:
-            self._store.save(record, {VALUES: blob})
+            self._store.save(record, {VALUES: blob}, durable=bool(record.once))
         except Exception as error:
             self._complain(error)
             return str(error)
@@ -279,7 +325,8 @@ def _changed(before: _Plan, after: _Plan) -> list[str]:
     if before.key == after.key:
         return []
     labels = dict.fromkeys((*before.inputs, *after.inputs))
-    return [label for label in labels if before.inputs.get(label) != after.inputs.get(label)] or ["something"]
+    found = [label for label in labels if before.inputs.get(label) != after.inputs.get(label)]
+    return found or ([] if before.blockers else ["something"])  # what cannot be compared has another key each time
 
 
 def _record(call: TaskCall, plan: _Plan, result: TaskResult, output: Output) -> Record:
@@ -294,8 +341,14 @@ def _record(call: TaskCall, plan: _Plan, result: TaskResult, output: Output) -> 
         seconds=metrics.duration if metrics else 0.0,
         peak_bytes=(metrics.peak_bytes or 0) if metrics else 0,
         why=plan.why,
+        once=plan.once,
         extra={"python": PYTHON, "message": result.message, "metrics": list(metrics) if metrics else None},
     )
+
+
+def _left(result: TaskResult) -> tuple[str, ...]:
+    """What is lost where the result cannot be given back."""
+    return () if result.data is None else (DATA,)
 
 
 def _metrics(record: Record) -> TaskMetrics | None:

@@ -1,0 +1,195 @@
+"""What is noted of tasks that happen once: numbered files, of which nobody can take a number that is taken.
+
+Each note is a file of its own, `once/<hash of the task's name>.<number>`. It is written whole under a temporary name
+and linked to its own, which fails where that is there: of all who have seen note 3, on this machine or others, one
+writes note 4. So a note is at once a lock and a fact. None is ever changed or removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from milepost.checkpoint.atomic import make_folder, sync, write_draft
+from milepost.checkpoint.journal import Authenticator
+from milepost.checkpoint.layout import Layout
+from milepost.checkpoint.plain import open_plain
+from milepost.model.errors import StoreUnwritableError
+from milepost.model.once import OnceKind, OnceNote, Owner
+
+PURPOSE = "milepost once 1"
+LONGEST = 1 << 20
+"""Bytes that a note has at most."""
+
+_NAME = re.compile(r"([0-9a-f]{32})\.(\d{6})")
+_SETTLED = 2.0
+"""Seconds after which the time of a folder tells whether it has changed: some file systems have no finer ones."""
+
+_UNWRITTEN = {"mine"}
+_WRITTEN = tuple(field.name for field in fields(OnceNote) if field.name not in _UNWRITTEN)
+_NOBODY = Owner(host="", machine="", pid=0, began="")
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class Notes:
+    """The notes of one store."""
+
+    def __init__(self, layout: Layout, signer: Callable[[], Authenticator]) -> None:
+        self._layout = layout
+        self._signer = signer
+        self._read: dict[str, OnceNote] = {}
+        self._newest: dict[str, int] = {}
+        self._time, self._since, self._settled = 0, 0.0, False
+        """The folder's time, since when it is known (by a clock that never goes back), and whether the list stands."""
+        self._named = False
+        """Whether the folder's own name is durable."""
+
+    def newest(self, task: str) -> tuple[int, OnceNote | None]:
+        """The newest note of a task and its number, 0 where there is none."""
+        name = chain(task)
+        number = self._numbers().get(name, 0)
+        return number, self._note(name, number, task) if number else None
+
+    def all(self) -> list[OnceNote]:
+        """The newest note of each task."""
+        found = [self._note(name, number, "") for name, number in self._numbers().items()]
+        return [note for note in found if note.task]
+
+    def key(self, task: str) -> str:
+        """The key of the newest note that has one, "" where there is none, or the task was forgotten since."""
+        name = chain(task)
+        for number in range(self._numbers().get(name, 0), 0, -1):
+            note = self._note(name, number, task)
+            if note.key or note.kind is OnceKind.FORGOTTEN:
+                return note.key
+        return ""
+
+    def add(self, number: int, note: OnceNote) -> bool:
+        """Write a note under its number, durably; False where that was taken.
+
+        Raises
+        ------
+        StoreUnwritableError
+            When it cannot be written, or the file system has no links.
+        """
+        try:
+            self._layout.create()
+            make_folder(self._layout.once)
+            draft = write_draft(self._layout.once, encode(note, self._signer()), durable=True)
+            try:
+                return self._link(draft, self.file(note.task, number))
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(draft)
+        except OSError as error:
+            raise StoreUnwritableError(_refused(note.task, self._layout.root, error)) from error
+
+    def file(self, task: str, number: int) -> Path:
+        """Where a note is."""
+        return self._layout.once / f"{chain(task)}.{number:06}"
+
+    def _link(self, draft: Path, path: Path) -> bool:
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            # On a network the answer to a link that was made may get lost, and the second try meets the first one.
+            if os.lstat(draft).st_nlink < 2:
+                return False
+        sync(self._layout.once)
+        if not self._named:
+            root = Path(os.path.realpath(self._layout.root))
+            sync(root)
+            sync(root.parent)
+            self._named = True
+        return True
+
+    def _numbers(self) -> dict[str, int]:
+        """The number of the newest note, by chain."""
+        try:
+            time_of = os.lstat(self._layout.once).st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        if time_of != self._time:
+            self._time, self._since, self._settled = time_of, time.monotonic(), False
+        if not self._settled:
+            self._settled = time.monotonic() - self._since > _SETTLED
+            self._newest = self._listed()
+        return self._newest
+
+    def _listed(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        if self._layout.once.is_symlink():
+            return found
+        for name in os.listdir(self._layout.once):
+            if match := _NAME.fullmatch(name):
+                found[match[1]] = max(int(match[2]), found.get(match[1], 0))
+        return found
+
+    def _note(self, name: str, number: int, task: str) -> OnceNote:
+        file = f"{name}.{number:06}"
+        if file not in self._read:
+            note = decode(_bytes(self._layout.once / file), self._signer)
+            if note is None or chain(note.task) != name:
+                return OnceNote(task=task or self._task(name, number), kind=OnceKind.UNREADABLE, owner=_NOBODY)
+            self._read[file] = note
+        return self._read[file]
+
+    def _task(self, name: str, number: int) -> str:
+        """Whose chain this is, by a note that can be read."""
+        return next((note.task for n in range(1, number) if (note := self._note(name, n, "")).task), "")
+
+
+def chain(task: str) -> str:
+    """What the names of a task's notes begin with."""
+    return blake3(task.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def encode(note: OnceNote, signer: Authenticator) -> bytes:
+    """The bytes of a note: a signature, and JSON."""
+    facts = asdict(note)
+    body = json.dumps({name: facts[name] for name in _WRITTEN}).encode()
+    return b"%s %s\n" % (signer.sign(body, PURPOSE).encode(), body)
+
+
+def decode(data: bytes, signer: Callable[[], Authenticator]) -> OnceNote | None:
+    """The note in these bytes, None where they hold none. One of others says as much, for whoever runs a task."""
+    signature, _, body = data.rstrip(b"\n").partition(b" ")
+    try:
+        facts: dict[str, Any] = json.loads(body)
+        facts = {name: facts[name] for name in _WRITTEN}
+        facts |= {"kind": OnceKind(facts["kind"]), "owner": Owner(**facts["owner"])}
+        facts["outputs"] = tuple(map(str, facts["outputs"]))
+        mine = signer().verify(body, PURPOSE, signature.decode("latin-1"))
+        return OnceNote(**facts, mine=mine) if isinstance(facts["task"], str) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with open(open_plain(path), "rb") as file:
+            return file.read(LONGEST)
+    except OSError:
+        return b""
+
+
+def _refused(task: str, root: Path, error: OSError) -> str:
+    if error.errno in _NO_LINKS:
+        why = "the file system there makes no links, so two processes could start it at the same time"
+        return (
+            f"task {task!r} happens once, and {root} cannot vouch for that: {why}. Name another place in MILEPOST_STORE"
+        )
+    return (
+        f"task {task!r} happens once, and what it does cannot be noted: {root} cannot be written "
+        f"({error.strerror or error}): make room or mend the permissions"
+    )

@@ -1,0 +1,118 @@
+"""Tasks that happen once: who may run one, and what is noted of its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from milepost.model.errors import StoreError, TaskInDoubt
+from milepost.model.keyed import holding
+from milepost.model.once import OnceKind, OnceNote, OnceState, Standing
+from milepost.model.plain import decode
+from milepost.model.record import Record
+from milepost.model.result import TaskError, TaskResult
+from milepost.model.states import TaskStatus
+from milepost.model.task import Task
+from milepost.ports import OnceAttempt, OnceBook, TaskCall
+
+SOONEST, LATEST = 0.002, 1.0
+"""Seconds between two looks at a task that another process runs: at first, and at most."""
+
+Outputs = Callable[[TaskResult], Sequence[str]]
+"""What a success has left that a restore would give back: by names."""
+
+
+def book_of(store: object) -> OnceBook | None:
+    """Where a store notes what happens once; None where it cannot vouch for that."""
+    return getattr(store, "once", None)
+
+
+def admit(
+    book: OnceBook, call: TaskCall, outputs: Sequence[str], waits: Callable[[str], None]
+) -> OnceAttempt | OnceState:
+    """An attempt, where the task may run here and now; else where it stands: done, or in doubt.
+
+    While another process runs it, this waits; `waits(words)` is told so, once.
+    """
+    name, pause = call.task.name, SOONEST
+    while True:
+        state = book.look(name)
+        if state.standing in (Standing.DONE, Standing.IN_DOUBT):
+            return state
+        if state.standing is Standing.FREE and (attempt := book.begin(name, outputs)) is not None:
+            return attempt
+        if state.standing is Standing.RUNNING:
+            if pause == SOONEST:
+                waits(f"{name!r}: {state.reason.text}; waiting for its end")
+            call.clock.sleep(pause, call.signal)
+            pause = min(2 * pause, LATEST)
+
+
+def in_doubt(text: str) -> TaskResult:
+    """What a task comes to that is not run since it is in doubt: a failure, so that what depends on it waits."""
+    error = TaskInDoubt(text)
+    return TaskResult(TaskStatus.FAILURE, text, TaskError.of(error), exception=error)
+
+
+def record_of(history: Sequence[Record], note: OnceNote | None) -> Record | None:
+    """The saved result of a task that is done; one of before it was said to happen once, too."""
+    own = [record for record in history if record.trusted]
+    mine = next((record for record in own if note is not None and record.once == note.attempt), None)
+    told = note is not None and note.kind is OnceKind.DONE
+    return mine or (None if told else next(iter(own), None))
+
+
+def value_of(note: OnceNote | None) -> Any:
+    """What a person says that the task left; None where that is nothing, or the person is not this user."""
+    return decode(json.loads(note.value)) if note is not None and note.value is not None and note.mine else None
+
+
+@dataclass(slots=True)
+class Once:
+    """One attempt, as its run goes on."""
+
+    attempt: OnceAttempt
+    _begun: list[bool] = field(default_factory=list)
+
+    def run(self, call: TaskCall, work: Callable[[TaskCall], TaskResult], outputs: Outputs) -> TaskResult:
+        """What `work` comes to, which runs the body (see `keyed`) and saves what it left; then the end is noted."""
+        try:
+            with holding(self.attempt.key):
+                result = work(call._replace(started=lambda: self._begin(call)))
+        except BaseException as error:
+            self._end(call.task, TaskError.of(error).message or type(error).__name__)
+            raise
+        if result.ok:
+            return self._finished(result, outputs)
+        self._end(call.task, str(result.error or result.message), result.exception)
+        return self._explained(call.task, result)
+
+    def _begin(self, call: TaskCall) -> None:
+        self._begun.append(True)
+        call.started()
+
+    def _finished(self, result: TaskResult, outputs: Outputs) -> TaskResult:
+        try:
+            if self.attempt.end(OnceKind.FINISHED, result.message, outputs(result)):
+                return result
+            words = "a person decided what it came to while it ran, and that stands"
+        except StoreError as error:
+            words = f"that it was done could not be noted, so it may be in doubt later: {error}"
+        return replace(result, message="; ".join(filter(None, [result.message, words])))
+
+    def _end(self, task: Task, text: str, error: BaseException | None = None) -> None:
+        kind = OnceKind.FAILED if self._may_have_happened(task, error) else OnceKind.RELEASED
+        with suppress(StoreError):  # it began and nothing says that it ended, which is in doubt as well
+            self.attempt.end(kind, text)
+
+    def _may_have_happened(self, task: Task, error: BaseException | None) -> bool:
+        return bool(self._begun) and not (task.retry is not None and isinstance(error, task.retry.retry_on))
+
+    def _explained(self, task: Task, result: TaskResult) -> TaskResult:
+        if not self._may_have_happened(task, result.exception):
+            return result
+        words = f"it is in doubt now: whether {task.name!r} has had its effect is not known"
+        return replace(result, message=f"{result.message}; {words}")
