@@ -22,6 +22,8 @@ from milepost.checkpoint.durability import Durability, Written
 from milepost.checkpoint.journal import Authenticator, Entry, encode, sum_of
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.objects import MAP_FROM, Objects, flat
+from milepost.checkpoint.partial import Partials
+from milepost.checkpoint.paused import Paused
 from milepost.checkpoint.reader import JournalReader
 from milepost.checkpoint.space import Space
 from milepost.checkpoint.sweep import remove_logs
@@ -71,6 +73,10 @@ class LocalStore:
         self._verification = Verification(self._objects, self._damaged)
         self._listeners: list[Callable[[Trouble], None]] = []
         self.space = Space(self)
+        self.partials = Partials(self._layout, self._signer)
+        """What is kept of tasks that have not ended."""
+        self.paused = Paused(self._layout)
+        """Whether the run is paused, also when no kernel runs."""
         self._begin()
         _stores.add(self)
 
@@ -177,6 +183,7 @@ class LocalStore:
         if known:
             self.write(forgotten=tuple(known), dropped=tuple(strange))
         remove_logs(self._layout, tasks)
+        self.partials.forget(tasks)
         return len(known)
 
     def trust(self, records: Iterable[Record]) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sys
-import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
 from milepost.analysis.code import digest_text
 from milepost.analysis.validity import explain, package_changes, task_key
+from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import CorruptCheckpointError, StoreError, UntrustedError
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Record
@@ -23,6 +24,7 @@ from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.entangled import disentangled, let_go
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
+from milepost.notebook.midway.keeper import Midway
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer, told
 from milepost.notebook.random_state import Seeds, random_mismatch
@@ -30,7 +32,8 @@ from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan, Restored, Stage
 from milepost.notebook.troubles import Troubles
-from milepost.ports import ExecutionStrategy, Store, TaskCall
+from milepost.ports import ExecutionStrategy, TaskCall
+from milepost.tracking.scope import keeper
 from milepost.widget.ages import age
 from milepost.widget.words import duration
 
@@ -44,11 +47,14 @@ class Desk(Protocol):
     namespace: Namespace
     ambient: Ambient
     observer: Observer
+    shell: Any
+    can_resume: bool
 
     @property
     def ran(self) -> Container[str]: ...
     @property
-    def store(self) -> Store: ...
+    def store(self) -> LocalStore: ...
+    def changed(self) -> None: ...
     def stage(self, name: str) -> Stage: ...
     def key_of(self, name: str) -> str: ...
     def evicted(self, name: str) -> str: ...
@@ -193,13 +199,14 @@ class CheckpointStrategy:
     # running
 
     def _run(self, stage: Stage, call: TaskCall, plan: Plan) -> TaskResult:
-        begin = time.perf_counter()
-        with self._desk.observer.watching(plan) as watch:
+        midway = Midway(self._desk, stage, plan)
+        with self._desk.observer.watching(plan) as watch, _kept_by(midway, call) as call:
             result, left = stage.run(self._inner, call, plan)
-        plan.facts.seconds = seconds = time.perf_counter() - begin
+        plan.facts.seconds = seconds = midway.seconds
         if left is None:
             return result
         self.save(stage, plan, self._desk.observer.complete(watch, plan, left), seconds)
+        self._desk.store.partials.forget([plan.definition.name])
         return TaskResult(
             result.status, result.message, data=task_data(plan.definition, left.values), metrics=result.metrics
         )
@@ -230,6 +237,21 @@ class CheckpointStrategy:
         if facts.unsaved and plan.definition.options.save != "never":
             words = "runs each time" if plan.definition.automatic else "not saved"
             stage.note(f"{words}: {facts.unsaved}", symbol="⚠", warning=True)
+
+
+@contextlib.contextmanager
+def _kept_by(midway: Midway, call: TaskCall) -> Iterator[TaskCall]:
+    """The call of a body whose loops are kept; each attempt begins with the first of them."""
+
+    def retrying(*words: Any) -> None:
+        midway.again()
+        call.retrying(*words)
+
+    token = keeper.set(midway)
+    try:
+        yield call._replace(retrying=retrying)
+    finally:
+        keeper.reset(token)
 
 
 def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:
