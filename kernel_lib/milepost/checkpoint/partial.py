@@ -14,13 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from milepost.checkpoint.atomic import make_folder, write_file
+from milepost.checkpoint.atomic import TEMPORARY, make_folder, write_file
 from milepost.checkpoint.journal import Authenticator
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.objects import flat
-from milepost.checkpoint.unfinished import remove
+from milepost.checkpoint.plain import open_plain
+from milepost.checkpoint.unfinished import folders, remove
 from milepost.hashing import large_hasher
-from milepost.model.errors import CorruptCheckpointError, StoreUnwritableError, UntrustedError
+from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError, UntrustedError
 from milepost.model.record import Record
 from milepost.ports import Blob
 
@@ -35,6 +36,8 @@ class Partials:
     def __init__(self, layout: Layout, signer: Authenticator) -> None:
         self._layout = layout
         self._signer = signer
+        self._heads: dict[tuple[Path, int, int], Record | None] = {}
+        """Of files as they were: people look more often than they change."""
 
     def write(self, place: str, record: Record, blobs: Mapping[str, Blob], *, durable: bool = False) -> str:
         """Put this in the place of what is kept of one loop of the record's task; its address.
@@ -97,6 +100,29 @@ class Partials:
     def has(self, task: str, place: str) -> bool:
         """Whether something seems to be kept of a loop."""
         return self._path(task, place).is_file()
+
+    def unfinished(self) -> list[Record]:
+        """What is kept last of each task, as far as this user wrote it; nothing of the loops' content is read."""
+        heads = {}
+        for folder in folders(self._layout):
+            with contextlib.suppress(OSError):
+                found = [(path, path.stat()) for path in folder.iterdir() if not path.name.startswith(TEMPORARY)]
+                for path, status in found:
+                    key = path, status.st_mtime_ns, status.st_size
+                    heads[key] = self._heads[key] if key in self._heads else self._head(path)
+        self._heads = heads
+        newest = sorted((record for record in heads.values() if record is not None), key=lambda item: item.saved_at)
+        return list({record.task: record for record in newest}.values())
+
+    def _head(self, path: Path) -> Record | None:
+        try:
+            with open(open_plain(path), "rb") as file:
+                first, head = file.readline(len(_MAGIC) + 65), file.readline(_LONGEST_HEAD)[:-1]
+            if self._signer.verify(head, PURPOSE, first[len(_MAGIC) : -1].decode("ascii")):
+                return Record.from_json(json.loads(head)["record"])
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, StoreError):
+            pass
+        return None
 
     def forget(self, tasks: Iterable[str]) -> None:
         """Remove all that is kept of tasks."""

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from milepost.checkpoint.atomic import make_folder, write_file
+from milepost.checkpoint.atomic import write_file
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.plain import open_plain
 from milepost.model.errors import StoreUnwritableError
@@ -46,7 +46,8 @@ class Paused:
         file = self._layout.paused
         try:
             if paused and not file.is_file():
-                make_folder(self._layout.root) if not self._layout.root.is_dir() else None
+                self._layout.require_readable()
+                self._layout.create()
                 at = datetime.now(UTC).isoformat(timespec="seconds")
                 write_file(file, json.dumps({"at": at}).encode(), durable=True)
             elif not paused:

@@ -17,7 +17,7 @@ from milepost.cli.place import find_store
 from milepost.cli.say import say
 from milepost.model.view import TaskView
 from milepost.widget.ages import age_seconds
-from milepost.widget.saved import view_of_record
+from milepost.widget.saved import view_of_record, view_of_unfinished
 from milepost.widget.text import to_text
 from milepost.widget.words import size, totals
 
@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     store = find_store(options.place)
     views = [view_of_record(record) for record in store.records()]
+    saved, paused = {view.name for view in views}, bool(store.paused.since)
+    views += [view_of_unfinished(r, paused=paused) for r in store.partials.unfinished() if r.task not in saved]
     kept = store.versions()
     space = sizes(kept)
     if options.json:

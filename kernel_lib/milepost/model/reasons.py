@@ -27,6 +27,7 @@ class ReasonKind(StrEnum):
     NO_STORE = "no-store"
     SAVED = "saved"
     EVICTED = "evicted"
+    UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True, slots=True)

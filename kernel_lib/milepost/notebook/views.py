@@ -17,7 +17,7 @@ from milepost.notebook.facts import Facts, as_kept, relabelled, view_of_facts
 from milepost.notebook.ledger import Ledger
 from milepost.notebook.log import Log
 from milepost.notebook.troubles import Troubles
-from milepost.widget.saved import view_of_record
+from milepost.widget.saved import view_of_record, view_of_unfinished
 
 
 class Desk(Protocol):
@@ -51,6 +51,11 @@ class Views:
             if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
                 view = view_of_record(record, loaded=self._desk.given_back(record))
                 shown[record.task] = self._desk.troubles.marked(view, record)
+        for record in self._unfinished():
+            facts = known.get(record.task)
+            if (facts is None and record.task not in shown) or (facts is not None and not facts.settled):
+                view = view_of_unfinished(record, paused=self._desk.runner.paused)
+                shown[record.task] = view if facts is None else replace(view, after=facts.after)
         called = self.labels()
         return [relabelled(view, called) for name, view in shown.items() if not chosen or name in chosen]
 
@@ -80,6 +85,12 @@ class Views:
                 return {record.identity: record for name in names for record in seen.history(name)}
         except StoreError:
             return None
+
+    def _unfinished(self) -> list[Record]:
+        try:
+            return self._desk.store.partials.unfinished()
+        except StoreError:
+            return []
 
     def _view(self, facts: Facts, took: Mapping[str, float]) -> TaskView:
         view = view_of_facts(facts, self._stale(facts))

@@ -308,6 +308,7 @@ class KeptLoop:
         return Record(
             task=plan.definition.name,
             key=plan.key,
+            cell_id=plan.definition.cell_id,
             deleted=captured.deleted,
             observed=self._around.observed(self.desk),
             seconds=self.keeper.seconds,
