@@ -73,7 +73,10 @@ class CheckpointStrategy:
         plan = stage.plan() or self.plan(stage)
         if self._in_memory(plan) and plan.facts.result is not None:
             return plan.facts.result
-        return self.restore(stage, plan) or self._run(stage, call, plan)
+        restored = self.restore(stage, plan)
+        if restored is not None:
+            self._desk.store.partials.forget([call.task.name])
+        return restored or self._run(stage, call, plan)
 
     @staticmethod
     def _in_memory(plan: Plan) -> bool:

@@ -80,8 +80,15 @@ def speed(rate: float) -> str:
 def show(text: str, *, last: bool = False) -> None:
     """A line for people who have no widget to look at."""
     own = keeper.get()
-    if own is None or not own.show(text):
-        _terminal.write(text, last=last)
+    if own is not None:
+        own.show(text, last=last)
+    else:
+        line(text, last=last)
+
+
+def line(text: str, *, last: bool = False) -> None:
+    """A line on stderr."""
+    _terminal.write(text, last=last)
 
 
 class _Terminal:

@@ -52,8 +52,8 @@ class Keeper(Protocol):
     def hold(self, held: bool) -> None:
         """The task waits within a loop as the run is paused, or goes on."""
 
-    def show(self, text: str) -> bool:
-        """Show a line of progress where the task shows what it says; False where the terminal is the place."""
+    def show(self, text: str, *, last: bool) -> None:
+        """Show a line of progress where the task shows what it says."""
 
 
 at_work: ContextVar[Scope | None] = ContextVar("milepost_at_work", default=None)

@@ -11,7 +11,7 @@ import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from milepost.tracking.report import fraction, speed
 from milepost.tracking.scope import at_work
@@ -31,14 +31,14 @@ class TqdmBars:
         if module is not None:
             self._enter(module)
         else:
-            sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+            sys.meta_path.insert(0, self)
 
     def leave(self) -> None:
         """No more."""
         with contextlib.suppress(ValueError):
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
         if self._refresh is not None:
-            sys.modules[MODULE].tqdm.refresh = self._refresh  # type: ignore[attr-defined]
+            sys.modules[MODULE].tqdm.refresh = self._refresh
             self._refresh = None
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
@@ -48,7 +48,7 @@ class TqdmBars:
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._enter)
+            spec.loader = cast(Any, _Loader(spec.loader, self._enter))
         return spec
 
     def _enter(self, module: ModuleType) -> None:
@@ -86,9 +86,11 @@ class _Loader:
 def _tell(bar: Any) -> None:
     """The outermost bar is the task's progress."""
     scope = at_work.get()
-    if scope is None or getattr(bar, "pos", 0):
+    if scope is None:
         return
     with contextlib.suppress(Exception):  # another tqdm than is known: no reason for a task to fail
+        if bar.pos:
+            return
         facts = bar.format_dict
         words = (str(facts["prefix"]).rstrip(": "), fraction(facts["n"], facts["total"]), speed(facts["rate"] or 0.0))
         scope.tell(" · ".join(filter(None, words)))

@@ -6,9 +6,11 @@ is saved only where the outer one was saved when its item began: then it can be 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import FrameType
@@ -19,10 +21,19 @@ from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.model.errors import StoreError, TaskPaused
 from milepost.model.record import Record
 from milepost.model.states import TaskState
-from milepost.notebook.capture import in_background
+from milepost.notebook.activity import parts_of
+from milepost.notebook.capture import in_background, unrecorded
 from milepost.notebook.midway import around
 from milepost.notebook.midway.around import Around, nature, shown_now
-from milepost.notebook.midway.variables import STATE, Captured, CellVariables, FunctionState, Refused, Variables
+from milepost.notebook.midway.variables import (
+    STATE,
+    Captured,
+    CellVariables,
+    FunctionState,
+    OfTask,
+    Refused,
+    Variables,
+)
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.telling import current, unwatched
 from milepost.notebook.random_state import read_states, restore_states
@@ -32,8 +43,13 @@ from milepost.notebook.stamp import LastingStamp
 from milepost.ports import Blob
 from milepost.tracking.iterables import Changed, Source
 from milepost.tracking.loop import Track
-from milepost.tracking.site import site_of
+from milepost.tracking.report import line
+from milepost.tracking.scope import Kept
+from milepost.tracking.site import Site, site_of
 from milepost.widget.ages import age
+
+ITERABLE = "what is gone through"
+"""Beside the variables."""
 
 SHARE = 0.05
 """The share of a loop's time that may go into keeping it."""
@@ -94,6 +110,8 @@ class Midway:
         self._line: LastingStamp | None = None
         self._next_line = 0.0
         self._said: set[str] = set()
+        data = desk.namespace.data
+        self._start = {name: data[name] for name in plan.definition.outputs if name in data}
         self.plan = plan
         self.budget = Budget()
         self.earlier = 0.0
@@ -110,7 +128,7 @@ class Midway:
 
     # loops
 
-    def enter(self, loop: Track[Any], frame: FrameType) -> KeptLoop | None:
+    def enter(self, loop: Track[Any], frame: FrameType) -> Kept | None:
         """A loop begins."""
         outer = self._open[-1] if self._open else None
         place = f"{outer.place}.{outer.inner}" if outer is not None else str(self._begun)
@@ -122,10 +140,9 @@ class Midway:
             with self.budget.spending():
                 return self._entered(loop, frame, place, outer)
         except Refused as reason:
-            self.warn(str(reason))
-        except StoreError:
-            pass  # where nothing can be saved, the end of the task says so
-        return None
+            return Unkept(self, loop, str(reason))
+        except StoreError:  # where nothing can be saved, the end of the task says so
+            return None
 
     def _entered(self, loop: Track[Any], frame: FrameType, place: str, outer: KeptLoop | None) -> KeptLoop | None:
         partials, task = self._desk.store.partials, self.plan.definition.name
@@ -134,6 +151,8 @@ class Midway:
             return None
         if not partials.has(task, place) and not self._worth_it(outer):
             return None
+        if not isinstance(loop.iterable, Iterable):
+            raise Refused("what it goes through is asynchronous")
         site = site_of(frame)
         if site is None:
             words = "a loop that is not a `for` statement over track(...) itself begins anew after a kill"
@@ -151,12 +170,12 @@ class Midway:
         """Whether the loop could ever be entered again, and there is time to look at the variables."""
         return (outer is None or outer.current) and self.budget.allows(self.budget.last)
 
-    def _cell(self, loop: Track[Any], frame: FrameType, site: Any) -> Variables:
+    def _cell(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         namespace = Namespace(self._desk.shell, frame.f_globals)
-        sharing = frozenset((*self.plan.resolution.inputs, *self.plan.definition.outputs))
-        return CellVariables(namespace, site, loop.state, sharing)
+        task = OfTask(tuple(self.plan.resolution.inputs), self.plan.definition.outputs, self._start)
+        return CellVariables(namespace, site, loop.state, task)
 
-    def _function(self, loop: Track[Any], frame: FrameType, site: Any) -> Variables:
+    def _function(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         alone = not in_background() and frame.f_globals is self._desk.namespace.home
         return FunctionState(frame, site, loop.state, self._desk.namespace if alone else None)
 
@@ -194,18 +213,45 @@ class Midway:
                 "while a cell waits. Run `%tasks resume`, then this cell again: it goes on there"
             )
 
-    def show(self, text: str) -> bool:
+    def show(self, text: str, *, last: bool = False) -> None:
         """A line below the cell, where no page of ours shows how far the task is."""
         if self._desk.can_resume or in_background():
-            return True
+            return
         if getattr(self._desk.shell, "kernel", None) is None:
-            return False
+            with unrecorded():
+                line(text, last=last)
+            return
         now = time.monotonic()
-        if now >= self._next_line:
+        if now >= self._next_line or (last and self._line is not None):
             self._line = self._line or LastingStamp(self._desk.shell)
             self._line.show(text)
             self._next_line = now + SHOW
-        return True
+
+
+@dataclass(slots=True)
+class Unkept:
+    """One loop that cannot: that is said once it takes long enough to be worth knowing."""
+
+    keeper: Midway
+    loop: Track[Any]
+    reason: str
+    done: int = 0
+    due: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.due = time.perf_counter() + self.loop.every
+
+    def items(self) -> Iterator[Any]:
+        """All of them."""
+        return iter(self.loop.iterable)  # type: ignore[arg-type]
+
+    def save(self, done: int, *, lasting: bool = False) -> None:
+        """Say why not."""
+        self.keeper.warn(self.reason)
+        self.due = float("inf")
+
+    def leave(self) -> None:
+        """Nothing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -280,15 +326,28 @@ class KeptLoop:
     def _write(self, done: int, *, lasting: bool) -> None:
         if not self.keeper.innermost(self):
             raise Refused("several of its loops run at the same time")
+        if _others_run():
+            raise Refused("other coroutines run at the same time")
         captured = self.variables.captured()
+        values = {**captured.values, **self._gone_through(captured)}
         blobs = {
-            "values": self._dumped(captured, captured.values, captured.shared),
+            "values": self._dumped(captured, values, captured.shared),
             "rest": self._dumped(captured, self._rest(done), {}),
             "display": Blob(shown_now()),
         }
         record = self._record(done, captured)
         self.address = self.desk.store.partials.write(self.place, record, blobs, durable=lasting)
         self.done = done
+
+    def _gone_through(self, captured: Captured) -> dict[str, Any]:
+        """What it goes through, where the loop changes that; raises `Refused` where no place in it can be saved."""
+        iterable = self.loop.iterable
+        if isinstance(iterable, Iterator):
+            changed = [captured.values[name] for name in captured.mutated if name in captured.values]
+            if changed and _reach(iterable, changed):
+                raise Refused("it changes what it goes through, by way of an iterator")
+            return {}
+        return {ITERABLE: iterable} if nature(iterable, self.home) != self._nature else {}
 
     def _rest(self, done: int) -> dict[str, Any]:
         state = self._around.changed(self.desk, self.keeper.plan)
@@ -318,6 +377,7 @@ class KeptLoop:
                 "done": done,
                 "total": self.loop.total,
                 "nature": self._nature,
+                "found": dict(captured.found),
                 "outer": [outer.address, outer.done] if outer is not None else None,
             },
         )
@@ -350,6 +410,10 @@ class KeptLoop:
             return (
                 f"what it goes through changed {_difference(extra['nature'], self._nature)} (--force goes on with it)"
             )
+        found = self.variables.found()
+        other = next((name for name, was in extra["found"].items() if found.get(name, was) != was), "")
+        if other:
+            return f"the code before it made another {other!r} than then"
         return self._around.differs(self.desk, then)
 
     def _go_on(self, record: Record, blobs: dict[str, Blob]) -> None:
@@ -358,6 +422,7 @@ class KeptLoop:
         rest = serializer.load(blobs["rest"])
         values = serializer.load(blobs["values"], self.home.get)
         done = record.extra["done"]
+        self._take(values.pop(ITERABLE, self.loop.iterable))
         try:
             restore_states(rest["began"])
             self._items = self._source.go_on(done, rest["place"])
@@ -375,12 +440,39 @@ class KeptLoop:
             watch.inherit(tuple(item for item in record.observed if item.kind != "state"))
         self._say(record, done)
 
+    def _take(self, iterable: Any) -> None:
+        """Go through this, which the loop has changed."""
+        if iterable is not self.loop.iterable:
+            self.loop.iterable = iterable
+            self._source = Source(iterable)
+
     def _say(self, record: Record, done: int) -> None:
         total = record.extra["total"]
         of = f" of {total}" if total is not None else ""
         self.keeper.note(f"goes on after item {done}{of}, saved {age(record.saved_at)}")
         if self._source.skips_dearly:
             self.keeper.note(f"its generator was run again for the {done} items before", warning=True)
+
+
+def _others_run() -> bool:
+    """Whether there are other coroutines than the one that goes through the loop, if that is in one.
+
+    A body's coroutine has a thread of its own; those of the main thread are the kernel's.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return False
+    try:
+        return len(asyncio.all_tasks()) > 1
+    except RuntimeError:
+        return False
+
+
+def _reach(iterator: Iterator[Any], values: list[Any]) -> bool:
+    """Whether an iterator holds one of these values, or a part of it."""
+    frame = getattr(iterator, "gi_frame", None)
+    roots = list(frame.f_locals.values()) if frame is not None else [iterator]
+    held, changed = parts_of(roots), parts_of(values)
+    return held is None or changed is None or bool(held & changed)
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
