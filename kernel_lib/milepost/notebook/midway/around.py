@@ -13,7 +13,7 @@ from milepost.notebook.capture import current_recorder, replay
 from milepost.notebook.midway.variables import Refused
 from milepost.notebook.observed.observer import Observer, told
 from milepost.notebook.observed.telling import current
-from milepost.notebook.random_state import Seeds, read_states
+from milepost.notebook.random_state import Seeds, read_states, state_digests
 from milepost.notebook.recorder import Output, outputs_from_bytes
 from milepost.notebook.stage import Plan
 
@@ -46,6 +46,11 @@ class Around:
         states, recorder = read_states(), current_recorder()
         shown = outputs_from_bytes(recorder.to_bytes()) if recorder is not None else []
         return cls(states, desk.seeds.meaning(states, plan.definition.code), desk.ambient.read(), shown)
+
+    def drawn(self) -> tuple[str, ...]:
+        """The libraries whose generators have moved since."""
+        now, then = state_digests(read_states()), state_digests(self.random)
+        return tuple(name for name in now if now[name] != then.get(name))
 
     def differs(self, desk: Desk, then: Record) -> str:
         """What is not as it was when the loop began, in words."""

@@ -352,7 +352,9 @@ class KeptLoop:
     def _rest(self, done: int) -> dict[str, Any]:
         state = self._around.changed(self.desk, self.keeper.plan)
         place = self._source.place(done)
-        return {"began": self._around.random, "random": read_states(), "state": state, "place": place}
+        drawn, now = self._around.drawn(), read_states()
+        began = {name: self._around.random[name] for name in drawn if name in self._around.random}
+        return {"began": began, "random": {name: now[name] for name in drawn}, "state": state, "place": place}
 
     def _dumped(self, captured: Captured, values: Any, shared: Any) -> Blob:
         dump = NotebookSerializer(self.home).dump(values, shared)
@@ -363,7 +365,7 @@ class KeptLoop:
         return dump.blob
 
     def _record(self, done: int, captured: Captured) -> Record:
-        plan, outer = self.keeper.plan, self.outer
+        plan, told = self.keeper.plan, self._around.told
         return Record(
             task=plan.definition.name,
             key=plan.key,
@@ -373,21 +375,25 @@ class KeptLoop:
             seconds=self.keeper.seconds,
             saved_at=datetime.now(UTC).isoformat(timespec="microseconds"),
             extra={
-                "random": dict(self._around.told),
+                "random": {name: told[name] for name in self._around.drawn() if name in told},
                 "done": done,
                 "total": self.loop.total,
                 "nature": self._nature,
                 "found": dict(captured.found),
-                "outer": [outer.address, outer.done] if outer is not None else None,
+                "outer": self._within(),
             },
         )
+
+    def _within(self) -> list[Any] | None:
+        """The very item of the loop around it, as that was saved."""
+        return [self.outer.address, self.outer.done] if self.outer is not None else None
 
     # going on
 
     def _resume(self) -> None:
         try:
             found = self.desk.store.partials.read(self.keeper.plan.definition.name, self.place)
-            if found is None:
+            if found is None or found[0].extra["outer"] != self._within():
                 return
             record, blobs, address = found
             reason = self._unfit(record)
@@ -404,8 +410,6 @@ class KeptLoop:
         extra, plan = then.extra, self.keeper.plan
         if then.key != plan.key:
             return "what was kept of it is of other code or other inputs"
-        if extra["outer"] != ([self.outer.address, self.outer.done] if self.outer is not None else None):
-            return "what was kept of it is of another item of the loop around it"
         if extra["nature"] != self._nature and not plan.definition.options.force:
             return (
                 f"what it goes through changed {_difference(extra['nature'], self._nature)} (--force goes on with it)"
@@ -432,7 +436,7 @@ class KeptLoop:
             restore_states(before)
             raise
         restore_states(rest["random"])
-        self._around = replace(self._around, random=rest["began"])
+        self._around = replace(self._around, random={**self._around.random, **rest["began"]})
         self.done, self.keeper.earlier = done, record.seconds
         self._around.show_again(self.desk, outputs_from_bytes(bytes(blobs["display"].stream)))
         watch = current()
