@@ -3,7 +3,8 @@
 #             machine, those that depend on them
 # make lab    JupyterLab on the quickstart notebook
 # make bench  the bars of the engine, of the store and of the live graph, beside their rivals (some minutes)
-# make torture the store at every crash point, under 300 kills and 20,000 damages (half an hour); `make test` has a sample of each
+# make torture the store at every crash point, under 300 kills and 20,000 damages, and a training that is killed 30 times
+#             (half an hour); `make test` has a sample of each
 # make check  ruff, mypy, tsc, eslint and the layer test
 # What they need (Python packages, Node, a browser) they fetch themselves, the first time.
 
@@ -61,8 +62,9 @@ bench: $(VENV)/.python
 
 # Everything that `make test` samples.
 torture: $(VENV)/.python
-	MILEPOST_TEST_CRASHES=all MILEPOST_TEST_KILLS=300 MILEPOST_TEST_DAMAGES=20000 $(BIN)/python $(PYTEST) $(BOTH_CORES) \
-		tests/checkpoint/test_crashes.py tests/checkpoint/test_killed.py tests/checkpoint/test_corruption.py
+	MILEPOST_TEST_CRASHES=all MILEPOST_TEST_KILLS=300 MILEPOST_TEST_DAMAGES=20000 MILEPOST_TEST_TRACK_KILLS=30 \
+		$(BIN)/python $(PYTEST) $(BOTH_CORES) tests/checkpoint/test_crashes.py tests/checkpoint/test_killed.py \
+		tests/checkpoint/test_corruption.py tests/notebook/test_track_killed.py
 
 # The newest packages, and Milepost itself in place, so that an edit needs no new install.
 $(VENV)/.python: pyproject.toml
