@@ -2,7 +2,7 @@
 # make test   every test with the newest packages; with the oldest supported ones, and on the other Pythons of this
 #             machine, those that depend on them
 # make lab    JupyterLab on the quickstart notebook
-# make bench  the bars of the engine, of the store and of the live graph, beside their rivals (some minutes)
+# make bench  the bars of the engine, of the store, of the live graph and of loops, beside their rivals (some minutes)
 # make torture the store at every crash point, under 300 kills and 20,000 damages, and a training that is killed 30 times
 #             (half an hour); `make test` has a sample of each
 # make check  ruff, mypy, tsc, eslint and the layer test
@@ -59,6 +59,7 @@ bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/store.py
 	$(BIN)/python tests/benchmarks/auto.py
 	$(BIN)/python tests/benchmarks/face.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/track.py
 
 # Everything that `make test` samples.
 torture: $(VENV)/.python

@@ -51,8 +51,8 @@ from milepost.widget.ages import age
 ITERABLE = "what is gone through"
 """Beside the variables."""
 
-SHARE = 0.05
-"""The share of a loop's time that may go into keeping it."""
+SHARE = 0.04
+"""The share of a loop's time that may go into keeping it: with what showing it takes, less than a twentieth."""
 
 SHOW = 0.5
 """Seconds between two lines of progress below a cell."""
@@ -76,7 +76,7 @@ class Budget:
     began: float = 0.0
     spent: float = 0.0
     last: float = 0.0
-    """What looking at the variables took when a loop began."""
+    """What the last look, or the last save, took: the next will take about as long."""
 
     @contextlib.contextmanager
     def spending(self) -> Iterator[None]:
@@ -87,15 +87,17 @@ class Budget:
             with unwatched():
                 yield
         finally:
-            self.spent += time.perf_counter() - start
+            self.last = time.perf_counter() - start
+            self.spent += self.last
 
     def next(self, every: float) -> float:
         """When there is time for more."""
-        return max(time.perf_counter() + every, self.began + self.spent / SHARE)
+        return max(time.perf_counter() + every, self.began + (self.spent + self.last) / SHARE)
 
-    def allows(self, cost: float) -> bool:
-        """Whether there is time for so much now."""
-        return not self.spent or self.spent + cost <= SHARE * (time.perf_counter() - self.began)
+    @property
+    def allows_more(self) -> bool:
+        """Whether there is time for another look now."""
+        return not self.spent or self.spent + self.last <= SHARE * (time.perf_counter() - self.began)
 
 
 class Midway:
@@ -159,16 +161,14 @@ class Midway:
             raise Refused(f"{words}; write: for item in track(...)")
         if self.plan.resolution.blockers:
             return None  # what it depends on is not known, so nothing could tell whether it may go on
-        start = time.perf_counter()
         variables = self._cell(loop, frame, site) if in_cell else self._function(loop, frame, site)
         kept = KeptLoop(self, self._desk, loop, place, outer, variables, frame.f_globals)
-        self.budget.last = time.perf_counter() - start
         self._open.append(kept)
         return kept
 
     def _worth_it(self, outer: KeptLoop | None) -> bool:
         """Whether the loop could ever be entered again, and there is time to look at the variables."""
-        return (outer is None or outer.current) and self.budget.allows(self.budget.last)
+        return (outer is None or outer.current) and self.budget.allows_more
 
     def _cell(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         namespace = Namespace(self._desk.shell, frame.f_globals)
