@@ -53,7 +53,8 @@ class Views:
                 shown[record.task] = self._desk.troubles.marked(view, record)
         for record in self._unfinished():
             facts = known.get(record.task)
-            if (facts is None and record.task not in shown) or (facts is not None and not facts.settled):
+            begun = facts is not None and (facts.started is not None or facts.result is not None)
+            if not begun and (facts is not None or record.task not in shown):
                 view = view_of_unfinished(record, paused=self._desk.runner.paused)
                 shown[record.task] = view if facts is None else replace(view, after=facts.after)
         called = self.labels()

@@ -42,7 +42,7 @@ class Parts:
 def misfit(state: Any, name: str = "state") -> str:
     """Which part cannot be filled in place, and why; "" where all can."""
     if type(state) in _ATOMS or type(state) is frozenset:
-        return f"{name} is a {type(state).__name__}, which cannot be put back into a function's variable: keep a dict"
+        return f"{name}={state!r} cannot be put back into a variable of a function: keep it in a dict"
     for path, part in _walk(state, ()):
         if type(part) not in _ATOMS and type(part) not in (tuple, frozenset) and _filler(part) is None:
             words = f"{name}{_shown(path)} is a {type(part).__name__}, which cannot be changed in place"

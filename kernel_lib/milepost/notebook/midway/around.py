@@ -52,12 +52,12 @@ class Around:
         now, then = state_digests(read_states()), state_digests(self.random)
         return tuple(name for name in now if now[name] != then.get(name))
 
-    def differs(self, desk: Desk, then: Record) -> str:
-        """What is not as it was when the loop began, in words."""
+    def differs(self, desk: Desk, then: Record, *, files: bool) -> str:
+        """What is not as it was when the loop began, in words; files and the like only where they shall count."""
         for library, state in then.extra["random"].items():
             if self.told.get(library, state) != state:
                 return f"the random generator of {library!r} is in another state than when it began"
-        read = [item for item in then.observed if item.kind in READ]
+        read = [item for item in then.observed if item.kind in READ and files]
         return desk.ambient.mismatch(then, self.ambient) or told(desk.observer.differences(read))
 
     def changed(self, desk: Desk, plan: Plan) -> dict[str, Any]:

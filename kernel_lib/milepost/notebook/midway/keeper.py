@@ -408,9 +408,10 @@ class KeptLoop:
     def _unfit(self, then: Record) -> str:
         """Why what is kept is not of this loop as it is now."""
         extra, plan = then.extra, self.keeper.plan
+        forced = plan.definition.options.force
         if then.key != plan.key:
             return "what was kept of it is of other code or other inputs"
-        if extra["nature"] != self._nature and not plan.definition.options.force:
+        if extra["nature"] != self._nature and not forced:
             return (
                 f"what it goes through changed {_difference(extra['nature'], self._nature)} (--force goes on with it)"
             )
@@ -418,7 +419,7 @@ class KeptLoop:
         other = next((name for name, was in extra["found"].items() if found.get(name, was) != was), "")
         if other:
             return f"the code before it made another {other!r} than then"
-        return self._around.differs(self.desk, then)
+        return self._around.differs(self.desk, then, files=not forced)
 
     def _go_on(self, record: Record, blobs: dict[str, Blob]) -> None:
         """Put all in place, the last that can fail first."""
