@@ -153,16 +153,16 @@ _NAMED: Mapping[str, _Filler] = {
 
 
 def _walk(part: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """A part and its parts, each object once."""
+    """A part and its parts, at each place where it is; what an object holds, once."""
     seen: set[int] = set()
     waiting: deque[tuple[Path, Any]] = deque([(path, part)])
     while waiting and len(seen) < MOST:
         path, part = waiting.popleft()
-        if type(part) in _ATOMS or id(part) in seen:
+        if type(part) in _ATOMS:
             continue
-        seen.add(id(part))
         yield path, part
-        if len(path) < DEEPEST:
+        if len(path) < DEEPEST and id(part) not in seen:
+            seen.add(id(part))
             waiting.extend(((*path, key), item) for key, item in _parts(part))
 
 

@@ -74,7 +74,9 @@ def clock(seconds: float) -> str:
 
 def speed(rate: float) -> str:
     """Items a second, or seconds an item."""
-    return f"{rate:,.3g}/s" if rate >= 1 else f"{1 / rate:,.3g} s each" if rate else ""
+    if rate >= 100:
+        return f"{rate:,.0f}/s"
+    return f"{rate:.3g}/s" if rate >= 1 else f"{1 / rate:.3g} s each" if rate else ""
 
 
 def show(text: str, *, last: bool = False) -> None:
