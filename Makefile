@@ -2,9 +2,9 @@
 # make test   every test with the newest packages; with the oldest supported ones, and on the other Pythons of this
 #             machine, those that depend on them
 # make lab    JupyterLab on the quickstart notebook
-# make bench  the bars of the engine, of the store and of the live graph, beside their rivals (some minutes)
-# make torture the store at every crash point, under 300 kills and 20,000 damages, and 300 kills and 1,000 races of what
-#             happens once (half an hour); `make test` has a sample of each
+# make bench  the bars of the engine, of the store, of the live graph and of loops, beside their rivals (some minutes)
+# make torture the store at every crash point, under 300 kills and 20,000 damages; 300 kills and 1,000 races of what happens
+#             once; a training that is killed 30 times (half an hour); `make test` has a sample of each
 # make check  ruff, mypy, tsc, eslint and the layer test
 # What they need (Python packages, Node, a browser) they fetch themselves, the first time.
 
@@ -59,11 +59,13 @@ bench: $(VENV)/.python
 	$(BIN)/python tests/benchmarks/store.py
 	$(BIN)/python tests/benchmarks/auto.py
 	$(BIN)/python tests/benchmarks/face.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/track.py
 
 # Everything that `make test` samples.
 torture: $(VENV)/.python
 	MILEPOST_TEST_CRASHES=all MILEPOST_TEST_KILLS=300 MILEPOST_TEST_DAMAGES=20000 MILEPOST_TEST_RACES=1000 \
-		$(BIN)/python $(PYTEST) $(BOTH_CORES) $(addprefix tests/checkpoint/test_,crashes.py killed.py corruption.py once.py payments.py racing.py)
+		MILEPOST_TEST_TRACK_KILLS=30 $(BIN)/python $(PYTEST) $(BOTH_CORES) tests/notebook/test_track_killed.py \
+		$(addprefix tests/checkpoint/test_,crashes.py killed.py corruption.py once.py payments.py racing.py)
 
 # The newest packages, and Milepost itself in place, so that an edit needs no new install.
 $(VENV)/.python: pyproject.toml

@@ -19,6 +19,7 @@ from milepost.model.result import TaskError, TaskMetrics, TaskResult
 from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.task import LoopPolicy, RetryPolicy, Task
+from milepost.tracking import progress, track
 
 __version__ = "0.1.0"
 
@@ -44,7 +45,9 @@ __all__ = [
     "TaskStateManager",
     "TaskStatus",
     "WorkflowExecutor",
+    "progress",
     "task",
+    "track",
     "use_runner",
 ]
 

@@ -34,8 +34,8 @@ class TaskCall(NamedTuple):
     A tuple, since it is made for every task and a frozen dataclass takes three times as long; `_replace` changes it.
     A strategy calls `started()` just before the body runs, and not at all when it gives a result back instead; the
     first call counts.
-    `progress(message)` says how far the body has come, `retrying(message, result)` that an attempt failed and another
-    follows. `executor` is where the body itself is called.
+    `progress(message)`, or `progress(done, total, message)`, says how far the body has come, `retrying(message,
+    result)` that an attempt failed and another follows. `executor` is where the body itself is called.
     """
 
     task: Task
@@ -45,7 +45,7 @@ class TaskCall(NamedTuple):
     clock: Clock
     executor: Executor
     started: Callable[[], None] = lambda: None
-    progress: Callable[[str], None] = lambda message: None
+    progress: Callable[..., None] = lambda *words: None
     retrying: Callable[[str, TaskResult], None] = lambda message, result: None
 
 

@@ -65,6 +65,8 @@ class Layout:
     ``sessions/<session>``    empty, one for each journal, so that a missing one is told
     ``logs/<task>.log``       what a task printed when it last ran in the background
     ``once/<hash>.<number>``  what is noted of a task that happens once, a file each; nothing of it is ever removed
+    ``partial/<task>/``       what is kept of a task that has not ended, a file for each loop
+    ``paused``                since when the run is paused; there while it is
     ``quarantine/``           objects that did not hold what their name says
     ``trash/``                objects that nothing seems to need, while a clean-up makes sure of it
     ========================  ==============================================================
@@ -121,6 +123,16 @@ class Layout:
     def once(self) -> Path:
         """The folder of what is noted of tasks that happen once."""
         return self.root / "once"
+
+    @functools.cached_property
+    def partial(self) -> Path:
+        """The folder of what is kept of tasks that have not ended."""
+        return self.root / "partial"
+
+    @functools.cached_property
+    def paused(self) -> Path:
+        """The file that is there while the run is paused."""
+        return self.root / "paused"
 
     @functools.cached_property
     def _labels(self) -> dict[Path, bytes]:

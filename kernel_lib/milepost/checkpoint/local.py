@@ -23,12 +23,15 @@ from milepost.checkpoint.journal import Authenticator, Entry, encode, sum_of
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.objects import MAP_FROM, Objects, flat
 from milepost.checkpoint.once import OnceBook
+from milepost.checkpoint.partial import Partials
+from milepost.checkpoint.paused import Paused
 from milepost.checkpoint.reader import JournalReader
 from milepost.checkpoint.space import Space
 from milepost.checkpoint.sweep import remove_logs
 from milepost.checkpoint.verification import Given, Verification
 from milepost.checkpoint.view import View, next_time
 from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError, UntrustedError
+from milepost.model.once import OnceNote
 from milepost.model.record import BlobRef, Record
 from milepost.model.trust import UserSigner
 from milepost.ports import Blob, Trouble, TroubleKind
@@ -73,6 +76,10 @@ class LocalStore:
         self._listeners: list[Callable[[Trouble], None]] = []
         self.space = Space(self)
         self.once = OnceBook(self._layout, self.authenticator, self.view, lambda task: self.write(forgotten=(task,)))
+        self.partials = Partials(self._layout, self._signer)
+        """What is kept of tasks that have not ended."""
+        self.paused = Paused(self._layout)
+        """Whether the run is paused, also when no kernel runs."""
         self._begin()
         _stores.add(self)
 
@@ -190,7 +197,15 @@ class LocalStore:
         if known:
             self.write(forgotten=tuple(known), dropped=tuple(strange))
         remove_logs(self._layout, tasks)
+        self.partials.forget(tasks)
         return len({*known, *noted})
+
+    def resolve(self, task: str, *, done: bool, value: str | None = None) -> OnceNote:
+        """Decide for a task in doubt, as `OnceBook.resolve`; what is done goes on nowhere."""
+        note = self.once.resolve(task, done=done, value=value)
+        if done:
+            self.partials.forget([task])
+        return note
 
     def trust(self, records: Iterable[Record]) -> int:
         """Sign strangers' records with this user's key; how many there were.

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from milepost.checkpoint.atomic import TEMPORARY, make_folder, write_file
 from milepost.checkpoint.layout import Layout
+from milepost.checkpoint.unfinished import folders, remove_old
 
 GRACE = 3600.0
 """Seconds for which what nothing needs stays all the same: a save writes objects before the line that needs them."""
@@ -76,12 +77,15 @@ class Sweeper:
         return self._empty_trash()
 
     def remove_leftovers(self) -> int:
-        """Remove temporary files of writers that are dead, and what has been in quarantine for long; how many."""
+        """Remove temporary files of writers that are dead, and what has been in quarantine, or unfinished, for long.
+
+        Returns how many there were.
+        """
         old = [entry.path for folder in self._folders() for entry in _temporary(folder, self._before)]
         # A move leaves the time of a file as it is, but for the one of its own.
         limit = self._before - QUARANTINED
         old += [entry.path for entry, found in _files(self._layout.quarantine) if found.st_ctime < limit]
-        return sum(_remove(path) for path in old)
+        return sum(_remove(path) for path in old) + remove_old(self._layout, self._before)
 
     def _to_trash(self, address: str) -> None:
         make_folder(self._layout.trash)
@@ -105,7 +109,8 @@ class Sweeper:
 
     def _folders(self) -> Iterator[Path]:
         layout = self._layout
-        yield from (layout.root, layout.journal, layout.sessions, layout.logs, layout.once, layout.trash)
+        named = (layout.root, layout.journal, layout.sessions, layout.logs, layout.once, layout.trash)
+        yield from (*named, *folders(layout))
         for entry in _scan(layout.objects):
             if entry.is_dir(follow_symlinks=False):
                 yield Path(entry.path)

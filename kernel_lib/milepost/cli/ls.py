@@ -18,7 +18,7 @@ from milepost.cli.place import find_store
 from milepost.cli.say import say
 from milepost.model.view import TaskView
 from milepost.widget.ages import age_seconds
-from milepost.widget.saved import view_in_doubt, view_of_record
+from milepost.widget.saved import view_in_doubt, view_of_record, view_of_unfinished
 from milepost.widget.text import to_text
 from milepost.widget.words import size, totals
 
@@ -48,8 +48,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _views(store: LocalStore) -> list[TaskView]:
-    """What is saved, and what is in doubt."""
-    views = {record.task: view_of_record(record) for record in store.records()}
+    """What is saved, what ended within a loop, and what is in doubt."""
+    paused = bool(store.paused.since)
+    views = {record.task: view_of_unfinished(record, paused=paused) for record in store.partials.unfinished()}
+    views.update({record.task: view_of_record(record) for record in store.records()})
     doubts = {task: view_in_doubt(state, views.get(task)) for task, state in store.once.unsettled().items()}
     return [*{**views, **doubts}.values()]
 

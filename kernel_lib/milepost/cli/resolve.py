@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     if options.value is not None and not done:
         raise UsageError("rerun takes no value: the task leaves one itself when it runs")
     value = None if options.value is None else _value(store, task, options.value)
-    store.once.resolve(task, done=done, value=value)
+    store.resolve(task, done=done, value=value)
     say(f"{task}: done" if done else f"{task}: it runs again when its cell runs, with the same key")
     return 0
 

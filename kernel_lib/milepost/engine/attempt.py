@@ -18,6 +18,8 @@ from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskStatus
 from milepost.model.task import Task
 from milepost.ports import TaskCall
+from milepost.tracking.report import progress_text
+from milepost.tracking.scope import Scope, at_work
 
 Begin = Callable[[], object]
 
@@ -44,10 +46,12 @@ class Attempts:
         self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal, begin: Begin | None = None
     ) -> TaskResult:
         """What the task comes to, in the caller's own context."""
+        around = at_work.get()
         try:
             return self._attempt(task, inputs, signal, begin)
         finally:
             ancestors.set(self.asking)
+            at_work.set(around)
 
     def _attempt(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal, begin: Begin | None) -> TaskResult:
         tools = self._tools
@@ -61,8 +65,9 @@ class Attempts:
             started, progress, retrying = begin or _nothing, _unheard, _unheard
             if tools.bus.heard:
                 started = _Once(started, partial(self._tell, EventKind.TASK_START, task))
-                progress = partial(self._tell, EventKind.TASK_PROGRESS, task)
+                progress = partial(self._tell_progress, task)
                 retrying = partial(self._tell, EventKind.TASK_RETRY, task)
+            at_work.set(_tuple(Scope, (signal, tools.gate, progress)))
             call = (task, tools.context, inputs, signal, self._clock, executor, started, progress, retrying)
             result = self._execute(_tuple(TaskCall, call))
             return result if type(result) is TaskResult else _refused(result)
@@ -76,6 +81,9 @@ class Attempts:
     def _holds(self, condition: Callable[[Any], Any], signal: CancelSignal) -> bool:
         answer = condition(self._tools.context)
         return bool(self._tools.run_coroutine(answer, signal) if inspect.iscoroutine(answer) else answer)
+
+    def _tell_progress(self, task: Task, done: Any, total: float | None = None, message: str = "") -> None:
+        self._tell(EventKind.TASK_PROGRESS, task, progress_text(done, total, message))
 
     def _tell(self, kind: EventKind, task: Task, message: str = "", result: TaskResult | None = None) -> None:
         tools = self._tools
@@ -111,7 +119,7 @@ class _Once:
 def _nothing() -> None: ...
 
 
-def _unheard(message: str, result: TaskResult | None = None) -> None: ...
+def _unheard(*words: Any) -> None: ...
 
 
 _tuple = tuple.__new__

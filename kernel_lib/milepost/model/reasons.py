@@ -30,6 +30,7 @@ class ReasonKind(StrEnum):
     IN_DOUBT = "in-doubt"
     DONE_ONCE = "done-once"
     ELSEWHERE = "elsewhere"
+    UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True, slots=True)

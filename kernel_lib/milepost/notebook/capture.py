@@ -32,6 +32,11 @@ def _recorder() -> Recorder | None:
         return None if started_by is None or started_by.done else started_by
 
 
+def current_recorder() -> Recorder | None:
+    """What records the task that runs in this context."""
+    return _recorder()
+
+
 @contextlib.contextmanager
 def recording(shell: Any, recorder: Recorder | None = None) -> Iterator[Recorder]:
     """Record what the body of the `with` shows, in this context and those copied from it."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from milepost.model.errors import MilepostError
+from milepost.model.states import TaskState
 from milepost.model.view import TaskView
 from milepost.notebook.session import Session
 from milepost.notebook.sheet import sheet
@@ -160,7 +161,7 @@ def rows(session: Session, views: list[TaskView]) -> dict[str, Any]:
 def run_view(session: Session, views: list[TaskView]) -> RunView:
     """The header: whether it runs, is paused or about to be, and the totals."""
     running, paused = session.runner.running, session.runner.paused
-    busy = any(view.started is not None for view in views)
+    busy = any(view.started is not None and view.state is not TaskState.PAUSED for view in views)
     held = paused and not busy
     return RunView.of(views, running=running, pausing=paused and busy, paused=held, message=session.orders.news)
 

@@ -23,6 +23,7 @@ from milepost.notebook.reject import Rejection
 from milepost.notebook.session import Session
 from milepost.notebook.stamp import stamp
 from milepost.notebook.waiting import how
+from milepost.tracking.tqdm_bars import TqdmBars
 
 
 class Extension:
@@ -43,9 +44,17 @@ class Extension:
         use_registry(self.session)
         control.listen(self.session)
         self._close_badges = open_badges(self.session)
+        self._say_paused()
+        self._bars = TqdmBars()
+        self._bars.follow()
         shell.events.register("pre_execute", self.session.auto.executing)
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
+
+    def _say_paused(self) -> None:
+        since = self.session.store.paused.since if self.session.runner.paused else ""
+        if since:
+            stamp(self.shell, f"the run is paused since {since}: `%tasks resume`, or Resume, goes on", symbol="Ⅱ")
 
     def close(self) -> None:
         """Undo all of it; results stay where they are."""
@@ -57,6 +66,7 @@ class Extension:
         self.session.auto.switch(False)
         self.session.close()
         self._rejection.withdraw()
+        self._bars.leave()
         self._close_badges()
         control.stop_listening(self.session)
         use_registry(None)

@@ -141,7 +141,7 @@ class TaskMagics(Magics):
 
     def _pause(self, command: Command) -> None:
         self._session.pause()
-        print("paused: no task starts until `%tasks resume`")
+        print("paused, also for kernels to come: no task starts until `%tasks resume`")
 
     def _resume(self, command: Command) -> None:
         self._session.resume()

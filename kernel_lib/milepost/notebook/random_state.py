@@ -70,6 +70,12 @@ class Seeds:
         """What the digest of a state says."""
         return state if self.mentioned and self._before.get(library) != state else UNSEEDED
 
+    def meaning(self, states: Mapping[str, Any], code: str) -> dict[str, str]:
+        """What these states say to code that may seed itself, by library."""
+        counts, before = self.mentioned_with(code), state_digests(self._unseeded)
+        found = state_digests(states)
+        return {name: state if counts and before.get(name) != state else UNSEEDED for name, state in found.items()}
+
     @functools.cached_property
     def _before(self) -> Mapping[str, str]:
         """The states before the cell that mentioned a seed first."""

@@ -25,9 +25,6 @@ from milepost.notebook.namespace import Namespace
 from milepost.notebook.options import CellOptions
 from milepost.notebook.provider import Provider
 
-MAX_ORIGINS = 20
-"""How many plain cells an edge is followed through."""
-
 
 class Registration:
     """Makes tasks of definitions. `facts` are the session's tasks, `known` names them and those of the store.
@@ -166,30 +163,34 @@ class Registration:
         function = definition.function
         found = dict.fromkeys(function.options.after if function else definition.options.after)
         found.update(dict.fromkeys(name for name in definition.upstream if name in self._facts))
-        for name in (*definition.reads, *definition.upstream):
-            found.update(dict.fromkeys(self._sources(definition.name, name)))
+        waiting, seen = [*definition.reads, *definition.upstream], set[str]()
+        while waiting:
+            name = waiting.pop(0)
+            if name not in seen:
+                seen.add(name)
+                tasks, reads = self._sources(definition.name, name)
+                found.update(dict.fromkeys(tasks))
+                waiting[:0] = reads
         found.pop(definition.name, None)
         return tuple(found)
 
-    def _sources(self, reader: str, name: str, depth: int = 0) -> list[str]:
-        """The tasks behind a name: its producer, or those behind what the plain cell read that bound it."""
+    def _sources(self, reader: str, name: str) -> tuple[list[str], tuple[str, ...]]:
+        """The tasks behind a name: its producer; else what the plain cell read that bound it."""
         value = self._namespace.data.get(name)
         if isinstance(value, TaskFunction):  # one that waits to be mapped is no task
-            return [value.name] if value.name in self._facts and all(map(self.role_of, value.upstream)) else []
+            return [value.name] if value.name in self._facts and all(map(self.role_of, value.upstream)) else [], ()
         if isinstance(value, MapPart):
-            return [value.name]
+            return [value.name], ()
         if running := self._giving(name, reader):
-            return [running]
+            return [running], ()
         if producer := self._ledger.producer(name, reader):
-            return [producer]
+            return [producer], ()
         if name not in self._namespace.data and (record := self._provider.record_for(name)):
-            return [record.task]
+            return [record.task], ()
         if name not in self._namespace.data and (doubt := self._in_doubt(name)) and doubt.note:
-            return [doubt.note.task]
+            return [doubt.note.task], ()
         origin = self._ledger.origins.get(name)
-        if origin is None or depth > MAX_ORIGINS:
-            return []
-        return [task for read in origin.reads for task in self._sources(reader, read, depth + 1)]
+        return [], tuple(origin.reads) if origin else ()
 
 
 def _cell(definition: Definition) -> str:

@@ -183,6 +183,8 @@ class Session:
         store = LocalStore(path)
         store.on_trouble(self.troubles.come)
         self._store = store
+        if store.paused.since:
+            self.runner.pause()
 
     def notebook(self) -> Path | None:
         """The notebook's path, as far as it can be known."""
@@ -261,7 +263,7 @@ class Session:
     def resolve(self, name: str, *, done: bool, value: str | None = None) -> OnceNote:
         """Decide for a task in doubt; its next run goes by that."""
         self.registration.require([name])
-        note = self.store.once.resolve(name, done=done, value=value)
+        note = self.store.resolve(name, done=done, value=value)
         if (facts := self._facts.get(name)) is not None:
             facts.result, facts.state, facts.why = None, TaskState.PENDING, None
         self.changed()
@@ -291,6 +293,7 @@ class Session:
 
     def run_cell(self, definition: Definition) -> TaskResult | None:
         """Run or restore one `%%task` cell; raises what its body raised. None while it runs in the background."""
+        assert self.store  # which says whether the run is paused
         return self._cells.run(definition)
 
     def settled(self, facts: Facts, result: TaskResult) -> None:
@@ -386,14 +389,22 @@ class Session:
     # steering, from any thread
 
     def pause(self) -> None:
-        """Start no more tasks."""
+        """Start no more tasks, and have loops wait between two items; also in kernels to come, until `resume`.
+
+        Raises
+        ------
+        StoreError
+            Where the store cannot be written: then the pause, which holds, ends with the kernel.
+        """
         self.runner.pause()
         self.changed()
+        self.store.paused.set(True)
 
     def resume(self) -> None:
-        """Go on."""
+        """Go on; see `pause`."""
         self.runner.resume()
         self.changed()
+        self.store.paused.set(False)
 
     def cancel(self, name: str | None = None) -> bool:
         """Cancel the tasks that run or wait (only `name`, where given); whether there was one."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sys
-import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.entangled import disentangled, let_go
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
+from milepost.notebook.midway.keeper import Midway
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer, told
 from milepost.notebook.once import HappensOnce
@@ -33,6 +34,7 @@ from milepost.notebook.resolution import Resolution
 from milepost.notebook.stage import Left, Plan, Restored, Stage
 from milepost.notebook.troubles import Troubles
 from milepost.ports import ExecutionStrategy, TaskCall
+from milepost.tracking.scope import keeper
 from milepost.widget.ages import age
 from milepost.widget.words import duration
 
@@ -46,11 +48,14 @@ class Desk(Protocol):
     namespace: Namespace
     ambient: Ambient
     observer: Observer
+    shell: Any
+    can_resume: bool
 
     @property
     def ran(self) -> Container[str]: ...
     @property
     def store(self) -> LocalStore: ...
+    def changed(self) -> None: ...
     def stage(self, name: str) -> Stage: ...
     def key_of(self, name: str) -> str: ...
     def evicted(self, name: str) -> str: ...
@@ -74,7 +79,10 @@ class CheckpointStrategy:
             return self._once.execute(stage, call, plan)
         if self._in_memory(plan) and plan.facts.result is not None:
             return plan.facts.result
-        return self.restore(stage, plan) or self.run(stage, call, plan)
+        restored = self.restore(stage, plan)
+        if restored is not None:
+            self._desk.store.partials.forget([call.task.name])
+        return restored or self.run(stage, call, plan)
 
     @staticmethod
     def _in_memory(plan: Plan) -> bool:
@@ -208,13 +216,14 @@ class CheckpointStrategy:
 
     def run(self, stage: Stage, call: TaskCall, plan: Plan) -> TaskResult:
         """Have the body run, and save what it left."""
-        begin = time.perf_counter()
-        with self._desk.observer.watching(plan) as watch:
+        midway = Midway(self._desk, stage, plan)
+        with self._desk.observer.watching(plan) as watch, _kept_by(midway, call) as call:
             result, left = stage.run(self._inner, call, plan)
-        plan.facts.seconds = seconds = time.perf_counter() - begin
+        plan.facts.seconds = seconds = midway.seconds
         if left is None:
             return result
         self.save(stage, plan, self._desk.observer.complete(watch, plan, left), seconds)
+        self._desk.store.partials.forget([plan.definition.name])
         return TaskResult(
             result.status, result.message, data=task_data(plan.definition, left.values), metrics=result.metrics
         )
@@ -249,6 +258,21 @@ class CheckpointStrategy:
         if facts.unsaved and plan.definition.options.save != "never":
             words = "runs each time" if plan.definition.automatic else "not saved"
             stage.note(f"{words}: {facts.unsaved}", symbol="⚠", warning=True)
+
+
+@contextlib.contextmanager
+def _kept_by(midway: Midway, call: TaskCall) -> Iterator[TaskCall]:
+    """The call of a body whose loops are kept; each attempt begins with the first of them."""
+
+    def retrying(*words: Any) -> None:
+        midway.again()
+        call.retrying(*words)
+
+    token = keeper.set(midway)
+    try:
+        yield call._replace(retrying=retrying)
+    finally:
+        keeper.reset(token)
 
 
 def _outcome(plan: Plan, left: Left, seconds: float) -> Outcome:

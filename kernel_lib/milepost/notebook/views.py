@@ -18,7 +18,7 @@ from milepost.notebook.facts import Facts, as_kept, relabelled, view_of_facts
 from milepost.notebook.ledger import Ledger
 from milepost.notebook.log import Log
 from milepost.notebook.troubles import Troubles
-from milepost.widget.saved import view_in_doubt, view_of_record
+from milepost.widget.saved import view_in_doubt, view_of_record, view_of_unfinished
 
 
 def _settled_here(facts: Facts | None, state: OnceState) -> bool:
@@ -60,6 +60,12 @@ class Views:
             if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
                 view = view_of_record(record, loaded=self._desk.given_back(record))
                 shown[record.task] = self._desk.troubles.marked(view, record)
+        for record in self._unfinished():
+            facts = known.get(record.task)
+            begun = facts is not None and (facts.started is not None or facts.result is not None)
+            if not begun and (facts is not None or record.task not in shown):
+                view = view_of_unfinished(record, paused=self._desk.runner.paused)
+                shown[record.task] = view if facts is None else replace(view, after=facts.after)
         for name, state in self._desk.unsettled().items():
             if not _settled_here(known.get(name), state):
                 shown[name] = view_in_doubt(state, shown.get(name))
@@ -92,6 +98,12 @@ class Views:
                 return {record.identity: record for name in names for record in seen.history(name)}
         except StoreError:
             return None
+
+    def _unfinished(self) -> list[Record]:
+        try:
+            return self._desk.store.partials.unfinished()
+        except StoreError:
+            return []
 
     def _view(self, facts: Facts, took: Mapping[str, float]) -> TaskView:
         view = view_of_facts(facts, self._stale(facts))

@@ -51,6 +51,20 @@ def view_in_doubt(state: OnceState, view: TaskView | None = None) -> TaskView:
     return replace(view, state=shown, restored=False, why=state.reason)
 
 
+def view_of_unfinished(record: Record, *, paused: bool) -> TaskView:
+    """A task that ended within a loop: its cell was not run since."""
+    done, total = record.extra["done"], record.extra["total"]
+    of = f" of {total}" if total is not None else ""
+    why = Reason(
+        ReasonKind.UNFINISHED, f"ended within a loop: goes on after item {done}{of}, kept {age(record.saved_at)}"
+    )
+    progress = f"{done}/{total}" if total is not None else str(done)
+    state = TaskState.PAUSED if paused else TaskState.PENDING
+    return TaskView(
+        name=record.task, state=state, seconds=record.seconds, why=why, cell_id=record.cell_id, progress=progress
+    )
+
+
 _FLOWS = ("task", "value")
 """Kinds of inputs that come from other cells."""
 

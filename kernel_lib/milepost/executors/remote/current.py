@@ -8,21 +8,31 @@ from dataclasses import dataclass
 
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import UsageError
+from milepost.tracking.scope import Scope, at_work
 
 
 @dataclass(slots=True)
 class _Current:
     signal: CancelSignal
-    progress: Callable[[str], None]
+    progress: Callable[..., None]
     opening: bool = False
 
 
+@dataclass(slots=True)
+class _Open:
+    """The gate of a worker process: nothing pauses a body there."""
+
+    paused: bool = False
+
+
+_OPEN = _Open()
 _current = _Current(CancelSignal(), lambda message: None)
 
 
-def begin(signal: CancelSignal, progress: Callable[[str], None]) -> None:
+def begin(signal: CancelSignal, progress: Callable[..., None]) -> None:
     """A call begins."""
     _current.signal, _current.progress = signal, progress
+    at_work.set(Scope(signal, _OPEN, progress))
 
 
 def current_signal() -> CancelSignal:
@@ -30,7 +40,7 @@ def current_signal() -> CancelSignal:
     return _current.signal
 
 
-def current_progress() -> Callable[[str], None]:
+def current_progress() -> Callable[..., None]:
     """The function by which the call says how far it has come."""
     return _current.progress
 

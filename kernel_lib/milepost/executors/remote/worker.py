@@ -39,6 +39,7 @@ from milepost.executors.remote.surroundings import Surroundings
 from milepost.executors.remote.usage import Usage
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TransferError
+from milepost.tracking.report import progress_text
 
 EXIT = 1.0
 """Seconds that ending may take, for what libraries do at exit, before the process and its children are killed."""
@@ -170,12 +171,13 @@ class Worker:
             self._signal.cancel(receive(self._connection).reason)
             raise KeyboardInterrupt
 
-    def _progress(self, message: object) -> None:
+    def _progress(self, done: Any, total: float | None = None, message: str = "") -> None:
+        text = progress_text(done, total, message)
         if threading.current_thread() is not threading.main_thread():
-            self._send(Progress(str(message)))
+            self._send(Progress(text))
             return
         self._interruptible = False  # not in the middle of a message
-        self._send(Progress(str(message)))
+        self._send(Progress(text))
         self._interruptible = True
         self._heed()
 

@@ -14,7 +14,7 @@ from milepost.model.record import Input
 from milepost.notebook.observed.constants import named_files
 from milepost.notebook.observed.hook import watching
 from milepost.notebook.observed.loaded import Loaded
-from milepost.notebook.observed.outcome import WRITTEN, Now, Outcome
+from milepost.notebook.observed.outcome import WRITTEN, Now, Outcome, Seen
 from milepost.notebook.observed.places import Places
 from milepost.notebook.observed.telling import current, unwatched
 from milepost.notebook.observed.watch import Watch
@@ -61,6 +61,13 @@ class Observer:
             inputs = (*seen.inputs, *watch.loaded())
         plan.facts.observed = inputs
         return replace(left, observed=(*left.observed, *inputs), obstacle=left.obstacle or seen.obstacle)
+
+    def so_far(self, watch: Watch) -> Seen:
+        """What was seen of a body that goes on."""
+        so_far = replace(watch, files={path: replace(touched) for path, touched in watch.files.items()})
+        so_far.settle_named()
+        seen = Outcome(so_far, self._places, self._seal).seen()
+        return replace(seen, inputs=(*seen.inputs, *watch.loaded()))
 
     def given_back(self, observed: Iterable[Input]) -> None:
         """A task was restored: whoever asked for it depends on what it depends on."""

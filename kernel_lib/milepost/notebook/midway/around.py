@@ -1,0 +1,124 @@
+"""What a loop found around it: it can go on only where all of that is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from milepost.analysis.digest import digest
+from milepost.model.record import Input, Record
+from milepost.notebook.ambient.ambient import Ambient, Snapshot
+from milepost.notebook.capture import current_recorder, replay
+from milepost.notebook.midway.variables import Refused
+from milepost.notebook.observed.observer import Observer, told
+from milepost.notebook.observed.telling import current
+from milepost.notebook.random_state import Seeds, read_states, state_digests
+from milepost.notebook.recorder import Output, outputs_from_bytes
+from milepost.notebook.stage import Plan
+
+READ = frozenset({"file", "files", "folder", "glob", "path", "path glob", "cwd", "environment", "loaded"})
+"""Kinds of what a task found; what it wrote, the loop may have gone on writing after it was saved."""
+
+
+class Desk(Protocol):
+    """What this needs of the session."""
+
+    seeds: Seeds
+    ambient: Ambient
+    observer: Observer
+    shell: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """As a loop found it."""
+
+    random: Mapping[str, Any]
+    told: Mapping[str, str]
+    """What the states of the generators say."""
+    ambient: Snapshot
+    shown: list[Output]
+
+    @classmethod
+    def now(cls, desk: Desk, plan: Plan) -> Around:
+        """All of it at this moment."""
+        states, recorder = read_states(), current_recorder()
+        shown = outputs_from_bytes(recorder.to_bytes()) if recorder is not None else []
+        return cls(states, desk.seeds.meaning(states, plan.definition.code), desk.ambient.read(), shown)
+
+    def drawn(self) -> tuple[str, ...]:
+        """The libraries whose generators have moved since."""
+        now, then = state_digests(read_states()), state_digests(self.random)
+        return tuple(name for name in now if now[name] != then.get(name))
+
+    def differs(self, desk: Desk, then: Record, *, files: bool) -> str:
+        """What is not as it was when the loop began, in words; files and the like only where they shall count."""
+        for library, state in then.extra["random"].items():
+            if self.told.get(library, state) != state:
+                return f"the random generator of {library!r} is in another state than when it began"
+        read = [item for item in then.observed if item.kind in READ and files]
+        return desk.ambient.mismatch(then, self.ambient) or told(desk.observer.differences(read))
+
+    def changed(self, desk: Desk, plan: Plan) -> dict[str, Any]:
+        """What the loop changed of the state of the process; raises `Refused`."""
+        changes, obstacle = desk.ambient.changes(self.ambient, plan.definition.code)
+        if obstacle:
+            raise Refused(obstacle)
+        return changes
+
+    def observed(self, desk: Desk) -> tuple[Input, ...]:
+        """What the task has been seen to touch so far; raises `Refused`."""
+        watch, state = current(), desk.ambient.input(self.ambient, quiet=False)
+        seen = desk.observer.so_far(watch) if watch is not None else None
+        if seen is not None and seen.obstacle:
+            raise Refused(seen.obstacle)
+        return (state, *(seen.inputs if seen is not None else ()))
+
+    def show_again(self, desk: Desk, then: list[Output]) -> None:
+        """Show what the loop had shown."""
+        recorder = current_recorder()
+        if recorder is None:
+            return
+        rest = _rest(self.shown, then)
+        if rest is None:
+            desk.shell.display_pub.clear_output(wait=True)
+        replay(desk.shell, then if rest is None else rest)
+
+
+def shown_now() -> bytes:
+    """What the task has shown so far."""
+    recorder = current_recorder()
+    return recorder.to_bytes() if recorder is not None else b"[]"
+
+
+def _rest(before: list[Output], then: list[Output]) -> list[Output] | None:
+    """What came after the first outputs; None where these are not there any more."""
+    same = next((n for n, (old, new) in enumerate(zip(before, then, strict=False)) if old != new), len(before))
+    if same >= len(before):
+        return then[len(before) :]
+    if same < len(before) - 1 or same >= len(then):
+        return None
+    old, new = before[same], then[same]
+    streams = old["output_type"] == new["output_type"] == "stream" and old["name"] == new["name"]
+    if not streams or not new["text"].startswith(old["text"]):
+        return None
+    return [{**new, "text": new["text"][len(old["text"]) :]}, *then[same + 1 :]]
+
+
+def nature(iterable: Any, home: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells an iterable from another: its type, its length, and its content where it has some."""
+    kind, length = type(iterable).__qualname__, _length(iterable)
+    if hasattr(iterable, "dataset"):
+        parts = (_length(iterable.dataset), getattr(iterable, "batch_size", None))
+        return {"kind": kind, "length": length, "content": repr(parts)}
+    if hasattr(type(iterable), "__next__"):
+        return {"kind": kind, "length": None, "content": ""}
+    return {"kind": kind, "length": length, "content": digest(iterable, home).hex}
+
+
+def _length(iterable: Any) -> int | None:
+    try:
+        return len(iterable)
+    except Exception:
+        return None

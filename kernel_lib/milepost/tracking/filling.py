@@ -1,0 +1,180 @@
+"""Putting saved content back into the objects that a function holds: nobody can exchange its local variables.
+
+The code before the loop makes the same objects again. Those of them that still were in their places when they were
+saved get the saved content; where another object was by then, that one takes the place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Path = tuple[Any, ...]
+"""How to get to a part: attributes, keys and places."""
+
+_ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), range, type, type(len), type(lambda: 0)})
+DEEPEST = 8
+MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a state at one moment, by their path: the objects are held, so that they stay themselves."""
+
+    objects: Mapping[Path, Any]
+
+    @classmethod
+    def of(cls, state: Any) -> Parts:
+        """All that can be got at."""
+        return cls(dict(_walk(state, ())))
+
+    def still_in(self, now: Parts) -> list[Path]:
+        """Where the same objects are now."""
+        return [path for path, part in now.objects.items() if path in self.objects and self.objects[path] is part]
+
+    def holds(self, value: Any) -> bool:
+        """Whether this very object is one of the parts."""
+        return any(part is value for part in self.objects.values())
+
+
+def misfit(state: Any, name: str = "state") -> str:
+    """Which part cannot be filled in place, and why; "" where all can."""
+    if type(state) in _ATOMS or type(state) is frozenset:
+        return f"{name}={state!r} cannot be put back into a variable of a function: keep it in a dict"
+    for path, part in _walk(state, ()):
+        if type(part) not in _ATOMS and type(part) not in (tuple, frozenset) and _filler(part) is None:
+            words = f"{name}{_shown(path)} is a {type(part).__name__}, which cannot be changed in place"
+            return f"{words}: keep it in a dict, and take it from there in the loop" if not path else words
+    return ""
+
+
+def fill(state: Any, saved: Any, same: list[Path]) -> Any:
+    """The state with the saved content: the object itself where it can be, else what takes its place."""
+    return _Filling({tuple(path) for path in same}).fill(state, saved, ())
+
+
+class _Filling:
+    def __init__(self, same: set[Path]) -> None:
+        self._same = same
+        self._known: dict[int, Any] = {}
+        """By the identity of what was saved."""
+        self._held: list[Any] = []
+
+    def fill(self, old: Any, new: Any, path: Path) -> Any:
+        if id(new) in self._known:
+            return self._known[id(new)]
+        filler = _filler(old)
+        fits = path in self._same and type(old).__qualname__ == type(new).__qualname__ and filler is not None
+        self._held.append(new)
+        self._known[id(new)] = old if fits else new
+        if fits and filler is not None:
+            filler(self, old, new, path)
+        elif type(new) is tuple and type(old) is tuple and path in self._same:
+            self._known[id(new)] = old
+            for place, (was, item) in enumerate(zip(old, new, strict=True)):
+                self.fill(was, item, (*path, place))
+        return self._known[id(new)]
+
+    def mapping(self, old: Any, new: Any, path: Path) -> None:
+        content = {key: self.fill(old.get(key), item, (*path, key)) for key, item in new.items()}
+        old.clear()
+        old.update(content)
+
+    def sequence(self, old: Any, new: Any, path: Path) -> None:
+        items = list(old)
+        content = [self.fill(items[n] if n < len(items) else None, item, (*path, n)) for n, item in enumerate(new)]
+        old.clear()
+        old.extend(content)
+
+    def unordered(self, old: Any, new: Any, path: Path) -> None:
+        old.clear()
+        old.update(new)
+
+    def array(self, old: Any, new: Any, path: Path) -> None:
+        if old.shape != new.shape or old.dtype != new.dtype:
+            self._known[id(new)] = new
+        else:
+            old[...] = new
+
+    def loaded(self, old: Any, new: Any, path: Path) -> None:
+        old.load_state_dict(new.state_dict())
+
+    def tensor(self, old: Any, new: Any, path: Path) -> None:
+        old.detach().copy_(new.detach())
+
+    def generator(self, old: Any, new: Any, path: Path) -> None:
+        old.bit_generator.state = new.bit_generator.state
+
+    def random(self, old: Any, new: Any, path: Path) -> None:
+        old.setstate(new.getstate())
+
+    def instance(self, old: Any, new: Any, path: Path) -> None:
+        content = {name: self.fill(vars(old).get(name), item, (*path, (".", name))) for name, item in vars(new).items()}
+        vars(old).clear()
+        vars(old).update(content)
+
+
+_Filler = Callable[[_Filling, Any, Any, Path], None]
+
+
+def _filler(part: Any) -> _Filler | None:
+    """How to change an object of this kind in place; None where it cannot be."""
+    kind = type(part)
+    for base in kind.__mro__:
+        name = f"{base.__module__}.{base.__qualname__}"
+        if name in _NAMED:
+            return _NAMED[name]
+    if hasattr(kind, "load_state_dict") and hasattr(kind, "state_dict"):
+        return _Filling.loaded
+    own = "__setstate__" in dir(kind) or hasattr(kind, "__slots__")
+    plain = not any("__reduce__" in vars(base) or "__reduce_ex__" in vars(base) for base in kind.__mro__[:-1])
+    return _Filling.instance if hasattr(part, "__dict__") and plain and (not own or _of_sklearn(kind)) else None
+
+
+def _of_sklearn(kind: type) -> bool:
+    """Whose `__setstate__` only looks at versions."""
+    return any(base.__module__ == "sklearn.base" for base in kind.__mro__)
+
+
+_NAMED: Mapping[str, _Filler] = {
+    "builtins.dict": _Filling.mapping,
+    "builtins.list": _Filling.sequence,
+    "collections.deque": _Filling.sequence,
+    "builtins.set": _Filling.unordered,
+    "builtins.bytearray": _Filling.sequence,
+    "numpy.ndarray": _Filling.array,
+    "numpy.random._generator.Generator": _Filling.generator,
+    "numpy.random.mtrand.RandomState": lambda _, old, new, path: old.set_state(new.get_state()),
+    "random.Random": _Filling.random,
+    "torch.Tensor": _Filling.tensor,
+}
+
+
+def _walk(part: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """A part and its parts, at each place where it is; what an object holds, once."""
+    seen: set[int] = set()
+    waiting: deque[tuple[Path, Any]] = deque([(path, part)])
+    while waiting and len(seen) < MOST:
+        path, part = waiting.popleft()
+        if type(part) in _ATOMS:
+            continue
+        yield path, part
+        if len(path) < DEEPEST and id(part) not in seen:
+            seen.add(id(part))
+            waiting.extend(((*path, key), item) for key, item in _parts(part))
+
+
+def _parts(part: Any) -> Iterator[tuple[Any, Any]]:
+    filler = _filler(part)
+    if filler is _Filling.mapping:
+        yield from part.items()
+    elif filler is _Filling.sequence or type(part) is tuple:
+        yield from enumerate(part if type(part) is not bytearray else ())
+    elif filler is _Filling.instance:
+        yield from (((".", name), item) for name, item in vars(part).items())
+
+
+def _shown(path: Path) -> str:
+    return "".join(f".{step[1]}" if isinstance(step, tuple) and step[:1] == (".",) else f"[{step!r}]" for step in path)

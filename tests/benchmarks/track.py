@@ -1,0 +1,123 @@
+"""What `track` costs: an item of an empty loop, beside tqdm; and a training that is kept while it runs.
+
+    python tests/benchmarks/track.py [--quick]
+
+The bars: below 2 µs an item; below 5 % of a training's processor time, with all that is kept of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from report import at_most, table, verdict
+
+from milepost import track
+
+QUICK = "--quick" in sys.argv
+ITEMS = 100_000 if QUICK else 1_000_000
+ROUNDS = 3 if QUICK else 7
+EPOCHS = 20 if QUICK else 200
+
+SETUP = """
+%load_ext milepost
+import numpy as np
+from time import process_time
+from milepost import track
+seconds = {}
+
+def epoch(weights, rng):
+    for _ in range(20):
+        x = rng.normal(size=(64, 200))
+        hidden = np.maximum(x @ weights[0], 0)
+        weights[0] -= 1e-6 * (x.T @ hidden)
+        weights[1] += 1e-6 * hidden.T @ hidden
+    return float(abs(weights[0]).sum())
+"""
+TRAIN = """%%task {name}
+rng = np.random.default_rng(4)
+weights, losses = [rng.normal(size=(200, 300)), np.zeros((300, 300))], []
+begin = process_time()
+for number in {epochs}:
+    losses.append(epoch(weights, rng))
+took = process_time() - begin
+"""
+
+
+def main() -> None:
+    """Measure, and print the bars."""
+    rows = {name: empty(wrapped) for name, wrapped in wrappers().items()}
+    table("Nanoseconds an item of an empty loop", ("loop", "ns"), [(name, f"{ns:.0f}") for name, ns in rows.items()])
+    kept = trainings()
+    table(
+        f"A training of {EPOCHS} epochs, processor seconds",
+        ("loop", "s", "more"),
+        [(name, f"{took:.2f}", f"{took / kept['plain'] - 1:+.1%}") for name, took in kept.items()],
+    )
+    more = {name: 100 * (took / kept["plain"] - 1) for name, took in kept.items()}
+    bars = [at_most("an item of an empty loop", (rows["track"] - rows["plain"]) / 1000, 2, "µs")]
+    bars += [at_most(f"a training, {name}", share, 5, "%") for name, share in more.items() if name != "plain"]
+    met = verdict(bars)
+    sys.exit(0 if met or QUICK else 1)
+
+
+def wrappers() -> dict[str, Callable[[Iterable[Any]], Iterable[Any]]]:
+    """What loops go through."""
+    from tqdm import tqdm
+
+    return {"plain": lambda items: items, "track": track, "tqdm": tqdm}
+
+
+def empty(wrapped: Callable[[Iterable[Any]], Iterable[Any]]) -> float:
+    """Nanoseconds an item, the quickest of some rounds: others use this machine, too."""
+    found = []
+    for _ in range(ROUNDS):
+        with contextlib.redirect_stderr(io.StringIO()):
+            begin = perf_counter()
+            for _item in wrapped(range(ITEMS)):
+                pass
+            found.append(perf_counter() - begin)
+    return min(found) / ITEMS * 1e9
+
+
+def trainings() -> dict[str, float]:
+    """Processor seconds of the same training in a plain loop, and kept by default, and as often as may be."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    from milepost.model.trust import make_key
+
+    loops = {
+        "plain": f"range({EPOCHS})",
+        "kept": f"track(range({EPOCHS}))",
+        "kept often": f"track(range({EPOCHS}), every=0)",
+    }
+    found: dict[str, list[float]] = {name: [] for name in loops}
+    with tempfile.TemporaryDirectory() as folder:
+        make_key(Path(folder) / "key")
+        os.environ.update(
+            JPY_SESSION_NAME=str(Path(folder) / "bench.ipynb"), MILEPOST_KEY_FILE=str(Path(folder) / "key")
+        )
+        config = Config()
+        config.HistoryManager.enabled = False
+        shell = InteractiveShell.instance(config=config)
+        shell.run_cell(SETUP).raise_error()
+        for number in range(ROUNDS):
+            for name, epochs in loops.items():
+                cell = TRAIN.format(name=f"{name.replace(' ', '_')}_{number}", epochs=epochs)
+                with contextlib.redirect_stderr(io.StringIO()):
+                    shell.run_cell(cell).raise_error()
+                found[name].append(shell.user_ns["took"])
+    return {name: median(took) for name, took in found.items()}
+
+
+if __name__ == "__main__":
+    main()
