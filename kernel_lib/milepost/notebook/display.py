@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from milepost.widget.model import TaskWidget
 
 
+MIME = "application/vnd.milepost.tasks+json"
+"""The widget of a session, to pages with the extension: they draw it from what they know of the notebook's tasks."""
 QUIET = 0.7
 """Seconds without a cell after which a run counts as over, and the pictures in the notebook are brought up to date."""
 EVERY = 10.0
@@ -38,7 +40,7 @@ class Display:
         if self._widget is None:
             from milepost.widget.model import TaskWidget
 
-            self._widget = TaskWidget(self._request, self._source)
+            self._widget = TaskWidget(self._request, self._source, {MIME: {"version": 1}})
             self._stop = self._session.listen(self._update)
         self._widget.show()
         self._outdated, self._refreshed = False, time.monotonic()

@@ -78,6 +78,7 @@ class Session:
         self.told_path: str | None = None
         self._home = Path.cwd()
         self.badges_comm_id = ""
+        self.badges_seq = 0
         self.placing = Placing()
         self._facts: dict[str, Facts] = {}
         self.ran = RanTasks(self._facts)
@@ -281,6 +282,13 @@ class Session:
             yield signal
         finally:
             self._signals.remove(signal)
+            if signal.cancelled:
+                self.changed()
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether what runs in the main thread was told to stop, and has not yet."""
+        return any(signal.cancelled for signal in tuple(self._signals))
 
     # functions
 
@@ -371,6 +379,7 @@ class Session:
         signals = tuple(self._signals)
         for signal in signals:
             signal.cancel("cancelled")
+        self.changed()
         return cancelled or bool(signals)
 
     # what people see
