@@ -71,7 +71,11 @@ def test_both_extensions_are_enabled(python: Path) -> None:
     (line,) = [line for line in ask(python, "jupyterlab.labextensions", "list").splitlines() if "milepost" in line]
     assert "enabled" in line
     assert "OK" in line
-    lines = [line for line in ask(python, "jupyter_server.extension.serverextension", "list").splitlines() if "milepost" in line]
+    lines = [
+        line
+        for line in ask(python, "jupyter_server.extension.serverextension", "list").splitlines()
+        if "milepost" in line
+    ]
     assert any("enabled" in line for line in lines)
     assert any("OK" in line for line in lines)
 

@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from milepost.checkpoint.atomic import write_file
+from milepost.checkpoint.plain import open_plain
 
 
-def leave_only(path: Path, tasks: Collection[str]) -> None:
-    """Take out of a summary what is said of other tasks than these; a file that is none goes."""
+def leave_out(path: Path, tasks: Collection[str]) -> None:
+    """Take out of a summary, where there is one, what it says of these tasks."""
     try:
-        found = json.loads(path.read_bytes())
-        kept = _only(found, tasks)
-    except FileNotFoundError:
-        return
-    except (ValueError, TypeError, KeyError, AttributeError):
-        with suppress(FileNotFoundError):
-            os.remove(path)
-        return
+        with open(open_plain(path), "rb") as file:
+            found = json.load(file)
+        kept = _without(found, set(tasks))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return  # none, or what no kernel wrote: pages show nothing of it
     if kept != found:
         write_file(path, json.dumps(kept).encode())
 
 
-def _only(found: dict[str, Any], tasks: Collection[str]) -> dict[str, Any]:
+def _without(found: dict[str, Any], tasks: set[str]) -> dict[str, Any]:
     graph = found["graph"]
-    boxes = [box for box in graph["nodes"] if box["name"] in tasks or set(box.get("members", ())) & set(tasks)]
-    names = {box["name"] for box in boxes}
-    arrows = [arrow for arrow in graph["edges"] if {arrow["source"], arrow["target"]} <= names]
+    arrows = [arrow for arrow in graph["edges"] if not {arrow["source"], arrow["target"]} & tasks]
+    boxes = [box for box in graph["nodes"] if box["name"] not in tasks]
     return {
         **found,
-        "tasks": [row for row in found["tasks"] if row["name"] in tasks],
+        "tasks": [row for row in found["tasks"] if row["name"] not in tasks],
         "graph": {**graph, "nodes": boxes, "edges": arrows},
-        "sources": {name: text for name, text in found["sources"].items() if name in tasks},
+        "sources": {name: text for name, text in found["sources"].items() if name not in tasks},
     }

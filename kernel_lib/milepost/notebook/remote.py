@@ -150,7 +150,9 @@ class _Run:
 
     def _value(self) -> Any:
         asked = [name for name in parameters_of(self._function).named if name not in self._arguments]
-        value = self._function(**self._arguments, **{name: self._of_run[name] for name in asked if name in self._of_run})
+        value = self._function(
+            **self._arguments, **{name: self._of_run[name] for name in asked if name in self._of_run}
+        )
         return run_coroutine(lambda: value) if inspect.iscoroutine(value) else value
 
     def _watched(self) -> dict[str, Any]:
