@@ -48,8 +48,8 @@ CELLS = [
     '%%task trees\ntrees = fit(images, labels, "trees", 2.3)',
     '%%task vectors\nvectors = fit(images, labels, "vectors", 1.6)',
     '%%task network\nnetwork = fit(images, labels, "network")',
-    '%%task scores\nscores = sorted([trees, vectors, network], key=lambda model: -model["accuracy"])\nscores[0]["kind"]',
-    "%%task picture --in scores\nfrom study import fit as draw",
+    '%%task scores\nscores = sorted([trees, vectors, network], key=lambda model: -model["accuracy"])\nscores[0]',
+    '%%task picture\npicture = [model["accuracy"] for model in scores]',
 ]
 MANY = f"""import sys; sys.path.insert(0, {str(Path(__file__).parents[1] / "benchmarks")!r})
 from face_tasks import Tasks
@@ -60,9 +60,9 @@ _OUTSIDE = """() => [...document.querySelectorAll('.milepost-node')].flatMap(nod
   const texts = [...node.querySelectorAll('text')].filter(text => text.textContent && text.getBBox().width > 0);
   const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
   const out = boxes.filter(([, box]) => box.right > frame.right + 1 || box.left < frame.left - 1);
-  const over = boxes.flatMap(([one, a], i) => boxes.slice(i + 1).filter(([, b]) =>
-    a.right > b.left + 1 && b.right > a.left + 1 && a.bottom > b.top + 4 && b.bottom > a.top + 4).map(([two]) => [one, two]));
-  return [...out.map(([text]) => text), ...over.map(String)];
+  const meet = (a, b) => a.right > b.left + 1 && b.right > a.left + 1 && a.bottom > b.top + 4 && b.bottom > a.top + 4;
+  const over = boxes.filter(([, one], i) => boxes.slice(i + 1).some(([, other]) => meet(one, other)));
+  return [...out, ...over].map(([text]) => text);
 })"""
 """Texts that leave their box, or lie over one another."""
 
