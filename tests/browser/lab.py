@@ -330,10 +330,8 @@ class NotebookPage:
 
     def save(self) -> dict[str, Any]:
         """Save, and return the notebook's JSON as it is on disk (sources joined)."""
-        self.command("docmanager:save")
-        path = self.page.evaluate("window.jupyterapp.shell.currentWidget.context.path")
-        saved = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
-        self.page.wait_for_function(saved)
+        save = "async ({ context }) => { await context.save(); return context.path; }"
+        path = self.page.evaluate(f"() => ({save})(window.jupyterapp.shell.currentWidget)")
         data: dict[str, Any] = json.loads((self.server.root / path).read_text())
         for cell in data["cells"]:
             cell["source"] = "".join(cell["source"])

@@ -145,7 +145,8 @@ def test_saved_file_reload_and_reopen(nb: NotebookPage, lab: LabServer) -> None:
 
     nb.restart()
     nb.reload()
-    expect(nb.outputs(1).locator("table")).to_contain_text("after_long", timeout=20_000)
+    expect(node(nb, "after_long")).to_contain_text("saved", timeout=20_000)
+    expect(button(nb, "pause")).to_be_disabled()
     expect(nb.outputs(1)).not_to_contain_text("model not found")
     assert not nb.errors
 

@@ -53,7 +53,7 @@ CELLS = [
 ]
 MANY = f"""import sys; sys.path.insert(0, {str(Path(__file__).parents[1] / "benchmarks")!r})
 from face_tasks import Tasks
-tasks = Tasks(200); tasks.change(150); tasks.widget.show()"""
+tasks = Tasks(200, 20); tasks.change(150); tasks.widget.show()"""
 
 _OUTSIDE = """() => [...document.querySelectorAll('.milepost-node')].flatMap(node => {
   const frame = node.querySelector('.milepost-frame').getBoundingClientRect();
@@ -102,6 +102,7 @@ def test_pictures(album: Album, lab: LabServer) -> None:
     nb.command("milepost:show-panel")
     album.take("empty")
 
+    nb.restart()
     nb.run_all(wait=False)
     wait_for(folder / "network.begun")
     expect(node(nb, "network")).to_have_attribute("data-state", "running")
@@ -145,6 +146,7 @@ def test_pictures_of_each_state_and_of_many(album: Album, lab: LabServer) -> Non
     """A task that is in doubt, among others in each state there is; and 200 tasks."""
     nb = album.nb
     nb.open(f"pictures-{album.theme}/states.ipynb")
+    nb.command("application:toggle-left-area")
     nb.run_cell(0)
     nb.run_cell(1)
     nb.outputs(1).locator(".milepost-node[aria-label^='charge: ']").click()

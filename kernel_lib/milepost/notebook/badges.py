@@ -51,6 +51,7 @@ def open_badges(session: Session) -> Callable[[], None]:
     summary = Sender(Summary(session).write, lambda: time.sleep(EVERY))
 
     def told(message: Any) -> None:
+        session.extended = True
         path = message.get("content", {}).get("data", {}).get("path")
         moved = os.path.isabs(session.told_path or "")  # by a rename that was told, too, and more exactly
         if isinstance(path, str) and path.endswith(".ipynb") and not moved:

@@ -77,6 +77,8 @@ class Session:
         """Whether a Resume could arrive while the main thread waits: a front end answered on the control channel."""
         self.told_path: str | None = None
         self._home = Path.cwd()
+        self.extended = False
+        """Whether a page with the extension shows the notebook."""
         self.badges_comm_id = ""
         self.badges_seq = 0
         self.placing = Placing()

@@ -123,13 +123,16 @@ class TaskWidget(anywidget.AnyWidget):
             shell.display_pub.publish(data=self.static_mimes(), transient={"display_id": display_id}, update=True)
         self._displays = [d for d in self._displays if d not in chosen]
 
-    def refresh(self) -> None:
-        """Bring the pictures beside the shown views up to date, so that a notebook saved now shows the last state."""
+    def refresh(self, *, live: bool = True) -> None:
+        """Bring the pictures of the shown views up to date, so that a notebook saved now shows the last state.
+
+        Without `live`, only they are left: a saved view says "model not found" once its kernel is gone.
+        """
         shell = _shell()
-        data, metadata = self._repr_mimebundle_()
+        view = self._repr_mimebundle_()
         for display_id in self._displays if shell else ():
             # The page drops its old view for the picture before it makes the new one.
-            for shown, about in ((self._beside | self.static_mimes(), {}), (data, metadata)):
+            for shown, about in ((self._beside | self.static_mimes(), {}), *([view] if live else [])):
                 transient = {"display_id": display_id}
                 shell.display_pub.publish(data=shown, metadata=about, transient=transient, update=True)
 

@@ -111,8 +111,8 @@ export class Link implements IDisposable {
     const line = this.openEarly(kernel);
     const reply = await opened(line)
       .then(() => request(line, state))
-      .catch(() => request(kernel, state));
-    if (reply.status !== "ok" || kernel.isDisposed || kernel !== this.context.sessionContext.session?.kernel) {
+      .catch(() => (this.open ? null : request(kernel, state)));
+    if (!reply || reply.status !== "ok" || kernel.isDisposed || kernel !== this.context.sessionContext.session?.kernel) {
       return;
     }
     this.hear(reply);

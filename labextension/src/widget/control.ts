@@ -3,6 +3,8 @@
 import { type ControlKernel, type Reply, request, type RequestContent, RUN_CELLS, uniqueId } from "../protocol";
 
 const PATIENCE = 4000;
+/** Where there is no control channel, a kernel that has not answered by then is taken to be busy (ms). */
+const SLOW = 700;
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 /** What the kernel may tell a page to have executed: a number, never a name, which might hold code. */
@@ -66,7 +68,8 @@ export class Control {
 
   constructor(
     private readonly model: AnyModel,
-    private readonly onGone: () => void
+    private readonly onGone: () => void,
+    private readonly onSlow: () => void
   ) {
     this.kernel?.statusChanged?.connect(this.onStatus);
     model.on("msg:custom", this.onMessage);
@@ -112,11 +115,16 @@ export class Control {
 
   private askModel(content: RequestContent): Promise<Reply> {
     const id = uniqueId();
+    const slow = setTimeout(this.onSlow, SLOW);
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, resolve);
+      this.waiting.set(id, reply => {
+        clearTimeout(slow);
+        resolve(reply);
+      });
       try {
         this.model.send({ ...content, id });
       } catch (error) {
+        clearTimeout(slow);
         reject(error instanceof Error ? error : new Error(String(error)));
       }
     });

@@ -14,6 +14,8 @@ import { Store } from "./store";
 
 const GONE = "The kernel is gone – run %tasks again.";
 
+const BUSY = "From this page, the kernel is reached only once the running cell has ended.";
+
 class View {
   private readonly root = html("div", "milepost");
   private readonly totals = html("span", "milepost-totals");
@@ -78,9 +80,15 @@ class View {
     });
     this.news.setAttribute("role", "status");
     this.news.setAttribute("aria-live", "polite");
-    this.control = new Control(model, () => {
-      this.lose();
-    });
+    this.control = new Control(
+      model,
+      () => {
+        this.lose();
+      },
+      () => {
+        this.say({ message: BUSY });
+      }
+    );
     this.sheet = new SheetView({
       ask: content => this.control.ask(content),
       run: content => {
@@ -167,7 +175,7 @@ class View {
     const run = this.run;
     const dark = isDark();
     this.root.dataset.theme = dark ? "dark" : "light";
-    this.root.classList.toggle("milepost-gone", this.gone !== "");
+    this.root.classList.toggle("milepost-gone", this.gone === GONE);
     this.paintTasks(dark);
     const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone !== "");
     this.start.disabled = this.gone !== "" || this.runs > 0;
@@ -204,6 +212,17 @@ class View {
     this.explorer.choose(this.chosen);
     this.timeline.choose(this.chosen);
     this.paint();
+    requestAnimationFrame(() => {
+      requestAnimationFrame(() => {
+        this.keepInView(); // the sheet beside the graph has taken some of its room by then
+      });
+    });
+  }
+
+  private keepInView(): void {
+    if (this.chosen !== null && this.timeline.root.hidden) {
+      this.explorer.reveal(this.chosen);
+    }
   }
 
   /** The keyboard goes back to where it came from. */
