@@ -21,7 +21,7 @@ interface Parts {
 }
 
 /** Kinds of reasons that say no more than the state does. */
-const PLAIN = ["first-run", "saved"];
+const PLAIN = ["first-run", "restored", "saved"];
 /** Pixels that a letter of the smallest print takes, about. */
 const LETTER = 6.3;
 

@@ -178,7 +178,7 @@ class View {
     this.root.classList.toggle("milepost-gone", this.gone === GONE);
     this.paintTasks(dark);
     const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone !== "");
-    this.start.disabled = this.gone !== "" || this.runs > 0;
+    this.start.disabled = this.gone !== "" || this.runs > 0 || this.store.tasks.size === 0;
     this.pause.disabled = !pause;
     this.resume.disabled = !resume;
     this.cancel.disabled = !cancel;
