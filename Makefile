@@ -2,7 +2,7 @@
 # make test   every test with the newest packages; with the oldest supported ones, and on the other Pythons of this
 #             machine, those that depend on them
 # make lab    JupyterLab on the quickstart notebook
-# make bench  the bars of the engine, of the store, of the live graph and of loops, beside their rivals (some minutes)
+# make bench  the bars of the engine, of the store, of the live graph, its buttons and loops, beside their rivals (some minutes)
 # make torture the store at every crash point, under 300 kills and 20,000 damages; 300 kills and 1,000 races of what happens
 #             once; a training that is killed 30 times (half an hour); `make test` has a sample of each
 # make check  ruff, mypy, tsc, eslint and the layer test
@@ -11,6 +11,8 @@
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
+# The ipykernel before the newest: each hands on what pages send in another way.
+KERNEL := .venv-ipykernel-7.3
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check install --quiet
 NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
@@ -36,7 +38,7 @@ test: check test-newest test-oldest test-others
 
 test-newest: $(VENV)/.front-end $(VENV)/.browser
 	$(BIN)/python $(PYTEST) $(BOTH_CORES) -m "not browser" tests
-	$(BIN)/python $(PYTEST) -m browser tests
+	$(BIN)/python $(PYTEST) $(BOTH_CORES) -m browser tests
 
 test-oldest: $(OLDEST)/.python $(VENV)/.browser
 	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) $(BOTH_CORES) -k "not without_marks" $(ON_PACKAGES)
@@ -54,12 +56,13 @@ check: $(VENV)/.front-end
 lab: $(VENV)/.front-end
 	$(BIN)/jupyter lab --notebook-dir=notebooks notebooks/01-quickstart.ipynb
 
-bench: $(VENV)/.python
+bench: $(VENV)/.front-end $(VENV)/.browser $(OLDEST)/.python $(KERNEL)/.python
 	$(BIN)/python tests/benchmarks/engine.py
 	$(BIN)/python tests/benchmarks/store.py
 	$(BIN)/python tests/benchmarks/auto.py
 	$(BIN)/python tests/benchmarks/face.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/track.py
+	$(BIN)/python tests/benchmarks/buttons.py $(foreach one,$(VENV) $(KERNEL) $(OLDEST),--python $(one)/bin/python)
 
 # Everything that `make test` samples.
 torture: $(VENV)/.python
@@ -86,6 +89,12 @@ $(VENV)/.front-end: $(VENV)/.python $(FRONT_END)
 $(OLDEST)/.python: pyproject.toml tests/oldest.txt $(VENV)/.front-end
 	sh tests/make-venv.sh $(PYTHON) $(OLDEST)
 	$(OLDEST)/bin/python $(PIP) --constraint tests/oldest.txt '.[oldest]'
+	touch $@
+
+$(KERNEL)/.python: pyproject.toml
+	sh tests/make-venv.sh $(PYTHON) $(KERNEL)
+	$(KERNEL)/bin/python $(PIP) hatchling hatch-jupyter-builder
+	SKIP_JUPYTER_BUILDER=1 $(KERNEL)/bin/python $(PIP) --no-build-isolation --editable . 'ipykernel==7.3.*' numpy
 	touch $@
 
 .venv-%/.python: pyproject.toml

@@ -151,6 +151,7 @@ export interface Reply {
   sources?: Record<string, string>;
   now?: number;
   comm_id?: string;
+  seq?: number;
   /** In answer to "log": text from its character `start` on, of the run with this number. */
   log?: { run: number; start: number; text: string };
   sheet?: Sheet;

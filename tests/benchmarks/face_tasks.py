@@ -18,17 +18,17 @@ STATES = [TaskState.PENDING, TaskState.RUNNING, TaskState.SUCCESS, TaskState.FAI
 
 
 class Tasks:
-    """A widget over a graph of `count` tasks, each after two of the row above it."""
+    """A widget over a graph of `count` tasks in rows, each after two of the row above it."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, row: int = ROW) -> None:
+        self.row = row
         self.random = random.Random(1)
         self.views = [TaskView(name=f"task_{i}", after=self._after(i)) for i in range(count)]
         self.widget = TaskWidget(None, lambda: (list(self.views), RunView.of(self.views)))
 
-    @staticmethod
-    def _after(i: int) -> tuple[str, ...]:
-        row, place = divmod(i, ROW)
-        return tuple(f"task_{(row - 1) * ROW + (place + d) % ROW}" for d in (0, 7)) if row else ()
+    def _after(self, i: int) -> tuple[str, ...]:
+        row, place = divmod(i, self.row)
+        return tuple(f"task_{(row - 1) * self.row + (place + d) % self.row}" for d in (0, 7)) if row else ()
 
     def change(self, count: int) -> None:
         """Put so many tasks, chosen at random, into another state."""

@@ -102,9 +102,10 @@ class LabServer:
         where = f"lab/workspaces/w{secrets.token_hex(4)}/tree/{path}" if app == "lab" else f"notebooks/{path}"
         return f"http://127.0.0.1:{self.port}/{where}?token={self.token}"
 
-    def get(self, path: str) -> Any:
-        """GET a JSON address of the server's REST interface, as `api/kernels`."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}")
+    def get(self, path: str, content: Any = None) -> Any:
+        """GET a JSON address of the server's REST interface, as `api/kernels`; with content, POST it there."""
+        data = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", data)
         request.add_header("Authorization", f"token {self.token}")
         with urllib.request.urlopen(request, timeout=10) as reply:
             return json.load(reply)
@@ -119,10 +120,17 @@ class LabServer:
             self.process.wait()
 
 
-def start_lab(root: Path, home: Path, *, env: dict[str, str] | None = None) -> LabServer:
-    """Start a server on a free port; `home` takes its config, data and runtime folders."""
-    port, token = _free_port(), secrets.token_hex(16)
-    folders = {name: home / name for name in ("config", "runtime", "data", "ipython", "workspaces")}
+def start_lab(
+    root: Path,
+    home: Path,
+    *,
+    env: dict[str, str] | None = None,
+    options: Sequence[str] = (),
+    again: LabServer | None = None,
+) -> LabServer:
+    """Start a server, on a free port or as one before; `home` takes its config, data and runtime folders."""
+    port, token = (again.port, again.token) if again else (_free_port(), secrets.token_hex(16))
+    folders = {name: home / name for name in _FOLDERS}
     for folder in (root, *folders.values()):
         folder.mkdir(parents=True, exist_ok=True)
     switched_on = folders["config"] / "jupyter_server_config.d" / "milepost.json"
@@ -148,6 +156,7 @@ def start_lab(root: Path, home: Path, *, env: dict[str, str] | None = None) -> L
         "--JupyterNotebookApp.expose_app_in_browser=True",
         f"--LabApp.user_settings_dir={settings}",
         f"--LabApp.workspaces_dir={folders['workspaces']}",
+        *options,
     ]
     log = (home / "server.log").open("wb")
     with log:
@@ -156,19 +165,23 @@ def start_lab(root: Path, home: Path, *, env: dict[str, str] | None = None) -> L
             cwd=root,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **_isolated(folders), **(env or {})},
+            env={**os.environ, **isolated(home), **(env or {})},
         )
     server = LabServer(root, home, port, token, process)
     _wait_for(server)
     return server
 
 
-def _isolated(folders: dict[str, Path]) -> dict[str, str]:
+_FOLDERS = ("config", "runtime", "data", "ipython", "workspaces")
+
+
+def isolated(home: Path) -> dict[str, str]:
+    """The environment in which Jupyter uses nothing of this machine's user."""
     return {
-        "JUPYTER_CONFIG_DIR": str(folders["config"]),
-        "JUPYTER_RUNTIME_DIR": str(folders["runtime"]),
-        "JUPYTER_DATA_DIR": str(folders["data"]),
-        "IPYTHONDIR": str(folders["ipython"]),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "IPYTHONDIR": str(home / "ipython"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
 
@@ -185,9 +198,9 @@ def _wait_for(server: LabServer, timeout: float = 60) -> None:
 
 
 @contextlib.contextmanager
-def running_lab(root: Path, home: Path, *, env: dict[str, str] | None = None) -> Iterator[LabServer]:
+def running_lab(root: Path, home: Path, **how: Any) -> Iterator[LabServer]:
     """`start_lab` as a context manager."""
-    server = start_lab(root, home, env=env)
+    server = start_lab(root, home, **how)
     try:
         yield server
     finally:
@@ -317,10 +330,8 @@ class NotebookPage:
 
     def save(self) -> dict[str, Any]:
         """Save, and return the notebook's JSON as it is on disk (sources joined)."""
-        self.command("docmanager:save")
-        path = self.page.evaluate("window.jupyterapp.shell.currentWidget.context.path")
-        saved = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
-        self.page.wait_for_function(saved)
+        save = "async ({ context }) => { await context.save(); return context.path; }"
+        path = self.page.evaluate(f"() => ({save})(window.jupyterapp.shell.currentWidget)")
         data: dict[str, Any] = json.loads((self.server.root / path).read_text())
         for cell in data["cells"]:
             cell["source"] = "".join(cell["source"])
@@ -346,4 +357,25 @@ _IDLE = """() => {
   const settled = widget?.context?.isReady && widget.content.notebookConfig?.windowingMode === 'none';
   const running = [...document.querySelectorAll('.jp-InputArea-prompt')].some(p => p.textContent.includes('[*]'));
   return settled && session?.isReady && session.session?.kernel?.status === 'idle' && !running;
+}"""
+
+
+def seconds_until(nb: NotebookPage, selector: str, text: str, button: Locator) -> float:
+    """Click, and measure in the page itself how long it takes until an element says something."""
+    nb.page.evaluate(_WATCH, [selector, text])
+    button.click()
+    return float(nb.page.evaluate("() => window.milepostWatch")) / 1000
+
+
+_WATCH = """([selector, text]) => {
+  window.milepostWatch = new Promise((done, fail) => {
+    setTimeout(() => { fail(new Error(`${selector} never said ${text}`)); }, 20000);
+    let start = null;
+    addEventListener('click', () => { start = performance.now(); }, {capture: true, once: true});
+    const look = () => {
+      const said = document.querySelector(selector)?.textContent.includes(text);
+      if (start !== null && said) { done(performance.now() - start); } else { setTimeout(look, 2); }
+    };
+    look();
+  });
 }"""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from .lab import LabServer, NotebookPage, notebook
 from .test_main_job import counting, runs
@@ -122,3 +123,35 @@ def test_hostile_names_are_text(nb: NotebookPage, lab: LabServer) -> None:
     expect(nb.badge(1)).to_contain_text("task")
     assert not nb.page.evaluate("window.hacked")
     assert not nb.errors
+
+
+def test_a_page_that_missed_news_asks_for_all(nb: NotebookPage, lab: LabServer) -> None:
+    missed: list[bytes] = []
+    missing = False
+
+    def between(page: WebSocketRoute) -> None:
+        server = page.connect_to_server()
+
+        def pass_on(frame: str | bytes) -> None:
+            data = frame if isinstance(frame, bytes) else frame.encode()
+            if missing and b'"changed"' in data:
+                missed.append(data)
+            else:
+                page.send(frame)
+
+        server.on_message(pass_on)
+
+    nb.page.route_web_socket(re.compile("/api/kernels/"), between)
+    folder = lab.root / "missed"
+    folder.mkdir()
+    notebook(folder / "badges.ipynb", CELLS)
+    nb.open("missed/badges.ipynb")
+    nb.run_cell(SETUP)
+    missing = True
+    nb.run_cell(LOAD)
+    while not any(b'"success"' in frame for frame in missed):
+        nb.page.wait_for_timeout(20)
+    missing = False
+    nb.run_cell(NEVER)
+    expect(nb.badge(NEVER)).to_contain_text("success")
+    expect(nb.badge(LOAD)).to_contain_text("success")

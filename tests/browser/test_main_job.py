@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from .lab import LabServer, NotebookPage, notebook
+from .lab import LabServer, NotebookPage, notebook, seconds_until
 
 pytestmark = pytest.mark.browser
 
@@ -55,27 +55,6 @@ def wait_for(path: Path, seconds: float = 20) -> None:
 def runs(folder: Path) -> dict[str, int]:
     """How often each task's body ran, as the files say."""
     return {path.stem: path.stat().st_size for path in folder.glob("*.ran")}
-
-
-def seconds_until(nb: NotebookPage, selector: str, text: str, button: Locator) -> float:
-    """Click, and measure in the page itself how long it takes until an element says something."""
-    nb.page.evaluate(_WATCH, [selector, text])
-    button.click()
-    return float(nb.page.evaluate("() => window.milepostWatch")) / 1000
-
-
-_WATCH = """([selector, text]) => {
-  window.milepostWatch = new Promise((done, fail) => {
-    setTimeout(() => { fail(new Error(`${selector} never said ${text}`)); }, 20000);
-    let start = null;
-    addEventListener('click', () => { start = performance.now(); }, {capture: true, once: true});
-    const look = () => {
-      const said = document.querySelector(selector)?.textContent.includes(text);
-      if (start !== null && said) { done(performance.now() - start); } else { setTimeout(look, 2); }
-    };
-    look();
-  });
-}"""
 
 
 def node(nb: NotebookPage, task: str) -> Locator:
@@ -166,7 +145,8 @@ def test_saved_file_reload_and_reopen(nb: NotebookPage, lab: LabServer) -> None:
 
     nb.restart()
     nb.reload()
-    expect(nb.outputs(1).locator("table")).to_contain_text("after_long", timeout=20_000)
+    expect(node(nb, "after_long")).to_contain_text("saved", timeout=20_000)
+    expect(button(nb, "pause")).to_be_disabled()
     expect(nb.outputs(1)).not_to_contain_text("model not found")
     assert not nb.errors
 

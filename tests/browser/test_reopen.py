@@ -61,7 +61,7 @@ def test_what_is_saved_is_shown_before_a_kernel_runs(nb: NotebookPage, lab: LabS
     kernels = len(lab.get("api/kernels"))
     nb.page.route("**/api/sessions*", lambda route: None if route.request.method == "POST" else route.continue_())
     nb.page.goto(lab.url("shown/work.ipynb"))
-    expect(nb.badge(LOAD)).to_contain_text("saved")
+    expect(nb.badge(LOAD)).to_contain_text("saved", timeout=20_000)
     expect(nb.badge(NEVER)).to_have_attribute("title", "never: not run in this kernel")
     expect(nb.page.locator(".milepost-status")).to_have_text("2 saved; 1 not run")
     expect(offer(nb)).to_contain_text("Restore 2 tasks (saves")

@@ -27,10 +27,17 @@ def row(nb: NotebookPage, task: str) -> Locator:
     return nb.outputs(1).locator(f".milepost-row button[aria-label^='{task}: ']")
 
 
-def span(nb: NotebookPage, task: str) -> dict[str, float]:
-    """Where a task's bar is."""
-    found: Any = row(nb, task).locator(".milepost-span").bounding_box()
-    return dict(found)
+def spans(nb: NotebookPage, *tasks: str) -> list[dict[str, float]]:
+    """Where tasks' bars are, at one moment: while one runs, all become narrower."""
+    found: Any = nb.outputs(1).locator(".milepost-row").evaluate_all(_SPANS, list(tasks))
+    return list(found)
+
+
+_SPANS = """(rows, tasks) => tasks.map(task => {
+  const row = rows.find(row => row.querySelector('button').getAttribute('aria-label').startsWith(`${task}: `));
+  const { x, width } = row.querySelector('.milepost-span').getBoundingClientRect();
+  return { x, width };
+})"""
 
 
 def test_what_ran_when(nb: NotebookPage, lab: LabServer, tmp_path: Path) -> None:
@@ -49,7 +56,7 @@ def test_what_ran_when(nb: NotebookPage, lab: LabServer, tmp_path: Path) -> None
     expect(row(nb, "third")).to_contain_text("running")
     expect(row(nb, "first")).to_contain_text("success")
     expect(row(nb, "second")).to_contain_text("failure")
-    first, second, third = (span(nb, task) for task in ("first", "second", "third"))
+    first, second, third = spans(nb, "first", "second", "third")
     assert first["x"] < second["x"] < third["x"]
     assert second["x"] >= first["x"] + first["width"] - 1, "one after the other"
     assert second["width"] > first["width"]

@@ -242,6 +242,28 @@ class TestForgetAndTrust:
         assert milepost(folder, "forget", "study.ipynb", "load").strip() == "forgotten: load"
         assert [row["name"] for row in listed(folder)] == ["fit"]
 
+    def test_pages_see_what_is_forgotten_and_dropped(self, folder: Path) -> None:
+        seen = folder / "study.milepost" / "summary.json"
+        tasks, nodes = [{"name": "load"}, {"name": "fit"}], [{"name": "load", "x": 1}, {"name": "fit", "x": 2}]
+        graph = {"width": 1, "nodes": nodes, "edges": [{"source": "load", "target": "fit"}]}
+        seen.write_text(
+            json.dumps({"version": 1, "tasks": tasks, "graph": graph, "sources": {"load": "a", "fit": "b"}})
+        )
+        milepost(folder, "forget", "study.ipynb", "load")
+        left = {"width": 1, "nodes": nodes[1:], "edges": []}
+        assert json.loads(seen.read_text()) == {
+            "version": 1,
+            "tasks": tasks[1:],
+            "graph": left,
+            "sources": {"fit": "b"},
+        }
+        milepost(folder, "gc", "study.ipynb", "--max-size", "0")
+        assert json.loads(seen.read_text())["tasks"] == []
+        for odd in ("", "[]", '{"tasks": 1}', '{"graph": {"nodes": [1], "edges": []}}'):
+            seen.write_text(odd)
+            milepost(folder, "gc", "study.ipynb", "--max-size", "0")
+            assert seen.read_text() == odd
+
     def test_trust(self, folder: Path) -> None:
         (folder / "key").write_bytes(b"x" * 32)
         assert {row["state"] for row in listed(folder)} == {"untrusted"}

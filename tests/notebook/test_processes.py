@@ -364,3 +364,22 @@ def test_functions_of_the_notebook(start: Start, tmp_path: Path) -> None:
     kernel.interrupt()
     assert kernel.finish(sent).status == "error"
     ended(pid)
+
+
+def test_functions_say_how_far_they_are(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok(
+        "from milepost import task\nimport os, time\n"
+        "@task(on='processes')\ndef part(n, progress, signal, context):\n    progress(f'{n}/10')\n"
+        "    while not os.path.exists('go'): time.sleep(0.01)\n    return n, signal.cancelled, context\n"
+        "@task(on='processes')\ndef whole(progress):\n    progress('half')\n    return 1"
+    )
+    sent = kernel.send("print(part.map([3, 4]).results())")
+    told: set[str] = set()
+    deadline = time.monotonic() + 60
+    while told != {"3/10", "4/10"} and time.monotonic() < deadline:
+        told = {row["progress"] for row in kernel.request("state")["tasks"] if row["progress"]}
+    (tmp_path / "go").touch()
+    assert told == {"3/10", "4/10"}
+    assert kernel.finish(sent).stdout == "[(3, False, {}), (4, False, {})]\n"
+    assert kernel.value("whole.result()") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,56 @@ def test_forget_waits_for_the_running_cell_and_refuses_a_running_task(kernel: Ke
     assert kernel.finish(two).status == "ok"
     kernel.run_ok("%%task three\nz = 1")
     assert "one" not in kernel.status()
+
+
+BUSY = {
+    "in Python": "while not os.path.exists('go'): pass",
+    "in C": "os.close(os.open('fifo', os.O_RDONLY))  # one call that returns when the test opens the other end",
+}
+
+
+@pytest.mark.parametrize("how", BUSY)
+def test_each_button_is_answered_while_a_cell_runs(kernel: Kernel, tmp_path: Path, how: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    kernel.run_ok("import os")
+    for name in ("one", "two"):
+        kernel.run_ok(f"%%task {name}\n{name} = 1")
+    busy = kernel.send(f"%%task busy\nprint('in it', flush=True)\n{BUSY[how]}")
+    kernel.finish(busy, until="in it")
+    for action in ("pause", "resume", "state"):
+        assert kernel.request(action)["running"], action
+    for more in ({}, {"task": "one", "force": True}, {"task": "two", "needs": True}):
+        answer = kernel.request("run", **more)
+        assert answer["execute"].startswith("%tasks run --order ")
+        assert answer["message"] == LATER
+    assert kernel.request("forget", task="one")["message"] == LATER
+    assert "one" in kernel.request("sheet", task="one")["sheet"]["code"]
+    assert kernel.request("trust", task="two")["message"].startswith("what is saved of task 'two' is yours")
+    assert kernel.request("log", task="busy")["status"] == "ok"
+    assert kernel.request("cancel", task="two")["running"], "another task is cancelled: this one goes on"
+    if how == "in Python":
+        kernel.request("cancel")
+    else:
+        (tmp_path / "fifo").open("w").close()
+    assert kernel.finish(busy).status == ("error" if how == "in Python" else "ok")
+    assert list(kernel.status()) == ["two", "busy"]
+
+
+LATER = "as soon as the running cell has ended"
+
+
+def test_a_cancel_is_said_until_it_has_taken_effect(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run_ok("import os")
+    heard = "except KeyboardInterrupt:\n    print('heard', flush=True)\n    while not os.path.exists('go'): pass"
+    deaf = kernel.send(f"%%task deaf\ntry:\n    print('in it', flush=True)\n    while True: pass\n{heard}")
+    kernel.finish(deaf, until="in it")
+    assert not kernel.request("state")["run"]["cancelling"]
+    kernel.request("cancel")
+    kernel.finish(deaf, until="heard")
+    assert kernel.request("state")["run"]["cancelling"]
+    (tmp_path / "go").touch()
+    kernel.finish(deaf)
+    assert not kernel.request("state")["run"]["cancelling"]
 
 
 def test_a_sheet_runs_no_code_of_values(kernel: Kernel) -> None:

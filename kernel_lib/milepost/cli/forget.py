@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from milepost.checkpoint.summary import leave_out
 from milepost.cli.place import find_store, require_tasks
 from milepost.cli.say import say
 
@@ -21,5 +22,6 @@ def run(options: argparse.Namespace) -> int:
     store = find_store(options.place)
     tasks = require_tasks(options.tasks, store.known())
     store.forget(tasks)
+    leave_out(store.layout.summary, tasks)
     say(f"forgotten: {', '.join(tasks)}")
     return 0

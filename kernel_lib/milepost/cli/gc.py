@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from milepost.checkpoint.cleanup import Cleaned
+from milepost.checkpoint.summary import leave_out
 from milepost.cli.place import find_store
 from milepost.cli.say import say
 from milepost.model.errors import UsageError
@@ -31,6 +32,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; 1 where something could not be done."""
     store = find_store(options.place)
     cleaned = store.space.clean(keep=options.keep, limit=options.max_size, trial=options.dry_run)
+    if not options.dry_run:
+        gone = {record.task for record in cleaned.evicted} - {record.task for record in store.records()}
+        leave_out(store.layout.summary, gone)
     if options.json:
         print(json.dumps({"place": str(store.path), **_data(cleaned, options.dry_run)}, indent=1))
     else:

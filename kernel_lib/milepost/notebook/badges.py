@@ -33,7 +33,8 @@ class Feed:
         changed = {name: item for name, item in seldom.items() if item != self._sent.get(name)}
         news = self._deltas.take(views, run_view(self._session, views))
         if news is not None or changed:
-            self._send((news or {}) | changed)
+            self._session.badges_seq += 1
+            self._send((news or {}) | changed | {"seq": self._session.badges_seq})
         self._sent = seldom
 
 
@@ -43,13 +44,14 @@ def open_badges(session: Session) -> Callable[[], None]:
         return lambda: None
     from comm import create_comm
 
-    comm = create_comm(target_name=TARGET, data=rows(session, session.views()))
+    comm = create_comm(target_name=TARGET, data=rows(session, session.views()) | {"seq": 0})
     session.badges_comm_id = str(comm.comm_id)
     feed = Feed(session, comm.send)
     sender = Sender(feed.send)
     summary = Sender(Summary(session).write, lambda: time.sleep(EVERY))
 
     def told(message: Any) -> None:
+        session.extended = True
         path = message.get("content", {}).get("data", {}).get("path")
         moved = os.path.isabs(session.told_path or "")  # by a rename that was told, too, and more exactly
         if isinstance(path, str) and path.endswith(".ipynb") and not moved:

@@ -146,10 +146,11 @@ def log(session: Session, task: str, start: Any) -> dict[str, Any]:
 
 
 def state(session: Session) -> dict[str, Any]:
-    """Everything a page shows, and the comm on which changes come."""
+    """Everything a page shows, and the comm on which changes come: `seq` is the number of the last that is in it."""
+    seq = session.badges_seq  # before looking: what is sent meanwhile is told once more
     views = session.views()
     seldom = {"graph": session.placing.json(views), "sources": session.sources()}
-    return {**rows(session, views), **seldom, "comm_id": session.badges_comm_id}
+    return {**rows(session, views), **seldom, "comm_id": session.badges_comm_id, "seq": seq}
 
 
 def rows(session: Session, views: list[TaskView]) -> dict[str, Any]:
@@ -163,7 +164,8 @@ def run_view(session: Session, views: list[TaskView]) -> RunView:
     running, paused = session.runner.running, session.runner.paused
     busy = any(view.started is not None and view.state is not TaskState.PAUSED for view in views)
     held = paused and not busy
-    return RunView.of(views, running=running, pausing=paused and busy, paused=held, message=session.orders.news)
+    flags = {"pausing": paused and busy, "paused": held, "cancelling": session.cancelling}
+    return RunView.of(views, running=running, **flags, message=session.orders.news)
 
 
 def listen(session: Session) -> None:

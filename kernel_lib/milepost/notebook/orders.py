@@ -78,7 +78,7 @@ class Orders:
             self._open[number] = Order(names, force)
             for old in list(self._open)[:-KEPT]:
                 del self._open[old]
-        return {"execute": f"%tasks run --order {number}", "cells": self._cells(names)}
+        return {"execute": f"%tasks run --order {number}", "cells": self._cells(names), "message": self._when()}
 
     def _cells(self, names: Iterable[str]) -> list[str]:
         """The ids of their cells; none where one of them is a function, or its cell is not known."""
@@ -125,9 +125,13 @@ class Orders:
                 self.news = str(error)
             self._desk.changed()
 
-        busy = self._desk.jobs.busy
+        when = self._when()
         self._call_soon(carry_out)
-        return _LATER if busy else ""
+        return when
+
+    def _when(self) -> str:
+        """When the main thread comes to it, for people; "" where that is at once."""
+        return _LATER if self._desk.jobs.busy else ""
 
 
 def in_order(known: Mapping[str, Facts], name: str | None, *, needs: bool) -> tuple[str, ...]:

@@ -18,7 +18,9 @@ from typing import Any
 
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.functions import TaskFunction
+from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TransferError, UsageError
+from milepost.model.parameters import parameters_of
 from milepost.model.result import TaskResult
 from milepost.notebook.coroutine import run_coroutine
 from milepost.notebook.definition import RETURN
@@ -31,7 +33,7 @@ from milepost.ports import Blob
 FUNCTION, ARGUMENTS = "<function>", "<arguments>"
 """Where a function's inputs hold itself and its arguments; no variable can have these names."""
 
-BEGUN = "begun"
+BEGUN = "\0begun"
 """The progress that says that the inputs have arrived."""
 
 
@@ -82,14 +84,14 @@ class RemoteBody:
     states: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, progress: Callable[[str], None]) -> Reply:
-        """Run it."""
+    def __call__(self, progress: Callable[[str], None], signal: CancelSignal) -> Reply:
+        """Run it; a function gets what it asks for of its run."""
         from milepost.notebook.screen import Screen  # it loads IPython
 
         module, screen = types.ModuleType("__main__"), Screen.instance()
         _give_sources(self.sources)
         with _as_main(module):
-            run = _Run(self, module.__dict__)
+            run = _Run(self, module.__dict__, {"context": {}, "progress": progress, "signal": signal})
             progress(BEGUN)
             try:
                 run.body(screen)
@@ -122,8 +124,9 @@ class Results:
 class _Run:
     """One call of a body in a namespace of its own."""
 
-    def __init__(self, body: RemoteBody, namespace: dict[str, Any]) -> None:
+    def __init__(self, body: RemoteBody, namespace: dict[str, Any], given: Mapping[str, Any]) -> None:
         self._body = body
+        self._of_run = given
         self.namespace = namespace
         self.serializer = NotebookSerializer(namespace)
         namespace["__builtins__"] = builtins
@@ -146,7 +149,10 @@ class _Run:
         screen.show_figures()
 
     def _value(self) -> Any:
-        value = self._function(**self._arguments)
+        asked = [name for name in parameters_of(self._function).named if name not in self._arguments]
+        value = self._function(
+            **self._arguments, **{name: self._of_run[name] for name in asked if name in self._of_run}
+        )
         return run_coroutine(lambda: value) if inspect.iscoroutine(value) else value
 
     def _watched(self) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Sender:
         self._errand = errand
         self._home = home
         self._begun = begun
+        self._told: Callable[[str], object] = lambda message: None
         self._left_out: dict[str, str] = {}
         self.answer: Answer | None = None
 
@@ -89,8 +90,9 @@ class Sender:
         BaseException
             What the body raises.
         """
+        self._told = call.progress
         sent = call._replace(task=keyed(replace(call.task, run=self._body())), progress=self._progress)
-        measured = self._executor.invoke(sent, {"progress": sent.progress})
+        measured = self._executor.invoke(sent, {"progress": sent.progress, "signal": sent.signal})
         assert isinstance(measured, Measured)
         self.answer = Answer(self._opened(measured.value), measured.value, measured.peak_bytes or 0)
         return replace(measured, value=self.answer.values.get(RETURN))
@@ -98,6 +100,8 @@ class Sender:
     def _progress(self, message: str) -> None:
         if message == BEGUN:
             self._begun()
+        else:
+            self._told(message)
 
     # there
 

@@ -78,7 +78,10 @@ class Session:
         """Whether a Resume could arrive while the main thread waits: a front end answered on the control channel."""
         self.told_path: str | None = None
         self._home = Path.cwd()
+        self.extended = False
+        """Whether a page with the extension shows the notebook."""
         self.badges_comm_id = ""
+        self.badges_seq = 0
         self.placing = Placing()
         self._facts: dict[str, Facts] = {}
         self.ran = RanTasks(self._facts)
@@ -319,6 +322,13 @@ class Session:
             yield signal
         finally:
             self._signals.remove(signal)
+            if signal.cancelled:
+                self.changed()
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether what runs in the main thread was told to stop, and has not yet."""
+        return any(signal.cancelled for signal in tuple(self._signals))
 
     # functions
 
@@ -417,6 +427,7 @@ class Session:
         signals = tuple(self._signals)
         for signal in signals:
             signal.cancel("cancelled")
+        self.changed()
         return cancelled or bool(signals)
 
     # what people see

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class TaskWidget(anywidget.AnyWidget):
     `request(content)` carries out an action that the page sent where it has no control channel: `content` is
     `{"action": "ping" | "pause" | "resume" | "cancel" | "state" | "log", "task": name or absent}`; it
     returns the reply's content at once (`{"status": "ok", "paused": bool, "running": bool}` or
-    `{"status": "error", "message": str}`).
+    `{"status": "error", "message": str}`). `beside` are other MIME types to show the widget as.
 
     Without a kernel (a plain script) everything works, and nothing is sent.
     """
@@ -63,8 +63,15 @@ class TaskWidget(anywidget.AnyWidget):
     token = traitlets.Unicode("").tag(sync=True)
     """Tells the page which widget this is."""
 
-    def __init__(self, request: Request | None = None, source: Source | None = None, **traits: Any) -> None:
+    def __init__(
+        self,
+        request: Request | None = None,
+        source: Source | None = None,
+        beside: Mapping[str, Any] | None = None,
+        **traits: Any,
+    ) -> None:
         self._request = request
+        self._beside = dict(beside or {})
         self._source: Source = source or (lambda: ((), RunView.of(())))
         self._deltas = Deltas()
         self._telling = threading.RLock()
@@ -116,13 +123,16 @@ class TaskWidget(anywidget.AnyWidget):
             shell.display_pub.publish(data=self.static_mimes(), transient={"display_id": display_id}, update=True)
         self._displays = [d for d in self._displays if d not in chosen]
 
-    def refresh(self) -> None:
-        """Bring the pictures beside the shown views up to date, so that a notebook saved now shows the last state."""
+    def refresh(self, *, live: bool = True) -> None:
+        """Bring the pictures of the shown views up to date, so that a notebook saved now shows the last state.
+
+        Without `live`, only they are left: a saved view says "model not found" once its kernel is gone.
+        """
         shell = _shell()
-        data, metadata = self._repr_mimebundle_()
+        view = self._repr_mimebundle_()
         for display_id in self._displays if shell else ():
             # The page drops its old view for the picture before it makes the new one.
-            for shown, about in ((self.static_mimes(), {}), (data, metadata)):
+            for shown, about in ((self._beside | self.static_mimes(), {}), *([view] if live else [])):
                 transient = {"display_id": display_id}
                 shell.display_pub.publish(data=shown, metadata=about, transient=transient, update=True)
 
@@ -141,7 +151,7 @@ class TaskWidget(anywidget.AnyWidget):
         """The widget's view, and beside it the static pictures for where it cannot live."""
         bundle = super()._repr_mimebundle_(**kwargs) or ({}, {})
         live, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**live, **self.static_mimes()}, {**metadata, "milepost": {"widget": True}}
+        return {**live, **self._beside, **self.static_mimes()}, metadata
 
     def _whole(self) -> dict[str, Any]:
         with self._telling:

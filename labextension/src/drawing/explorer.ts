@@ -21,6 +21,7 @@ import { type Position, Viewport } from "./viewport";
 
 const KEYS =
   "Arrow keys move between tasks along the arrows, Enter opens a task, Escape closes it, plus and minus zoom, 0 fits all.";
+const NOTHING = "Tasks are drawn here once their cells have run.";
 let count = 0;
 
 export interface Setup {
@@ -58,7 +59,8 @@ export class Explorer {
     this.root.dataset.lmSuppressShortcuts = "true";
     const help = html("span", "milepost-hidden", KEYS, { id: `milepost-keys-${(count += 1)}` });
     this.graph.svg.setAttribute("aria-describedby", help.id);
-    this.root.append(this.tools(), this.viewport.root, help);
+    this.root.append(this.tools(), this.viewport.root, html("p", "milepost-nothing", NOTHING), help);
+    this.root.classList.add("milepost-empty");
   }
 
   /** What a person has set up here: for a view that takes the place of this one. */
@@ -76,6 +78,7 @@ export class Explorer {
   }
 
   draw(layout: Layout): void {
+    this.root.classList.toggle("milepost-empty", layout.nodes.length === 0);
     this.graph.draw(layout);
     this.viewport.resize(layout.width, layout.height);
   }

@@ -116,6 +116,12 @@ export class Graph {
     return this.holding(name)?.box;
   }
 
+  /** Of the topmost boxes, the first. */
+  get first(): NodeBox | undefined {
+    const boxes = [...this.nodes.values()].map(({ box }) => box);
+    return boxes.reduce<NodeBox | undefined>((top, box) => (top && top.y <= box.y ? top : box), undefined);
+  }
+
   /** The tasks that a box of this name stands for; none, where it is a task. */
   members(name: string): string[] {
     return this.nodes.get(name)?.members ?? [];

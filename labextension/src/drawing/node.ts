@@ -20,6 +20,8 @@ interface Parts {
   bar: SVGRectElement;
 }
 
+/** Kinds of reasons that say no more than the state does. */
+const PLAIN = ["first-run", "restored", "saved"];
 /** Pixels that a letter of the smallest print takes, about. */
 const LETTER = 6.3;
 
@@ -74,7 +76,7 @@ export class TaskNode {
     const { fill, line } = dark ? look.dark : look.light;
     const done = task?.state === "running" ? fraction(task.progress ?? "") : null;
     const percent = done === null ? "" : `${Math.floor(done * 100)} %`;
-    const words = task ? [look.word, timeWords(task, now), percent].filter(Boolean).join(" · ") : "";
+    const words = task ? [look.word, timeWords(task, now), percent].filter(Boolean).join(" · ") : "not run";
     const bytes = task?.saved ? size(task.bytes) : "";
     const why = shorten((task?.error ?? task?.progress) || (task?.why?.text ?? ""), 250);
     const signature = [look.symbol, words, bytes, fill, why].join("\n");
@@ -89,7 +91,8 @@ export class TaskNode {
     const said = [words, bytes, why].filter(Boolean).join(", ");
     setAll(this.group, { "aria-label": `${this.box.label}: ${said}` });
     write(parts.title, `${this.box.label}: ${look.word}${why ? ` – ${why}` : ""}`);
-    write(parts.reason, shorten(visible(why), Math.floor((this.box.w - 24) / LETTER)));
+    const told = PLAIN.includes(task?.why?.kind ?? "") && !task?.error && !task?.progress ? "" : why;
+    write(parts.reason, shorten(visible(told), Math.floor((this.box.w - 24) / LETTER)));
     parts.bar.setAttribute("width", String(Math.round((this.box.w - 16) * (done ?? 0))));
     write(parts.symbol, look.symbol);
     write(parts.state, words);

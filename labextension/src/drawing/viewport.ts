@@ -115,11 +115,15 @@ export class Viewport {
   /** Bring a task into the window, as far in the middle as it takes. */
   reveal(box: NodeBox): void {
     const { clientWidth, clientHeight } = this.root;
+    const before = this.scale;
     this.scale = Math.max(this.scale, READABLE);
     const left = this.x + box.x * this.scale;
     const top = this.y + box.y * this.scale;
     const seen =
       left >= 0 && top >= 0 && left + box.w * this.scale <= clientWidth && top + box.h * this.scale <= clientHeight;
+    if (seen && before === this.scale) {
+      return;
+    }
     if (!seen) {
       this.x = clientWidth / 2 - (box.x + box.w / 2) * this.scale;
       this.y = clientHeight / 2 - (box.y + box.h / 2) * this.scale;
@@ -136,9 +140,17 @@ export class Viewport {
     }
     this.scale = bounded(Math.min(1, Math.max(READABLE, clientWidth / this.width)));
     this.root.style.height = `${Math.round(Math.max(LOWEST, Math.min(TALLEST, this.height * this.scale)))}px`;
-    this.x = Math.max(0, (clientWidth - this.width * this.scale) / 2);
+    this.x = this.start(clientWidth);
     this.y = 0;
     this.place(false);
+  }
+
+  /** In the middle; where it is wider than its window, as far to the left as its first task allows. */
+  private start(clientWidth: number): number {
+    const spare = clientWidth - this.width * this.scale;
+    const first = this.graph.first;
+    const middle = first ? clientWidth / 2 - (first.x + first.w / 2) * this.scale : 0;
+    return spare >= 0 ? spare / 2 : Math.max(spare, Math.min(0, middle));
   }
 
   private zoomAt(factor: number, x: number, y: number): void {

@@ -2,7 +2,7 @@
 
 import type { Cell } from "@jupyterlab/cells";
 import { type INotebookTracker, type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
-import type { Contents } from "@jupyterlab/services";
+import type { Contents, Kernel } from "@jupyterlab/services";
 import { Token } from "@lumino/coreutils";
 import { type ISignal, Signal } from "@lumino/signaling";
 
@@ -61,6 +61,11 @@ export class Book implements Listener {
   /** Whether the kernel has Milepost loaded. */
   get live(): boolean {
     return this.link.open;
+  }
+
+  /** The connection over which to ask. */
+  get kernel(): Kernel.IKernelConnection | null {
+    return this.link.kernel;
   }
 
   private readonly onExecuted = (_: unknown, { notebook, cell }: { notebook: Notebook; cell: Cell }): void => {
@@ -154,7 +159,7 @@ export class Book implements Listener {
 
   /** Asks the kernel, also while a cell runs. */
   async ask(content: RequestContent): Promise<Reply> {
-    const kernel = this.panel.sessionContext.session?.kernel;
+    const { kernel } = this;
     if (!kernel) {
       throw new Error("there is no kernel");
     }

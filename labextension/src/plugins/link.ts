@@ -8,6 +8,11 @@ import type { IDisposable } from "@lumino/disposable";
 import { taskName } from "../model";
 import { COMM_TARGET, request, type StateMessage } from "../protocol";
 
+/**
+ * JupyterLab holds back what is sent before a connection is open until the kernel answers, or for 3 s: so long, a
+ * busy kernel is asked over a connection of its own (ms).
+ */
+const HELD_BACK = 4000;
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 export interface Listener {
@@ -23,7 +28,10 @@ export type Cause = "restarted" | "died";
 export class Link implements IDisposable {
   isDisposed = false;
   private comm: Kernel.IComm | null = null;
+  private early: Kernel.IKernelConnection | null = null;
   private path: string;
+  /** The number of the last message; null where it is not known. */
+  private seq: number | null = null;
 
   constructor(
     private readonly context: DocumentRegistry.IContext<INotebookModel>,
@@ -42,9 +50,15 @@ export class Link implements IDisposable {
     return this.comm !== null && !this.comm.isDisposed;
   }
 
+  /** The connection over which to ask. */
+  get kernel(): Kernel.IKernelConnection | null {
+    return this.early ?? this.context.sessionContext.session?.kernel ?? null;
+  }
+
   dispose(): void {
     if (!this.isDisposed) {
       this.isDisposed = true;
+      this.hangUp();
       this.context.sessionContext.kernelChanged.disconnect(this.onKernel);
       this.context.sessionContext.statusChanged.disconnect(this.onStatus);
       this.context.pathChanged.disconnect(this.onPath);
@@ -72,6 +86,7 @@ export class Link implements IDisposable {
 
   private lose(cause: Cause): void {
     this.comm = null;
+    this.hangUp();
     this.listener.lose(cause);
   }
 
@@ -92,15 +107,36 @@ export class Link implements IDisposable {
 
   /** Asks over the control channel, which answers while a cell runs; a kernel without Milepost never answers. */
   private async reattach(kernel: Kernel.IKernelConnection): Promise<void> {
-    const reply = await request(kernel, { action: "state" });
-    if (reply.status !== "ok" || kernel.isDisposed || kernel !== this.context.sessionContext.session?.kernel) {
+    const state = { action: "state" } as const;
+    const line = this.openEarly(kernel);
+    const reply = await opened(line)
+      .then(() => request(line, state))
+      .catch(() => (this.open ? null : request(kernel, state)));
+    if (!reply || reply.status !== "ok" || kernel.isDisposed || kernel !== this.context.sessionContext.session?.kernel) {
       return;
     }
-    this.hear(reply as unknown as Record<string, unknown>);
+    this.hear(reply);
     const id = reply.comm_id ?? (await openComm(kernel));
     if (id !== undefined && !this.comm && !kernel.hasComm(id)) {
       this.adopt(kernel.createComm(COMM_TARGET, id));
     }
+  }
+
+  private openEarly(kernel: Kernel.IKernelConnection): Kernel.IKernelConnection {
+    const line = kernel.clone({ handleComms: false });
+    this.hangUp();
+    this.early = line;
+    setTimeout(() => {
+      if (this.early === line) {
+        this.hangUp();
+      }
+    }, HELD_BACK);
+    return line;
+  }
+
+  private hangUp(): void {
+    this.early?.dispose();
+    this.early = null;
   }
 
   private adopt(comm: Kernel.IComm): void {
@@ -116,9 +152,25 @@ export class Link implements IDisposable {
     this.tellPath();
   }
 
-  private hear(data: Record<string, unknown>): void {
-    if (!this.isDisposed) {
-      this.listener.hear(data);
+  private hear(message: StateMessage): void {
+    const { seq, tasks } = message;
+    const before = this.seq;
+    if (this.isDisposed || (!tasks && seq !== undefined && before !== null && seq <= before)) {
+      return; // of before what is known already
+    }
+    this.seq = seq ?? null;
+    this.listener.hear(message);
+    if (!tasks && seq !== undefined && before !== null && seq > before + 1) {
+      void this.catchUp();
+    }
+  }
+
+  /** A message was lost: the kernel says everything again. */
+  private async catchUp(): Promise<void> {
+    const { kernel } = this;
+    const reply = kernel && (await request(kernel, { action: "state" }).catch(() => null));
+    if (reply?.status === "ok") {
+      this.hear(reply);
     }
   }
 
@@ -135,6 +187,23 @@ export class Link implements IDisposable {
       return taskName(source) !== null || source.includes("milepost");
     });
   }
+}
+
+/** Resolves once a connection is open; rejects where it is closed before. */
+function opened(line: Kernel.IKernelConnection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    line.disposed.connect(() => {
+      reject(new Error("the connection was closed"));
+    });
+    line.connectionStatusChanged.connect((_, status) => {
+      if (status === "connected") {
+        resolve();
+      }
+    });
+    if (line.connectionStatus === "connected") {
+      resolve();
+    }
+  });
 }
 
 async function openComm(kernel: Kernel.IKernelConnection): Promise<string | undefined> {

@@ -12,8 +12,8 @@ import { showBadges } from "./badges";
 import { type Book, Books, IBooks } from "./book";
 import { addCellCommands } from "./cell-commands";
 import { addCommands } from "./commands";
-import { showPictures } from "./leftover";
 import { Offer } from "./offer";
+import { drawOutputs } from "./output";
 import { addPanel } from "./panel";
 import { Settings } from "./settings";
 import { addStatus } from "./status";
@@ -43,7 +43,7 @@ function activate(
   const books = new Books(tracker, book => {
     const offer = new Offer(book, chosen);
     book.panel.contentHeader.addWidget(offer);
-    void showPictures(book.panel).catch(() => undefined);
+    drawOutputs(book);
     void settings.ready.then(() => open(app, book, offer, settings)).catch(() => undefined);
   });
   showBadges(books, settings, new Menu({ commands: app.commands }));

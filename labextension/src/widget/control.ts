@@ -3,6 +3,8 @@
 import { type ControlKernel, type Reply, request, type RequestContent, RUN_CELLS, uniqueId } from "../protocol";
 
 const PATIENCE = 4000;
+/** Where there is no control channel, a kernel that has not answered by then is taken to be busy (ms). */
+const SLOW = 700;
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 /** What the kernel may tell a page to have executed: a number, never a name, which might hold code. */
@@ -62,22 +64,26 @@ function spoken(type: string, { text, data, traceback }: Spoken): string {
 }
 
 export class Control {
-  private readonly kernel: LiveKernel | null;
   private readonly waiting = new Map<string, (reply: Reply) => void>();
 
   constructor(
     private readonly model: AnyModel,
-    private readonly onGone: () => void
+    private readonly onGone: () => void,
+    private readonly onSlow: () => void
   ) {
-    const kernel = model.widget_manager?.kernel;
-    this.kernel = typeof kernel?.sendControlMessage === "function" ? kernel : null;
     this.kernel?.statusChanged?.connect(this.onStatus);
     model.on("msg:custom", this.onMessage);
   }
 
+  private get kernel(): LiveKernel | null {
+    const kernel = this.model.widget_manager?.kernel;
+    return typeof kernel?.sendControlMessage === "function" ? kernel : null;
+  }
+
   /** The kernel's answer; rejects when there is none. */
   async ask(content: RequestContent): Promise<Reply> {
-    return this.kernel ? await request(this.kernel, content, PATIENCE) : await this.askModel(content);
+    const { kernel } = this;
+    return kernel ? await request(kernel, content, PATIENCE) : await this.askModel(content);
   }
 
   /** Has tasks run as cells do: by the notebook itself, where it knows how, else by the kernel; `hear` gets what it shows. */
@@ -91,10 +97,11 @@ export class Control {
     if (!content.force && cells && cells.length > 0 && !offer(page, cells)) {
       return { reply, ended };
     }
-    if (!this.kernel?.requestExecute) {
+    const { kernel } = this;
+    if (!kernel?.requestExecute) {
       return { reply: { status: "error", message: ALONE }, ended };
     }
-    const future = this.kernel.requestExecute({ code: execute, store_history: false, stop_on_error: false });
+    const future = kernel.requestExecute({ code: execute, store_history: false, stop_on_error: false });
     future.onIOPub = ({ header, content: said }) => {
       hear(spoken(header.msg_type, said as Spoken));
     };
@@ -108,11 +115,16 @@ export class Control {
 
   private askModel(content: RequestContent): Promise<Reply> {
     const id = uniqueId();
+    const slow = setTimeout(this.onSlow, SLOW);
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, resolve);
+      this.waiting.set(id, reply => {
+        clearTimeout(slow);
+        resolve(reply);
+      });
       try {
         this.model.send({ ...content, id });
       } catch (error) {
+        clearTimeout(slow);
         reject(error instanceof Error ? error : new Error(String(error)));
       }
     });

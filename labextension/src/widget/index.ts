@@ -14,6 +14,8 @@ import { Store } from "./store";
 
 const GONE = "The kernel is gone – run %tasks again.";
 
+const BUSY = "From this page, the kernel is reached only once the running cell has ended.";
+
 class View {
   private readonly root = html("div", "milepost");
   private readonly totals = html("span", "milepost-totals");
@@ -52,11 +54,12 @@ class View {
   private frame = 0;
   private chosen: string | null;
   private said: RunView = {};
-  private gone = false;
+  /** What is said where there is no kernel; "" while there is one. */
+  private gone = "";
   private runs = 0;
 
   constructor(
-    model: AnyModel,
+    private readonly model: AnyModel,
     el: HTMLElement
   ) {
     const header = html("div", "milepost-header");
@@ -77,9 +80,15 @@ class View {
     });
     this.news.setAttribute("role", "status");
     this.news.setAttribute("aria-live", "polite");
-    this.control = new Control(model, () => {
-      this.lose();
-    });
+    this.control = new Control(
+      model,
+      () => {
+        this.lose();
+      },
+      () => {
+        this.say({ message: BUSY });
+      }
+    );
     this.sheet = new SheetView({
       ask: content => this.control.ask(content),
       run: content => {
@@ -103,6 +112,7 @@ class View {
     this.endStore = this.store.listen(() => {
       this.schedule();
     });
+    this.gone = this.absent;
     this.chosen = this.store.left?.chosen ?? null;
     this.explorer.choose(this.chosen);
     this.timeline.choose(this.chosen);
@@ -134,7 +144,7 @@ class View {
 
   /** Many changes, one repaint. */
   private schedule(): void {
-    this.gone = false;
+    this.gone = this.absent;
     this.said = {};
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
@@ -151,6 +161,11 @@ class View {
     this.paint();
   }
 
+  private get absent(): string {
+    const said = this.model.get("absent");
+    return typeof said === "string" ? said : "";
+  }
+
   /** The kernel's clock, in Unix seconds. */
   private get now(): number {
     return Date.now() / 1000 + this.store.clock;
@@ -160,17 +175,17 @@ class View {
     const run = this.run;
     const dark = isDark();
     this.root.dataset.theme = dark ? "dark" : "light";
-    this.root.classList.toggle("milepost-gone", this.gone);
+    this.root.classList.toggle("milepost-gone", this.gone === GONE);
     this.paintTasks(dark);
-    const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone);
-    this.start.disabled = this.gone || this.runs > 0;
+    const { pause, resume, cancel, pauseLabel } = buttons(run, this.gone !== "");
+    this.start.disabled = this.gone !== "" || this.runs > 0 || this.store.tasks.size === 0;
     this.pause.disabled = !pause;
     this.resume.disabled = !resume;
     this.cancel.disabled = !cancel;
     label(this.pause, pauseLabel);
     label(this.cancel, run.cancelling ? "Cancelling…" : "Cancel");
     write(this.totals, run.totals ?? "");
-    write(this.news, this.gone ? GONE : (run.message ?? ""));
+    write(this.news, this.gone || (run.message ?? ""));
     const members = this.chosen === null ? [] : this.explorer.members(this.chosen);
     this.group.show(members.map(name => this.store.tasks.get(name)).filter(task => task !== undefined));
     this.sheet.show(this.chosen === null ? undefined : this.store.tasks.get(this.chosen));
@@ -187,7 +202,7 @@ class View {
   }
 
   private tick(): void {
-    if (!this.gone && [...this.store.tasks.values()].some(task => task.state === "running")) {
+    if (this.gone === "" && [...this.store.tasks.values()].some(task => task.state === "running")) {
       this.paintTasks(isDark());
     }
   }
@@ -197,6 +212,17 @@ class View {
     this.explorer.choose(this.chosen);
     this.timeline.choose(this.chosen);
     this.paint();
+    requestAnimationFrame(() => {
+      requestAnimationFrame(() => {
+        this.keepInView(); // the sheet beside the graph has taken some of its room by then
+      });
+    });
+  }
+
+  private keepInView(): void {
+    if (this.chosen !== null && this.timeline.root.hidden) {
+      this.explorer.reveal(this.chosen);
+    }
   }
 
   /** The keyboard goes back to where it came from. */
@@ -220,6 +246,8 @@ class View {
       });
       if (reply.status !== "ok") {
         this.say({ message: reply.message ?? "Run was refused" });
+      } else if (reply.message) {
+        this.say({ message: `run: ${reply.message}` });
       }
       await ended.catch(() => undefined);
     } catch {
@@ -256,7 +284,7 @@ class View {
   }
 
   private lose(): void {
-    this.gone = true;
+    this.gone = this.absent || GONE;
     this.paint();
   }
 

@@ -36,6 +36,8 @@ export class SheetView {
   private task: TaskView | undefined;
   private sheet: Sheet | undefined;
   private asked = "";
+  /** The task that the kernel was asked to cancel, and said that it will. */
+  private cancelling = "";
 
   constructor(private readonly desk: Desk) {
     this.log = new LogView(content => desk.ask(content));
@@ -122,6 +124,9 @@ export class SheetView {
       write(run, DONE.includes(task.state) ? "Run again" : "Run");
       needs.hidden ||= task.after.length === 0;
       cancel.hidden = !busy;
+      this.cancelling = busy ? this.cancelling : "";
+      cancel.disabled = this.cancelling === task.name;
+      write(cancel, cancel.disabled ? "Cancelling…" : "Cancel this task");
       forget.hidden = !can.has("forget") || busy;
       trust.hidden = !can.has("trust");
       done.hidden = !can.has("done");
@@ -175,10 +180,12 @@ export class SheetView {
   }
 
   private async ask(action: "cancel" | "forget" | "trust" | "done" | "rerun"): Promise<void> {
-    if (this.task) {
-      const reply = await this.desk.ask({ action, task: this.task.name }).catch(() => undefined);
+    const task = this.task?.name;
+    if (task !== undefined) {
+      const reply = await this.desk.ask({ action, task }).catch(() => undefined);
       const words = reply ? (reply.message ?? "") : "the kernel does not answer";
       this.desk.tell(words && reply?.status === "ok" ? `${action}: ${words}` : words);
+      this.cancelling = action === "cancel" && reply?.status === "ok" ? task : this.cancelling;
       this.asked = "";
       this.show(this.task);
     }

@@ -45,6 +45,11 @@ export class Store {
     return found;
   }
 
+  /** The page of this model is closed. */
+  static forget(model: AnyModel): void {
+    stores.delete(String(model.get("token")));
+  }
+
   /** Be told of news; what it returns ends that. */
   listen(listener: () => void): () => void {
     this.listeners.add(listener);
