@@ -173,6 +173,8 @@ def _contradiction(known: argparse.Namespace) -> str:
     """What of the options says two things at once."""
     if known.retry_on and not (known.retries or known.once):
         return "--retry-on says after which errors to try again: add --retries N"
+    if known.once and not known.name:
+        return "--once needs a name before it: that is what it is known by, whatever its code is later"
     if known.once and known.force:
         return "--once --force: what happens once is not forced; `%tasks forget NAME` has it happen again"
     if known.once and known.continue_on_error:
