@@ -14,6 +14,7 @@ from milepost.model.record import Identity, Record
 from milepost.model.states import BUSY, TaskState
 from milepost.model.view import TaskView
 from milepost.notebook.auto.naming import labels
+from milepost.notebook.doubts import Doubts
 from milepost.notebook.facts import Facts, as_kept, relabelled, view_of_facts
 from milepost.notebook.ledger import Ledger
 from milepost.notebook.log import Log
@@ -35,13 +36,13 @@ class Desk(Protocol):
     logs: dict[str, Log]
     runner: TaskRunner
     troubles: Troubles
+    doubts: Doubts
 
     @property
     def store(self) -> LocalStore: ...
     def records(self) -> Sequence[Record]: ...
     def fact_table(self) -> dict[str, Facts]: ...
     def given_back(self, record: Record) -> bool: ...
-    def unsettled(self) -> dict[str, OnceState]: ...
 
 
 class Views:
@@ -60,7 +61,7 @@ class Views:
             if facts is None or (not facts.settled and facts.state is TaskState.PENDING):
                 view = view_of_record(record, loaded=self._desk.given_back(record))
                 shown[record.task] = self._desk.troubles.marked(view, record)
-        for name, state in self._desk.unsettled().items():
+        for name, state in self._desk.doubts.unsettled().items():
             if not _settled_here(known.get(name), state):
                 shown[name] = view_in_doubt(state, shown.get(name))
         called = self.labels()
