@@ -269,6 +269,7 @@ class TestWhatIsThere:
         assert (state.standing, "cannot be read" in state.why) == (IN_DOUBT, True)
         fresh = LocalStore(store.path, MINE)
         assert list(fresh.once.unsettled()) == ["a"]
+        assert "is in doubt" in fresh.problems()[0]
         fresh.once.resolve("a", done=False)
         again = started(fresh)
         assert again.key == attempt.key

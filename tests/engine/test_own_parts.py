@@ -25,6 +25,7 @@ def snippets(heading: str) -> list[str]:
 
 
 SCRIPT = snippets("## In a script")
+ONCE = snippets("### What must not happen twice")
 RULES = snippets("### Rules for tasks and runs")
 PARTS = snippets("### Your own parts")
 
@@ -51,6 +52,7 @@ def part(words: str) -> str:
 
 def test_the_section_is_there() -> None:
     assert len(SCRIPT) == 3
+    assert len(ONCE) == 1
     assert len(RULES) == 2
     assert len(PARTS) == 6
 
@@ -59,6 +61,12 @@ def test_maps_in_a_script_are_saved(tmp_path: Path) -> None:
     told = "print([outcome.restored for outcome in runner.state.snapshot().values()])"
     assert printed(told, folder=tmp_path)[-1] == str([False] * 5)
     assert printed(told, folder=tmp_path)[-1] == str([True] * 5)
+
+
+def test_what_must_not_happen_twice(tmp_path: Path) -> None:
+    (paid,) = printed(*ONCE, folder=tmp_path)
+    assert re.fullmatch("paid under [0-9a-f]{32}", paid)
+    assert printed(*ONCE, folder=tmp_path) == [paid]
 
 
 def test_rules_for_tasks_and_runs(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_cell_and_a_function_with_one_name(kernel: Kernel) -> None:
     ("line", "words"),
     [
         ("%%task x --afer first", ("--afer", "did you mean --after")),
-        ("%%task x --retry 3", ("--retry", "did you mean --retries")),
+        ("%%task x --retry 3", ("--retry", "did you mean --retry-on or --retries")),
         ("%%task x --retries many", ("--retries", "many")),
         ("%%task x --retries -1", ("--retries",)),
         ("%%task x --delay soon", ("--delay", "soon")),

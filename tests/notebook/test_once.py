@@ -236,6 +236,7 @@ def test_what_cannot_be_saved_is_there_as_long_as_the_kernel(start: Start, tmp_p
     ("code", "words"),
     [
         ("%%task a --once --force\n1", "forget NAME` has it happen again"),
+        ("%%task --once\na = 1", "--once needs a name"),
         ("%%task a --once --retries 2\n1", "name them, as in --retry-on ConnectionRefusedError"),
         ("%%task a --once --retry-on Exception\n1", "name them"),
         ("%%task a --once --retry-on ConectionError\n1", "did you mean 'ConnectionError'"),

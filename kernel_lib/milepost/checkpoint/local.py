@@ -260,7 +260,8 @@ class LocalStore:
         with self._lock:
             self._fresh()
             damaged = [f"object {address}: {what}" for address, what in self._objects.damaged.items()]
-            return self._layout.problems() + self._gone() + self._reader.problems() + damaged
+            found = self._layout.problems() + self._gone() + self._reader.problems() + damaged
+        return found + self.once.notes.problems()
 
     def _gone(self) -> list[str]:
         gone = roster.missing(self._layout)

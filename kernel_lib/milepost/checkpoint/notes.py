@@ -24,7 +24,7 @@ from milepost.checkpoint.atomic import make_folder, sync, write_draft
 from milepost.checkpoint.journal import Authenticator
 from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.plain import open_plain
-from milepost.model.errors import StoreUnwritableError
+from milepost.model.errors import StoreError, StoreUnwritableError
 from milepost.model.once import OnceKind, OnceNote, Owner
 
 PURPOSE = "milepost once 1"
@@ -64,6 +64,12 @@ class Notes:
         """The newest note of each task."""
         found = [self._note(name, number, "") for name, number in self._numbers().items()]
         return [note for note in found if note.task]
+
+    def problems(self) -> list[str]:
+        """A sentence for each task of which the newest note cannot be read."""
+        words = "cannot be read: what it is of is in doubt"
+        found = {name: self._note(name, number, "") for name, number in self._numbers().items()}
+        return [f"the newest note once/{n}.* {words}" for n, note in found.items() if note.kind is OnceKind.UNREADABLE]
 
     def key(self, task: str) -> str:
         """The key of the newest note that has one, "" where there is none, or the task was forgotten since."""
@@ -122,15 +128,19 @@ class Notes:
         if time_of != self._time:
             self._time, self._since, self._settled = time_of, time.monotonic(), False
         if not self._settled:
-            self._settled = time.monotonic() - self._since > _SETTLED
-            self._newest = self._listed()
+            settled = time.monotonic() - self._since > _SETTLED
+            self._newest, self._settled = self._listed(), settled
         return self._newest
 
     def _listed(self) -> dict[str, int]:
         found: dict[str, int] = {}
         if self._layout.once.is_symlink():
             return found
-        for name in os.listdir(self._layout.once):
+        try:
+            names = os.listdir(self._layout.once)
+        except OSError as error:
+            raise StoreError(f"{self._layout.once} cannot be read ({error.strerror}): mend its permissions") from error
+        for name in names:
             if match := _NAME.fullmatch(name):
                 found[match[1]] = max(int(match[2]), found.get(match[1], 0))
         return found

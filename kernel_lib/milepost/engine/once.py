@@ -44,11 +44,10 @@ def admit(
             return state
         if state.standing is Standing.FREE and (attempt := book.begin(name, outputs)) is not None:
             return attempt
-        if state.standing is Standing.RUNNING:
-            if pause == SOONEST:
-                waits(f"{name!r}: {state.reason.text}; waiting for its end")
-            call.clock.sleep(pause, call.signal)
-            pause = min(2 * pause, LATEST)
+        if state.standing is Standing.RUNNING and pause == SOONEST:
+            waits(f"{name!r}: {state.reason.text}; waiting for its end")
+        call.clock.sleep(pause, call.signal)
+        pause = min(2 * pause, LATEST)
 
 
 def in_doubt(text: str) -> TaskResult:

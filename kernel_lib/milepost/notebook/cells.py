@@ -9,13 +9,13 @@ from typing import Any, Protocol
 from milepost.engine.runner import TaskRunner
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import TaskCancelled, TaskFailed, TaskPaused
-from milepost.model.once import OnceState
 from milepost.model.result import TaskResult
 from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskState, TaskStatus
 from milepost.model.task import Task
 from milepost.notebook.body import cell_trace
 from milepost.notebook.definition import Definition
+from milepost.notebook.doubts import Doubts
 from milepost.notebook.elsewhere import refuse
 from milepost.notebook.facts import Facts
 from milepost.notebook.inputs import InputResolver
@@ -32,11 +32,11 @@ class Desk(Protocol):
     resolver: InputResolver
     jobs: Jobs
     waiting: Waiting
+    doubts: Doubts
     can_resume: bool
 
     def define(self, definition: Definition, *, afresh: bool = False) -> Facts: ...
     def all_facts(self) -> list[Facts]: ...
-    def doubt(self, name: str) -> OnceState | None: ...
     def settled(self, facts: Facts, result: TaskResult) -> None: ...
     def cancellable(self) -> contextlib.AbstractContextManager[CancelSignal]: ...
     def changed(self) -> None: ...
@@ -91,7 +91,7 @@ class Cells:
     def _held_back(self, facts: Facts) -> TaskResult | None:
         """The result of a cell that cannot run since a cell before it came to nothing: that one is not run unasked."""
         for name in facts.after:
-            if (doubt := self._desk.doubt(name)) is not None:
+            if (doubt := self._desk.doubts.of(name)) is not None:
                 return self._skipped(facts, f"it waits: {doubt.text}")
             known = self._facts(name)
             if known is None or known.result is None or known.result.ok:
@@ -111,7 +111,7 @@ class Cells:
     def _held_up(self, facts: Facts) -> bool:
         """Whether a task was skipped because one before it failed or was cancelled, not because of a condition."""
         before = [known for known in self._desk.all_facts() if known.definition.name in facts.after]
-        if any(self._desk.doubt(name) is not None for name in facts.after):
+        if any(self._desk.doubts.of(name) is not None for name in facts.after):
             return True
         results = [(known, known.result) for known in before if known.result is not None and not known.result.ok]
         return any(result.status is not TaskStatus.SKIPPED or self._held_up(known) for known, result in results)

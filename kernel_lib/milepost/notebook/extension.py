@@ -113,7 +113,7 @@ class Extension:
 
     def _explain(self, name: str) -> None:
         """Say why a name that a task was to bind is not there: Python only says that it is not defined."""
-        if (doubt := self.session.giving_in_doubt(name)) is not None:
+        if (doubt := self.session.doubts.giving(name)) is not None:
             stamp(self.shell, f"{name!r} comes from what is in doubt: {doubt.text}", symbol="⚠", warning=True)
             return
         for facts in self.session.all_facts():

@@ -22,7 +22,6 @@ from milepost.notebook.location import code_cells
 from milepost.notebook.options import Command, parse_cell_options, parse_command
 from milepost.notebook.orders import in_order
 from milepost.notebook.outlook import Outlook, outlook
-from milepost.notebook.resolving import resolved, told
 from milepost.notebook.session import Session
 from milepost.widget.ages import age_seconds
 from milepost.widget.shorten import printable
@@ -210,7 +209,7 @@ class TaskMagics(Magics):
 
     def _resolve(self, command: Command) -> None:
         (name,) = command.names
-        print(resolved(self._session, name, done=command.done, value=self._value(name, command.value)))
+        print(self._session.doubts.resolve(name, done=command.done, value=self._value(name, command.value)))
 
     def _value(self, name: str, expression: str) -> str | None:
         """What the user says that a task left, as JSON text; an expression over the user's variables."""
@@ -221,7 +220,7 @@ class TaskMagics(Magics):
         except Exception as error:
             words = f"VALUE is an expression, such as 'text' or a variable; {expression} gives {type(error).__name__}"
             raise UsageError(f"%tasks resolve {name} done: {words}: {error}") from None
-        return told(self._session, name, value)
+        return self._session.doubts.value(name, value)
 
     def _trust(self, command: Command) -> None:
         self._session.registration.require(command.names)

@@ -122,7 +122,7 @@ def _why(plan: Plan) -> tuple[str, ...]:
     return () if plan.why.kind in _OF_NO_CHANGE else (plan.why.text, *plan.why.details)
 
 
-_OF_NO_CHANGE = (ReasonKind.FIRST_RUN, ReasonKind.RESTORED, ReasonKind.EVICTED)
+_OF_NO_CHANGE = (ReasonKind.FIRST_RUN, ReasonKind.RESTORED, ReasonKind.EVICTED, ReasonKind.FORCED)
 
 
 def _say(stage: Stage, words: str, symbol: str) -> None:

@@ -173,6 +173,8 @@ def _contradiction(known: argparse.Namespace) -> str:
     """What of the options says two things at once."""
     if known.retry_on and not (known.retries or known.once):
         return "--retry-on says after which errors to try again: add --retries N"
+    if known.once and not known.name:
+        return "--once needs a name before it: that is what it is known by, whatever its code is later"
     if known.once and known.force:
         return "--once --force: what happens once is not forced; `%tasks forget NAME` has it happen again"
     if known.once and known.continue_on_error:
@@ -190,8 +192,8 @@ def _unknown(words: list[str]) -> str:
     options = [word for word in words if word.startswith("-")]
     if not options:
         return f"%%task takes one name; {words[0]!r} is one too many. Put the name first, then options"
-    near = [difflib.get_close_matches(option, there_are, 1) for option in options]
-    hints = [f"{o} (did you mean {n[0]}?)" if n else o for o, n in zip(options, near, strict=True)]
+    near = [difflib.get_close_matches(option, there_are, 2, 0.7) for option in options]
+    hints = [f"{o} (did you mean {' or '.join(n)}?)" if n else o for o, n in zip(options, near, strict=True)]
     return f"%%task does not know {', '.join(hints)}. Options: {' '.join(there_are)}"
 
 

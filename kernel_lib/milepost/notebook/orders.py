@@ -10,13 +10,12 @@ from typing import Any, Protocol
 
 from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import MilepostError, UsageError
-from milepost.model.once import OnceNote
 from milepost.model.states import TaskState
 from milepost.model.view import TaskView
+from milepost.notebook.doubts import Doubts
 from milepost.notebook.facts import Facts
 from milepost.notebook.jobs import Jobs
 from milepost.notebook.registration import Registration
-from milepost.notebook.resolving import resolved
 
 KEPT = 100
 """Orders to run that no page has had carried out yet; older ones are dropped."""
@@ -36,6 +35,7 @@ class Desk(Protocol):
     """What is needed of the session."""
 
     jobs: Jobs
+    doubts: Doubts
     registration: Registration
 
     @property
@@ -43,7 +43,6 @@ class Desk(Protocol):
     def fact_table(self) -> dict[str, Facts]: ...
     def views(self) -> list[TaskView]: ...
     def forget(self, names: Iterable[str]) -> None: ...
-    def resolve(self, name: str, *, done: bool, value: str | None = None) -> OnceNote: ...
     def has_cell(self, name: str) -> bool: ...
     def changed(self) -> None: ...
 
@@ -112,9 +111,8 @@ class Orders:
 
     def resolve(self, name: str, *, done: bool) -> str:
         """Decide for a task in doubt: it is done, or may run again."""
-        self._desk.registration.require([name])
-        self._desk.store.once.require_doubt(name)
-        return self._later(lambda: resolved(self._desk, name, done=done))
+        self._desk.doubts.require(name)
+        return self._later(lambda: self._desk.doubts.resolve(name, done=done))
 
     def _later(self, act: Callable[[], object], done: str = "") -> str:
         def carry_out() -> None:

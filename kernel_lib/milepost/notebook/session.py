@@ -20,7 +20,6 @@ from milepost.functions.registered import Role
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import StoreError, UsageError
 from milepost.model.events import Event, EventKind
-from milepost.model.once import OnceNote, OnceState, Standing
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
 from milepost.model.states import TaskState
@@ -34,6 +33,7 @@ from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
 from milepost.notebook.coroutine import run_coroutine
 from milepost.notebook.definition import RETURN, Definition, body_for, function_definition
+from milepost.notebook.doubts import Doubts
 from milepost.notebook.elsewhere import results_for
 from milepost.notebook.facts import Facts, RanTasks
 from milepost.notebook.foreground import Foreground
@@ -99,6 +99,7 @@ class Session:
         self.stands = Stands(self.namespace, self.reload)
         self.resolver = InputResolver(self.namespace, self.ledger, self.provider, self.stands)
         self.arguments = Arguments(self.namespace, self.ledger, self.provider, self.stands, self._facts, self._data)
+        self.doubts = Doubts(self)
         self.registration = Registration(
             self.namespace,
             self.ledger,
@@ -107,7 +108,7 @@ class Session:
             self.known_names,
             self.notebook,
             self._giving,
-            self.giving_in_doubt,
+            self.doubts.giving,
         )
         builder = TaskRunnerBuilder().with_executor("main").on("*", self._on_event)
         self.runner = builder.use_strategy(self._checkpointing).build()
@@ -244,33 +245,6 @@ class Session:
         facts = self._facts.get(name)
         record = self.provider.record_of_task(name)
         return (facts.key if facts else "") or (record.key if record else "")
-
-    def unsettled(self) -> dict[str, OnceState]:
-        """The tasks that happen once, and are in doubt or run in another kernel."""
-        try:
-            return self.store.once.unsettled()
-        except StoreError:
-            return {}
-
-    def doubt(self, name: str) -> OnceState | None:
-        """Why a task is in doubt, so that what needs it waits; None where it is not, or is done in this kernel."""
-        facts, state = self._facts.get(name), self.unsettled().get(name)
-        here = facts is not None and facts.done
-        return None if here or state is None or state.standing is not Standing.IN_DOUBT else state
-
-    def giving_in_doubt(self, name: str) -> OnceState | None:
-        """Of a name that a task in doubt would have left: that task's state."""
-        leaving = [task for task, state in self.unsettled().items() if state.note and name in state.note.outputs]
-        return next((state for task in leaving if (state := self.doubt(task)) is not None), None)
-
-    def resolve(self, name: str, *, done: bool, value: str | None = None) -> OnceNote:
-        """Decide for a task in doubt; its next run goes by that."""
-        self.registration.require([name])
-        note = self.store.resolve(name, done=done, value=value)
-        if (facts := self._facts.get(name)) is not None:
-            facts.result, facts.state, facts.why = None, TaskState.PENDING, None
-        self.changed()
-        return note
 
     def known_names(self) -> list[str]:
         """Every task of the session and of the store."""

@@ -13,6 +13,7 @@ from milepost.checkpoint.local import LocalStore
 from milepost.model.errors import StoreError
 from milepost.model.once import OnceState, Standing
 from milepost.model.record import Record
+from milepost.notebook.doubts import Doubts
 from milepost.widget.placing import Placing
 from milepost.widget.saved import view_in_doubt, view_of_record
 
@@ -25,10 +26,11 @@ _log = logging.getLogger(__name__)
 class Desk(Protocol):
     """What it needs of the session."""
 
+    doubts: Doubts
+
     @property
     def store(self) -> LocalStore: ...
     def records(self) -> Sequence[Record]: ...
-    def unsettled(self) -> dict[str, OnceState]: ...
 
 
 class Summary:
@@ -58,7 +60,9 @@ class Summary:
 
     def _in_doubt(self) -> dict[str, OnceState]:
         """Not what runs: nobody writes the file anew when its kernel dies."""
-        return {task: state for task, state in self._desk.unsettled().items() if state.standing is Standing.IN_DOUBT}
+        return {
+            task: state for task, state in self._desk.doubts.unsettled().items() if state.standing is Standing.IN_DOUBT
+        }
 
     def _content(self, records: Sequence[Record]) -> dict[str, Any]:
         known = {record.task: view_of_record(record) for record in records if not record.automatic}

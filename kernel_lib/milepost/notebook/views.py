@@ -14,6 +14,7 @@ from milepost.model.record import Identity, Record
 from milepost.model.states import BUSY, TaskState
 from milepost.model.view import TaskView
 from milepost.notebook.auto.naming import labels
+from milepost.notebook.doubts import Doubts
 from milepost.notebook.facts import Facts, as_kept, relabelled, view_of_facts
 from milepost.notebook.ledger import Ledger
 from milepost.notebook.log import Log
@@ -35,13 +36,13 @@ class Desk(Protocol):
     logs: dict[str, Log]
     runner: TaskRunner
     troubles: Troubles
+    doubts: Doubts
 
     @property
     def store(self) -> LocalStore: ...
     def records(self) -> Sequence[Record]: ...
     def fact_table(self) -> dict[str, Facts]: ...
     def given_back(self, record: Record) -> bool: ...
-    def unsettled(self) -> dict[str, OnceState]: ...
 
 
 class Views:
@@ -66,7 +67,7 @@ class Views:
             if not begun and (facts is not None or record.task not in shown):
                 view = view_of_unfinished(record, paused=self._desk.runner.paused)
                 shown[record.task] = view if facts is None else replace(view, after=facts.after)
-        for name, state in self._desk.unsettled().items():
+        for name, state in self._desk.doubts.unsettled().items():
             if not _settled_here(known.get(name), state):
                 shown[name] = view_in_doubt(state, shown.get(name))
         called = self.labels()
