@@ -19,7 +19,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     store = find_store(options.place)
-    tasks = require_tasks(options.tasks, [record.task for record in store.records()])
+    known = [record.task for record in (*store.records(), *store.partials.unfinished())]
+    tasks = require_tasks(options.tasks, known)
     store.forget(tasks)
     say(f"forgotten: {', '.join(tasks)}")
     return 0

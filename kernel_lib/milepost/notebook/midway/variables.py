@@ -214,8 +214,10 @@ def _changed(name: str) -> str:
 def _frames(frame: FrameType) -> Iterator[FrameType]:
     """A function's frame, and those of the functions of the same module that called it."""
     found: FrameType | None = frame
-    while found is not None and found.f_locals is not found.f_globals:
+    while found is not None:
         if found.f_globals is frame.f_globals:
+            if found.f_locals is found.f_globals:  # the cell
+                return
             yield found
         found = found.f_back
 
