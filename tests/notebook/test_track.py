@@ -157,6 +157,18 @@ ROWS = [
         "fitted = fit(8)",
         "fitted",
     ),
+    row(
+        "another best",
+        "def fit(n):\n"
+        "  w = np.zeros(2)\n"
+        "  state = {'best': w, 'w': w}\n"
+        "  for i in track(range(n), state=state):\n"
+        "    stop(i); w += i\n"
+        "    if i == 2: state['best'] = w.copy()\n"
+        "  return w.tolist(), state['w'].tolist(), state['best'].tolist()\n"
+        "fitted = fit(8)",
+        "fitted",
+    ),
     # Those that must not go on, and say why.
     row("comprehension", "xs = [stop(i) or i for i in track(range(8))]", "xs", False),
     row("counted", "xs = []\nfor n, i in enumerate(track(range(8))):\n  stop(i); xs.append(n)", "xs", False),
@@ -203,6 +215,14 @@ ROWS = [
         False,
     ),
     row(
+        "of the caller",
+        "def step(w, log, n):\n  for i in track(range(n), state=w):\n    stop(i); w += i; log()\n"
+        "def fit(n):\n  w, log = np.zeros(2), []\n  step(w, lambda: log.append(1), n)\n  return len(log), w.tolist()\n"
+        "fitted = fit(8)",
+        "fitted",
+        False,
+    ),
+    row(
         "another start",
         "noise = [random.SystemRandom().random()]\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(noise[0])",
         "len(set(t))",
@@ -225,6 +245,7 @@ WARNED = {
     "by iterator": "changes what it goes through",
     "forgotten": "gives its variable 'best' another value",
     "also changed": "the loop changes 'log'",
+    "of the caller": "the loop changes 'log'",
 }
 
 

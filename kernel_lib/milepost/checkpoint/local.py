@@ -151,8 +151,9 @@ class LocalStore:
             return self._fresh().history(task)
 
     def known(self) -> list[str]:
-        """The tasks of which anything is saved, or noted."""
-        return list(dict.fromkeys([*self.view().tasks(), *self.once.tasks()]))
+        """The tasks of which anything is saved, noted, or kept of a loop."""
+        unfinished = [record.task for record in self.partials.unfinished()]
+        return list(dict.fromkeys([*self.view().tasks(), *self.once.tasks(), *unfinished]))
 
     def versions(self) -> list[Record]:
         """Every kept record of all tasks, the newest first of each."""

@@ -39,5 +39,5 @@ def _last(folder: Path) -> float:
 
 def remove(folder: Path) -> None:
     """Remove one, never through a link."""
-    if not folder.is_symlink() and not folder.parent.is_symlink():
+    if folder.is_dir() and not folder.is_symlink() and not folder.parent.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)

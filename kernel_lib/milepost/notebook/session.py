@@ -446,7 +446,8 @@ class Session:
     def forget(self, names: Iterable[str]) -> None:
         """Drop what is saved of tasks, and the session's memory of them; values in the namespace stay."""
         names = list(names)
-        self.registration.require(names)
+        unfinished = {record.task for record in self.store.partials.unfinished()}
+        self.registration.require(name for name in names if name not in unfinished)
         for job in (job for name in names for job in self.jobs.running(name)):
             raise UsageError(f"task {job.name!r} is running; `%tasks cancel {job.name}` first, then forget it")
         self.store.forget(names)

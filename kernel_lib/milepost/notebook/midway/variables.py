@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, Protocol
@@ -134,9 +134,6 @@ class OfTask:
     start: Mapping[str, Any]
 
 
-_CONTAINERS = ("dict", "list", "set", "deque", "bytearray", "ndarray")
-
-
 class FunctionState:
     """What a function hands over; that it changes nothing else is looked after as far as that can be seen."""
 
@@ -152,8 +149,9 @@ class FunctionState:
         self._frame = frame
         self._needed = needed(site) - site.targets
         self._parts = Parts.of(state)
-        self._locals = {n: (v, state_of(v, frame.f_globals)) for n, v in frame.f_locals.items() if _changes(v)}
-        self._others = {n: v for n, v in frame.f_locals.items() if n not in self._locals}
+        """As the code before the loop made them, in this process."""
+        self._bound = dict(frame.f_locals)
+        self._locals, *self._callers = (_states(each) for each in _frames(frame))
         self._namespace = namespace
         self._before = namespace.fix() if namespace is not None else None
         read = [name for name in cell_names(site.body).reads if name in self._locals]
@@ -173,39 +171,60 @@ class FunctionState:
         """The state, and where in it the objects still are those of the beginning."""
         if self._obstacle:
             raise Refused(self._obstacle)
-        self._look_at_variables()
-        self._look_at_notebook()
-        same = self._parts.still_in(Parts.of(self._state))
+        now = Parts.of(self._state)
+        self._look_at_variables(now)
+        self._look_at_notebook(now)
+        same = self._parts.still_in(now)
         return Captured({STATE: self._state, SAME: same}, found=self.found())
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
         """Fill the function's objects."""
         if fill(self._state, values[STATE], values[SAME]) is not self._state:
             raise SerializationError("its state is another object now")
-        self._parts = Parts.of(self._state)
 
-    def _look_at_variables(self) -> None:
+    def _look_at_variables(self, state: Parts) -> None:
         for name, value in self._frame.f_locals.items():
-            known, before = self._locals.get(name, (self._others.get(name, _NOTHING), ""))
-            if value is not known and name in self._needed and not self._parts.holds(value):
+            if value is not self._bound.get(name, _NOTHING) and name in self._needed and not state.holds(value):
                 words = f"the loop gives its variable {name!r} another value, which `state` does not hold"
                 raise Refused(f"{words}: keep it in a dict that is part of `state`")
-            if value is known and before and state_of(value, self._frame.f_globals) != before:
-                self._require_held(name, value)
+        for variables in (self._locals, *self._callers):
+            for name, (value, before) in variables.items():
+                if not self._holds(state, value) and state_of(value, self._frame.f_globals) != before:
+                    raise Refused(_changed(name))
 
-    def _look_at_notebook(self) -> None:
+    def _look_at_notebook(self, state: Parts) -> None:
         if self._namespace is None or self._before is None:
             return
         changes = self._namespace.changes(self._before)
         for name in changes.bound:
             raise Refused(f"the loop binds the notebook's {name!r}, which `state` does not hold")
         for name in changes.mutated:
-            self._require_held(name, self._namespace.data[name])
+            if not self._holds(state, self._namespace.data[name]):
+                raise Refused(_changed(name))
 
-    def _require_held(self, name: str, value: Any) -> None:
-        """What changed has to be a part of the state, or to hold one."""
-        if type(value).__name__ in _CONTAINERS and not self._reaches_state(value):
-            raise Refused(f"the loop changes {name!r}, which `state` does not hold: make it a part of that")
+    def _holds(self, state: Parts, value: Any) -> bool:
+        """Whether the object itself is a part, of what the state is now or was in the beginning."""
+        return state.holds(value) or self._parts.holds(value)
+
+
+def _changed(name: str) -> str:
+    return f"the loop changes {name!r}, which `state` does not hold: make it a part of that"
+
+
+def _frames(frame: FrameType) -> Iterator[FrameType]:
+    """A function's frame, and those of the functions of the same module that called it."""
+    found: FrameType | None = frame
+    while found is not None:
+        if found.f_globals is frame.f_globals:
+            if found.f_locals is found.f_globals:  # the cell
+                return
+            yield found
+        found = found.f_back
+
+
+def _states(frame: FrameType) -> dict[str, tuple[Any, str]]:
+    """The variables through which something can be changed, and what tells whether it was."""
+    return {n: (v, state_of(v, frame.f_globals)) for n, v in frame.f_locals.items() if _changes(v)}
 
 
 _NOTHING = object()
