@@ -24,7 +24,8 @@ CELLS = [
     "%load_ext milepost",
     "%tasks",
     "%%task load\nraw = [1, 2]",
-    "%%task long --in raw\nimport os, time\nopen('begun', 'w').close()\nwhile not os.path.exists('go'): time.sleep(0.01)",
+    "%%task long --in raw\nimport os, time\nopen('begun', 'w').close()\n"
+    "while not os.path.exists('go'): time.sleep(0.01)",
     "%%task last --in raw\nlast = 1",
 ]
 ORDINARY = (
@@ -118,7 +119,9 @@ def test_ordinary_comms_only(plain: NotebookPage, bare: LabServer) -> None:
 
 def test_a_plain_console(tmp_path: Path) -> None:
     script = tmp_path / "session.ipy"
-    script.write_text("%load_ext milepost\nget_ipython().run_cell('%%task load\\nraw = [1, 2]')\n%tasks\n%tasks status\n")
+    script.write_text(
+        "%load_ext milepost\nget_ipython().run_cell('%%task load\\nraw = [1, 2]')\n%tasks\n%tasks status\n"
+    )
     command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", str(script)]
     env = {**os.environ, "IPYTHONDIR": str(tmp_path / "ipython"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)

@@ -70,20 +70,20 @@ _OUTSIDE = """() => [...document.querySelectorAll('.milepost-node')].flatMap(nod
 class Album:
     """Takes pictures of one page in one theme."""
 
-    def __init__(self, nb: NotebookPage, theme: str, folder: Path) -> None:
-        self.nb, self.theme, self.folder = nb, theme, folder
+    def __init__(self, nb: NotebookPage, theme: str, notebooks: Path, pictures: Path) -> None:
+        self.nb, self.theme, self.notebooks, self.pictures = nb, theme, notebooks, pictures
 
     def take(self, name: str) -> None:
         self.nb.page.mouse.move(0, 0)
         self.nb.page.wait_for_function("() => document.getAnimations().every(a => a.playState !== 'running')")
-        self.nb.screenshot(self.folder / f"{name}-{self.theme}.png")
+        self.nb.screenshot(self.pictures / f"{name}-{self.theme}.png")
         assert self.nb.page.evaluate(_OUTSIDE) == []
 
 
 @pytest.fixture(params=["light", "dark"])
 def album(nb: NotebookPage, lab: LabServer, request: pytest.FixtureRequest, tmp_path: Path) -> Album:
     """A page with a notebook that has not run yet."""
-    folder = lab.root / f"pictures-{request.param}"
+    folder = lab.root / f"pictures-{len(list(lab.root.iterdir()))}"
     folder.mkdir()
     (folder / "study.py").write_text(STUDY)
     notebook(folder / "digits.ipynb", CELLS)
@@ -92,11 +92,11 @@ def album(nb: NotebookPage, lab: LabServer, request: pytest.FixtureRequest, tmp_
     nb.open(f"{folder.name}/digits.ipynb")
     nb.theme(request.param)
     nb.command("application:toggle-left-area")
-    return Album(nb, request.param, Path(os.environ.get("MILEPOST_PICTURES") or tmp_path))
+    return Album(nb, request.param, folder, Path(os.environ.get("MILEPOST_PICTURES") or tmp_path))
 
 
-def test_pictures(album: Album, lab: LabServer) -> None:
-    nb, folder = album.nb, lab.root / f"pictures-{album.theme}"
+def test_pictures(album: Album) -> None:
+    nb, folder = album.nb, album.notebooks
     nb.run_cell(0)
     nb.run_cell(1)
     nb.command("milepost:show-panel")
@@ -136,16 +136,16 @@ def test_pictures(album: Album, lab: LabServer) -> None:
     nb.save()
     nb.restart()
     nb.run_all()
-    expect(node(nb, "picture")).to_have_attribute("data-state", "restored")
+    expect(node(nb, "network")).to_have_attribute("data-state", "restored")
     nb.select(0)
     album.take("restored")
     assert not nb.errors
 
 
-def test_pictures_of_each_state_and_of_many(album: Album, lab: LabServer) -> None:
+def test_pictures_of_each_state_and_of_many(album: Album) -> None:
     """A task that is in doubt, among others in each state there is; and 200 tasks."""
     nb = album.nb
-    nb.open(f"pictures-{album.theme}/states.ipynb")
+    nb.open(f"{album.notebooks.name}/states.ipynb")
     nb.command("application:toggle-left-area")
     nb.run_cell(0)
     nb.run_cell(1)

@@ -195,3 +195,24 @@ def test_a_person_decides_what_is_in_doubt(nb: NotebookPage, lab: LabServer) -> 
     expect(node(nb, "charge")).to_contain_text("restored")
     assert runs(folder) == {"charge": 2}
     assert not nb.errors
+
+
+_RUN = """code => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }).done"""
+_RENEWED = """() => {
+  const { outputs } = window.jupyterapp.shell.currentWidget.content.widgets[1].model;
+  return String(outputs.get(0)?.data['text/plain']).includes('more');
+}"""
+_FOCUSED = "() => document.activeElement.getAttribute('aria-label')"
+
+
+def test_the_keyboard_stays_where_it_is_when_the_pictures_are_renewed(nb: NotebookPage, lab: LabServer) -> None:
+    write(lab, "focus")
+    nb.open("focus/sheet.ipynb")
+    for cell in (0, 1, LOAD):
+        nb.run_cell(cell)
+    node(nb, "load").focus()
+    assert nb.page.evaluate(_FOCUSED).startswith("load: success")
+    nb.page.evaluate(_RUN, "%%task more\nmore = 1")
+    nb.page.wait_for_function(_RENEWED)
+    expect(node(nb, "more")).to_contain_text("success")
+    assert nb.page.evaluate(_FOCUSED).startswith("load: success")
