@@ -121,7 +121,8 @@ def test_an_error_puts_it_in_doubt_unless_it_says_that_nothing_happened(start: S
     assert len(keys) == 4
     assert len(set(keys)) == 1
     failing = CHARGE.format(then="raise ValueError('unlucky')\n")
-    assert kernel.run(failing).ename == "ValueError"
+    reply = kernel.run(failing)
+    assert (reply.ename, "say `%tasks resolve charge done" in reply.stamps[-1]) == ("ValueError", True)
     assert kernel.status()["charge"]["state"] == "in-doubt"
     assert "ValueError: unlucky" in kernel.run(failing).evalue
     assert len(charged(tmp_path)) == 1
