@@ -24,7 +24,8 @@ import pytest
 from tests.analysis.values import TABLE, Colour, Pair, Plain, Words, shared, table_digests
 
 from milepost.analysis import adapters
-from milepost.analysis.digest import digest
+from milepost.analysis.digest import digest, outline
+from milepost.notebook.reach import reach_of
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -166,14 +167,36 @@ def test_blocks_of_a_frame_do_not_count() -> None:
     assert digest(whole).hex == digest(apart).hex
 
 
+class Strange:
+    """Like those in a `NpzFile`: no name of Python's own is there."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+
+class Stranger(Strange):
+    def __getattribute__(self, name: str) -> Any:
+        raise LookupError(name)
+
+
 @pytest.mark.parametrize(
     "make",
-    [lambda: (n for n in []), threading.Lock, io.StringIO, lambda: types.SimpleNamespace(f=threading.Lock())],
-    ids=["generator", "lock", "stream", "inside"],
+    [
+        lambda: (n for n in []),
+        threading.Lock,
+        io.StringIO,
+        lambda: types.SimpleNamespace(f=threading.Lock()),
+        Strange,
+        Stranger,
+    ],
+    ids=["generator", "lock", "stream", "inside", "strange", "stranger"],
 )
 def test_what_has_no_content_says_so(make: Any) -> None:
-    found = digest([1, make()])
+    value = [1, make()]
+    found = digest(value)
     assert (found.hex, bool(found.opaque)) == ("", True)
+    assert reach_of(value).parts
+    assert outline(value) in ("", outline(value))
 
 
 def test_figures_have_no_content_and_are_left_alone() -> None:

@@ -161,11 +161,11 @@ def test_what_was_made_for_the_walk_is_not_remembered() -> None:
 def test_a_container_that_changes_while_it_is_hashed_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     value, make = MADE["words"](), flat._bytes
 
-    def meanwhile(container: Any, held: Any) -> bytes:
+    def meanwhile(*seen: Any) -> bytes:
         thread = threading.Thread(target=value.append, args=("more",))
         thread.start()
         thread.join()
-        return make(container, held)
+        return make(*seen)
 
     monkeypatch.setattr(flat, "_bytes", meanwhile)
     content_of(value)

@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from milepost.analysis.adapters import Feed
+from milepost.analysis.adapters import Feed, pack
 from milepost.analysis.code import code_token
 
 
@@ -64,7 +64,7 @@ def _mapping_proxy(walk: Feed, proxy: types.MappingProxyType[Any, Any]) -> None:
 
 
 def _code(walk: Feed, code: types.CodeType) -> None:
-    walk.tag("code", code_text(code))
+    walk.packed(pack("code", code_text(code)))
 
 
 def _cell_value(walk: Feed, cell: types.CellType) -> None:

@@ -42,6 +42,10 @@ def digest(value: object, namespace: Mapping[str, Any] | None = None, *, walked:
         opaque, consumable = str(reason), reason.consumable
     except RecursionError:
         opaque = "it is nested too deeply"
+    except RuntimeError:  # another thread changes it
+        raise
+    except Exception as error:  # what its class has instead of Python's own attributes
+        opaque, consumable = f"it cannot be looked at ({type(error).__name__}: {error})", True
     met = tuple(walk.met) if walked and content else ()
     return Digest(content, tuple(sorted(walk.globals)), opaque, consumable, tuple(sorted(walk.imports)), met)
 
@@ -51,6 +55,10 @@ def outline(value: object, namespace: Mapping[str, Any] | None = None) -> str:
     walk = Walk(namespace, holes=True)
     try:
         walk.value(value)
-    except (NoContent, RecursionError):
+    except RecursionError:
+        return ""
+    except RuntimeError:  # another thread changes it
+        raise
+    except Exception:
         return ""
     return walk.hasher.hexdigest()

@@ -132,29 +132,25 @@ def _remember(flat: Flat) -> None:
 def _flat(container: Any) -> Flat | None:
     # What it holds now is taken before its content: what changes between is seen by the comparison afterwards.
     held = container if type(container) is tuple else _held(container)
-    parts = _parts(held)
-    return Flat(container, held, blake3(_bytes(container, held)).digest(), parts) if parts else None
+    kinds = set(map(type, held))
+    if not _is_flat(kinds, held):
+        return None
+    return Flat(container, held, blake3(_bytes(container, held, kinds)).digest(), len(held))
 
 
 def _held(container: Any) -> list[Any]:
     return [*container, *container.values()] if type(container) is dict else list(container)
 
 
-def _parts(items: Sequence[Any]) -> int:
-    """How many items these are, all of them atoms or all tuples of atoms; else 0."""
-    kinds = set(map(type, items))
-    if kinds <= ATOMS:
-        return len(items)
-    if kinds != {tuple} or not ATOMS.issuperset(map(type, chain.from_iterable(items))):
-        return 0
-    return len(items)
+def _is_flat(kinds: set[type], items: Sequence[Any]) -> bool:
+    """Whether items of these kinds are all atoms, or all tuples of atoms."""
+    return kinds <= ATOMS or (kinds == {tuple} and ATOMS.issuperset(map(type, chain.from_iterable(items))))
 
 
-def _bytes(container: Any, held: Sequence[Any]) -> bytes:
+def _bytes(container: Any, held: Sequence[Any], kinds: set[type]) -> bytes:
     """Its content. Sets are sorted, as their order differs between processes: texts as such, all else by its bytes."""
     if isinstance(container, set | frozenset):
-        texts = set(map(type, held)) == {str}
-        return marshal.dumps(sorted(held if texts else map(marshal.dumps, held, repeat(2))), 2)
+        return marshal.dumps(sorted(held if kinds == {str} else map(marshal.dumps, held, repeat(2))), 2)
     return marshal.dumps(container, 2)
 
 

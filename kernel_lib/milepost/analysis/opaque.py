@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any
+
+from milepost.model.by_class import ByClass
 
 _ALIVE = (
     ("ipywidgets.widgets.widget", "Widget"),
@@ -32,7 +33,7 @@ def alive(value: Any) -> bool:
     return _lives(kind)
 
 
-@functools.lru_cache(maxsize=4_096)
+@ByClass
 def _lives(kind: type) -> bool:
     return any((base.__module__, base.__qualname__) in _ALIVE for base in kind.__mro__)
 

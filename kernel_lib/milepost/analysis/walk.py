@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copyreg
 import enum
-import functools
 import io
 import marshal
 import struct
@@ -18,13 +17,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from milepost.analysis import adapters
-from milepost.analysis.adapters import NoContent, length, pack
+from milepost.analysis.adapters import NoContent, length, pack, pack_again
 from milepost.analysis.builtin import BUILTIN, code_text, content_of_cell
 from milepost.analysis.code import global_names, imported_names, quoted_names
 from milepost.analysis.flat import ATOMS, content_of
 from milepost.analysis.modules import is_project, module_of, named_by_package
 from milepost.analysis.opaque import LOOKED_INTO, alive, seen
 from milepost.hashing import large_hasher
+from milepost.model.by_class import ByClass
 
 MAX_NODES = 1_000_000
 """Objects walked before a value counts as too large to digest. A cap by count, so that it does not depend on speed."""
@@ -37,6 +37,8 @@ CLASS_NOISE = frozenset(
 
 _STATE_NOISE = frozenset({"_stop_words_id"})
 """Attributes that hold an `id()`: vectorizers of scikit-learn."""
+
+_SORTED_AS_SUCH = frozenset({int, str, bytes})
 
 _NO_CONTENT: tuple[type, ...] = (
     types.GeneratorType,
@@ -64,8 +66,8 @@ class Walk:
     # feeding
 
     def tag(self, *words: object) -> None:
-        """Feed short words, each with its length."""
-        self.hasher.update(pack(*words))
+        """Feed short words that are likely to come again, each with its length."""
+        self.hasher.update(pack_again(*words))
 
     def data(self, data: Any) -> None:
         """Feed a buffer with its length."""
@@ -123,7 +125,7 @@ class Walk:
             handler(self, value)
         elif isinstance(value, type):
             self._class(value)
-        elif _without_content(kind) or (value.__class__ is not kind and isinstance(value, _NO_CONTENT)):
+        elif _without_content(kind) or (_says_class(value) is not kind and isinstance(value, _NO_CONTENT)):
             raise NoContent(f"a {type(value).__name__} has no content to compare", consumable=True)
         elif alive(value):
             raise NoContent(f"a {type(value).__name__} lives in the running kernel", consumable=True)
@@ -137,7 +139,7 @@ class Walk:
         found = content_of(items, lasting=lasting)
         if found is not None:
             self.nodes += found.parts
-            self.tag(found.content)
+            self.packed(pack(found.content))
         return found is not None
 
     def passing(self, items: list[Any]) -> None:
@@ -173,9 +175,15 @@ class Walk:
 
     def _set(self, name: str, items: set[Any] | frozenset[Any]) -> None:
         self.tag(name, len(items))
-        if not self._large(items):
-            for part in sorted(map(self._member, items)):
-                self.tag(part)
+        if self._large(items):
+            return
+        kinds = set(map(type, items))
+        if len(kinds) == 1 and kinds <= _SORTED_AS_SUCH:
+            self.nodes += len(items)
+            self.data(marshal.dumps(sorted(items), 2))
+            return
+        for part in sorted(map(self._member, items)):
+            self.packed(pack(part))
 
     def _member(self, item: Any) -> bytes:
         """What tells an item of a set from others; plain ones cost no walk of their own."""
@@ -208,7 +216,7 @@ class Walk:
             self.tag("single dispatch")  # what else `functools.singledispatch` keeps there is its cache
             self.value(kinds)
             return
-        self.tag("function", code_text(function.__code__))
+        self.packed(pack("function", code_text(function.__code__)))
         self.value(function.__defaults__)
         self.value(function.__kwdefaults__)
         for cell in function.__closure__ or ():
@@ -314,13 +322,18 @@ class Walk:
         self.tag("attributes", len(items))
         for name in sorted(items, key=str):
             if name not in _STATE_NOISE:
-                self.tag(name)
+                self.tag(str(name))
                 self.value(items[name])
 
 
-@functools.lru_cache(maxsize=4_096)
+@ByClass
 def _without_content(kind: type) -> bool:
     return issubclass(kind, _NO_CONTENT)
+
+
+def _says_class(value: Any) -> Any:
+    """The class that a value says it has: proxies name that of what they stand for, some name none."""
+    return getattr(value, "__class__", type(value))
 
 
 def _says_state(kind: type) -> bool:

@@ -105,12 +105,18 @@ class Checkpoints:
         return tuple(
             Output(
                 name=name,
-                digest=digest(value, self._namespace.home).hex or lineage(outcome.key, name),
+                digest=self._content(name, value) or lineage(outcome.key, name),
                 type=type(value).__name__,
                 mutated=name in outcome.mutated,
             )
             for name, value in outcome.values.items()
         )
+
+    def _content(self, name: str, value: Any) -> str:
+        """The digest of an output, which may have been looked at just now, as a variable."""
+        namespace = self._namespace
+        own = namespace.data.get(name) is value
+        return (namespace.digest(name) if own else digest(value, namespace.home)).hex
 
     def _save(self, outcome: Outcome, outputs: tuple[Output, ...]) -> Saved:
         kept = {KEPT: list(outcome.kept)} if outcome.kept and self._worth_keeping(outcome) else {}

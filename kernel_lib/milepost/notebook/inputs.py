@@ -19,7 +19,7 @@ from milepost.analysis.modules import package_of, source_digest
 from milepost.analysis.sharing import sharing
 from milepost.functions import MapPart, TaskFunction, TaskMap
 from milepost.hashing import large_hasher
-from milepost.model.record import Input
+from milepost.model.record import Identity, Input
 from milepost.notebook.definition import Definition
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import SHELL_NAMES, Namespace, mutable
@@ -43,13 +43,22 @@ class Stands:
     def __init__(self, namespace: Namespace, reload: Callable[[Known, str], Any]) -> None:
         self._namespace = namespace
         self._reload = reload
+        self._answers: dict[tuple[Identity, str, str], bool] = {}
+        """Each cell that reads the value asks again: by the record, the name, and the digest of the value."""
 
     def __call__(self, known: Known, output: str, local: str) -> bool:
         """Whether the value with the digest `local` is the output that is known under this name."""
         if local == known.digest:
             return True
-        restored = self._reload(known, output) if known.record is not None else None
-        return restored is not None and digest(restored, self._namespace.home).hex == local
+        if known.record is None:
+            return False
+        question = known.record.identity, output, local
+        if question not in self._answers:
+            restored = self._reload(known, output)
+            if restored is None:
+                return False
+            self._answers[question] = digest(restored, self._namespace.home).hex == local
+        return self._answers[question]
 
 
 class Gives(Protocol):

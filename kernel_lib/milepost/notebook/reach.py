@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from milepost.analysis.adapters import columns_of
 from milepost.analysis.flat import ATOMS, LARGE, known_flat
 from milepost.analysis.modules import is_project, module_of
 from milepost.analysis.walk import CLASS_NOISE
 from milepost.functions import RegisteredFunction, TaskMap
+from milepost.model.by_class import ByClass
 
 MAX_PARTS = 2_000_000
 """Parts from which on a value counts as reaching everything."""
@@ -43,6 +45,8 @@ class Reach:
     frames: tuple[Span, ...] = ()
     """Memory of frames."""
     everything: bool = False
+    passed: int = 0
+    """Numbers, texts and the like in long rows: nothing changes by way of them, but to look at them takes its time."""
 
     def meets(self, other: Reach) -> bool:
         """Whether a change by way of one may be seen by way of the other."""
@@ -93,7 +97,7 @@ def reach_of(*values: Any) -> Reach:
     search = _Search()
     complete = search.through(values)
     spans, frames = _merged(search.spans), _merged(search.frames)
-    return Reach(frozenset(search.parts), frozenset(search.joint), spans, frames, not complete)
+    return Reach(frozenset(search.parts), frozenset(search.joint), spans, frames, not complete, search.passed)
 
 
 def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -116,6 +120,7 @@ class _Search:
     joint: set[int] = field(default_factory=set)
     spans: set[Span] = field(default_factory=set)
     frames: set[Span] = field(default_factory=set)
+    passed: int = 0
     alive: list[Any] = field(default_factory=list)
     """What was made for this walk only: its id must not be given to something else meanwhile."""
 
@@ -160,23 +165,27 @@ def _own(search: _Search, part: Any) -> Any:
 
 def _list(search: _Search, part: Any) -> Any:
     search.add(part)
-    return _items(part)
+    return _items(search, part)
 
 
 def _tuple(search: _Search, part: Any) -> Any:
-    return _items(part)
+    return _items(search, part)
 
 
-def _items(items: Any) -> Any:
+def _items(search: _Search, items: Any) -> Any:
     """Those that may lead to something; most long rows are of numbers or texts."""
-    if len(items) >= LARGE and known_flat(items) is not None:
+    if (len(items) >= LARGE and known_flat(items) is not None) or set(map(type, items)) <= _UNCHANGING:
+        search.passed += len(items)
         return ()
-    return () if set(map(type, items)) <= _UNCHANGING else items
+    return items
 
 
 def _dict(search: _Search, part: Any) -> Any:
     search.add(part)
-    return () if known_flat(part) is not None else [*_items(part.values()), *_items(part)]
+    if known_flat(part) is None:
+        return [*_items(search, part.values()), *_items(search, part)]
+    search.passed += len(part)
+    return ()
 
 
 def _registered(search: _Search, part: Any) -> Any:
@@ -252,12 +261,12 @@ def _objects(search: _Search, array: Any) -> list[Any]:
 def _frame(search: _Search, part: Any) -> Any:
     """A frame or a series of pandas."""
     search.add(part)
-    columns = [part.iloc[:, place].array for place in range(part.shape[1])] if part.ndim == 2 else [part.array]
+    columns = columns_of(part) if part.ndim == 2 else [part.array]
     return [dict(part.attrs), *(item for column in columns for item in _column(search, column))]
 
 
 def _column(search: _Search, column: Any) -> list[Any]:
-    data = getattr(column, "_ndarray", getattr(column, "_data", None))
+    data = getattr(column, "_ndarray", getattr(column, "_data", column))
     if type(data).__module__ != "numpy" or not hasattr(data, "dtype"):
         return []
     search.frames.add(_byte_bounds(data))
@@ -321,18 +330,12 @@ _LOOKS: dict[type, Look] = {
     classmethod: _through,
     property: _through,
 }
-"""By exact type; others are settled once, by `_look_for`."""
+"""By exact type; `_look_for` settles others."""
 
 
+@ByClass
 def _look_for(kind: type) -> Look:
-    """How to look at values of a type that is met for the first time."""
-    look = _of_class(kind)
-    if not is_project(module_of(kind)):  # a project's module may come to be another one
-        _LOOKS[kind] = look
-    return look
-
-
-def _of_class(kind: type) -> Look:
+    """How to look at values of any other type."""
     if issubclass(kind, type):
         return _class
     if issubclass(kind, types.ModuleType):

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from milepost.checkpoint.serializers.refuse import library_class
+from milepost.model.by_class import ByClass
 from milepost.model.errors import SerializationError
 
 MOST_PARTS = 100_000
@@ -139,7 +140,7 @@ def _is_of_session(value: Any) -> bool:
     return _of_session(kind)
 
 
-@functools.lru_cache(maxsize=10_000)
+@ByClass
 def _of_session(kind: type) -> bool:
     return any(base.__module__.partition(".")[0] in ("milepost", "IPython", "ipykernel") for base in kind.__mro__)
 
@@ -168,7 +169,7 @@ def _attributes(value: Any, most: int) -> Iterator[tuple[Step, Any]]:
             yield ("member", name), part
 
 
-@functools.lru_cache(maxsize=1000)
+@ByClass
 def _slots(kind: type) -> tuple[str, ...]:
     members = [(name, item) for base in kind.__mro__ for name, item in vars(base).items()]
     return tuple(name for name, item in members if isinstance(item, types.MemberDescriptorType) and _in_python(item))

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from milepost.analysis.code import digest_text
-from milepost.analysis.flat import unchanging
 from milepost.engine.runner import TaskRunner
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import MilepostError, TaskCancelled
@@ -268,7 +267,7 @@ class AutoCells:
             ran = await stage.follow(plan, stoppable_body)
         plan.facts.seconds, plan.facts.record, plan.facts.outputs, plan.facts.unsaved = ran.seconds, None, (), ""
         try:
-            with unchanging():
+            with self._desk.namespace.remembering():
                 self._conclude(stage, plan, watch, ran)
         except Exception as error:
             self._give_up(stage, error)

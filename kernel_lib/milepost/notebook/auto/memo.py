@@ -121,7 +121,9 @@ def _estimate(entry: Entry) -> float:
     """Seconds that a look at a variable takes."""
     if entry.seconds:
         return entry.seconds
-    return 1e-5 + 2e-6 * len(entry.reach.parts) + sum(end - start for start, end in entry.reach.spans) / 2e9
+    reach = entry.reach
+    nbytes = sum(end - start for start, end in (*reach.spans, *reach.frames))
+    return 1e-5 + 2e-6 * len(reach.parts) + 1e-6 * reach.passed + nbytes / 2e9
 
 
 def differing(looks: Mapping[str, tuple[str, str]]) -> list[str]:
