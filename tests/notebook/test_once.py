@@ -121,9 +121,32 @@ def test_an_error_puts_it_in_doubt_unless_it_says_that_nothing_happened(start: S
     assert len(keys) == 4
     assert len(set(keys)) == 1
     failing = CHARGE.format(then="raise ValueError('unlucky')\n")
-    assert kernel.run(failing).ename == "ValueError"
+    reply = kernel.run(failing)
+    assert (reply.ename, "say `%tasks resolve charge done" in reply.stamps[-1]) == ("ValueError", True)
     assert kernel.status()["charge"]["state"] == "in-doubt"
     assert "ValueError: unlucky" in kernel.run(failing).evalue
+    assert len(charged(tmp_path)) == 1
+
+
+def test_nothing_runs_it_again_but_a_person_who_says_so(start: Start, tmp_path: Path) -> None:
+    """Not a click on Run again, a value that could not be saved, nor cells that are all tasks."""
+    code = CHARGE.format(then="lost = open('lost.milepost', 'w')\n")
+    first = start()
+    first.run_ok(IMPORTS)
+    first.run_ok(code)
+    again = first.request("run", task="charge", force=True)
+    assert "it was done in this kernel, and is not run again" in first.run_ok(again["execute"]).stamps[0]
+    assert first.value("lost.closed") is False
+    first.kill()
+    second = start()
+    second.run_ok("%tasks auto on")
+    second.run_ok(IMPORTS)
+    assert second.run("lost.name").ename == "NameError"
+    second.run_ok(code)
+    assert any("what happens once is not run for that" in stamp for stamp in second.run("lost.name").stamps)
+    again = second.request("run", task="charge", force=True)
+    assert "does not happen again; `%tasks forget charge`" in second.run_ok(again["execute"]).stamps[-1]
+    assert second.value("receipt") == "r-1"
     assert len(charged(tmp_path)) == 1
 
 

@@ -41,13 +41,19 @@ class HappensOnce:
             return here
         found = admit(self._store().once, call, _outputs(plan.definition), lambda words: _say(stage, words, "⧗"))
         if not isinstance(found, OnceState):
-            plan = replace(plan, once=found.id, record=None)
-            plan.facts.key, plan.facts.why, plan.facts.unsaved = plan.key, plan.why, ""
-            return Once(found).run(call, lambda call: self._runs.run(stage, call, plan), lambda _: _left(plan.facts))
+            return self._run(stage, call, plan, Once(found))
         if found.standing is Standing.DONE:
             return self._done(stage, plan, found)
         plan.facts.why = found.reason
         return in_doubt(found.text)
+
+    def _run(self, stage: Stage, call: TaskCall, plan: Plan, once: Once) -> TaskResult:
+        plan, facts = replace(plan, once=once.attempt.id, record=None), plan.facts
+        facts.key, facts.why, facts.unsaved = plan.key, plan.why, ""
+        result = once.run(call, lambda call: self._runs.run(stage, call, plan), lambda _: _left(facts))
+        if not result.ok and (state := self._store().once.look(call.task.name)).standing is Standing.IN_DOUBT:
+            stage.note(state.text, symbol="⚠", warning=True)
+        return result
 
     @staticmethod
     def _here(stage: Stage, plan: Plan) -> TaskResult | None:
