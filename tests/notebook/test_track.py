@@ -24,8 +24,8 @@ from collections import deque
 from pathlib import Path
 import numpy as np
 from milepost import progress, task, track
-import milepost.notebook.midway.keeper as keeper
-keeper.SHARE = float('inf')  # each item is kept, whatever that takes
+import milepost.notebook.midway.budget as budget
+budget.SHARE = float('inf')  # each item is kept, whatever that takes
 track = functools.partial(track, every=0)
 
 def stop(item, at=5):
