@@ -112,7 +112,7 @@ ENDS = "if item == 7 and not os.path.exists('go.milepost'): raise SystemError('e
 
 def test_what_is_wrong_about_a_loop_is_said(start: Start, tmp_path: Path) -> None:
     kernel = begin(start)
-    kernel.run_ok("import milepost.notebook.midway.keeper as keeper\nkeeper.SHARE = float('inf')")
+    kernel.run_ok("import milepost.notebook.midway.budget as budget\nbudget.SHARE = float('inf')")
 
     def fit(state: str, items: str = "9", options: str = "") -> Reply:
         return kernel.run(f"%%task fitted {options}\n{FIT.format(state=state)}\nfitted = fit({items})")

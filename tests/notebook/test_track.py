@@ -24,8 +24,8 @@ from collections import deque
 from pathlib import Path
 import numpy as np
 from milepost import progress, task, track
-import milepost.notebook.midway.keeper as keeper
-keeper.SHARE = float('inf')  # each item is kept, whatever that takes
+import milepost.notebook.midway.budget as budget
+budget.SHARE = float('inf')  # each item is kept, whatever that takes
 track = functools.partial(track, every=0)
 
 def stop(item, at=5):
@@ -223,6 +223,13 @@ ROWS = [
         False,
     ),
     row(
+        "at once",
+        "seen = []\nasync def part(n):\n  for i in track(range(8), state=seen):\n    await asyncio.sleep(0)\n"
+        "    stop(len(seen), 9); seen.append(n)\nawait asyncio.gather(part(1), part(2))",
+        "sorted(seen)",
+        False,
+    ),
+    row(
         "another start",
         "noise = [random.SystemRandom().random()]\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(noise[0])",
         "len(set(t))",
@@ -245,6 +252,7 @@ WARNED = {
     "by iterator": "changes what it goes through",
     "forgotten": "gives its variable 'best' another value",
     "also changed": "the loop changes 'log'",
+    "at once": "at the same time",
     "of the caller": "the loop changes 'log'",
 }
 

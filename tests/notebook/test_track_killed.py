@@ -24,9 +24,9 @@ SETUP = """
 %load_ext milepost
 import numpy as np
 from sklearn.datasets import load_digits
-import milepost.notebook.midway.keeper as keeper
+import milepost.notebook.midway.budget as budget
 from milepost import track
-keeper.SHARE = 1.0  # or a life would have to be long to be worth its end
+budget.SHARE = 1.0  # or a life would have to be long to be worth its end
 
 def note(number):
     with open("ran.milepost", "a") as log:
