@@ -129,10 +129,11 @@ class TaskWidget(anywidget.AnyWidget):
         Without `live`, only they are left: a saved view says "model not found" once its kernel is gone.
         """
         shell = _shell()
-        view = self._repr_mimebundle_()
+        data, metadata = self._repr_mimebundle_()
+        pictures = {mime: item for mime, item in data.items() if mime != _VIEW}
         for display_id in self._displays if shell else ():
             # The page drops its old view for the picture before it makes the new one.
-            for shown, about in ((self._beside | self.static_mimes(), {}), *([view] if live else [])):
+            for shown, about in ((pictures, {}), *([(data, metadata)] if live else [])):
                 transient = {"display_id": display_id}
                 shell.display_pub.publish(data=shown, metadata=about, transient=transient, update=True)
 
@@ -186,6 +187,7 @@ class TaskWidget(anywidget.AnyWidget):
             return {"status": "error", "message": str(error)}
 
 
+_VIEW = "application/vnd.jupyter.widget-view+json"
 _ASKED = ("action", "task", "from", "needs", "force")
 
 
