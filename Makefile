@@ -19,8 +19,10 @@ NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 FRONT_END := $(shell find labextension -path '*/node_modules' -prune -o -path '*/lib' -prune -o -path '*/prebuilt' -prune \
 	-o -path '*/dist' -prune -o -type f -print)
 OTHERS := $(shell sh tests/interpreters.sh $(PYTHON))
-# Real kernels take long: of the other Pythons, only on the newest, and there the main job.
-WITH_KERNELS := $(lastword $(OTHERS))
+# The newest of the other Pythons has all that needs no kernel, and the main job; those between what reads their bytecode,
+# saves their objects and runs in their threads and processes.
+NEWEST_OTHER := $(lastword $(OTHERS))
+ON_PYTHON := tests/analysis tests/engine tests/executors $(wildcard tests/checkpoint/test_serializer*.py)
 MAIN_JOB := tests/fidelity tests/notebook/test_cells.py tests/notebook/test_resume.py tests/notebook/test_kill_each.py
 # What depends on other packages: the rest is the same on the oldest.
 ON_PACKAGES := tests/analysis $(wildcard tests/checkpoint/test_serializer*.py) tests/fidelity tests/notebook tests/widget \
@@ -105,8 +107,9 @@ $(KERNEL)/.python: pyproject.toml
 
 .PHONY: $(OTHERS:%=.venv-%/.tested)
 $(OTHERS:%=.venv-%/.tested): .venv-%/.tested: .venv-%/.python
-	.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -m "not browser and not torture and not slow" tests
-	$(if $(filter $*,$(WITH_KERNELS)),.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -k "not without_marks" $(MAIN_JOB))
+	.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -m "not browser and not torture and not slow" \
+		$(if $(filter $*,$(NEWEST_OTHER)),tests,$(ON_PYTHON))
+	$(if $(filter $*,$(NEWEST_OTHER)),.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -k "not without_marks" $(MAIN_JOB))
 
 $(VENV)/.browser: $(VENV)/.python
 	sh tests/get-browser.sh
