@@ -146,6 +146,21 @@ class TestTheWayOfATask:
         assert look(store).standing is DONE
         assert store.once.begin("a") is None
 
+    def test_whoever_looks_in_this_process_sees_it_run(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """From the moment at which its note is there: another thread looks just then."""
+        real, seen = store.once.notes.add, []
+
+        def looked_at(number: int, note: OnceNote) -> bool:
+            added = real(number, note)
+            seen.append(look(store).standing)
+            return added
+
+        monkeypatch.setattr(store.once.notes, "add", looked_at)
+        started(store).end(OnceKind.FINISHED)
+        assert seen == [RUNNING, DONE]
+
     def test_an_interrupt_while_the_start_is_noted(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
         real = store.once.notes.add
 
