@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -146,6 +147,21 @@ class TestTheWayOfATask:
         assert look(store).standing is DONE
         assert store.once.begin("a") is None
 
+    def test_whoever_looks_in_this_process_sees_it_run(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """From the moment at which its note is there: another thread looks just then."""
+        real, seen = store.once.notes.add, []
+
+        def looked_at(number: int, note: OnceNote) -> bool:
+            added = real(number, note)
+            seen.append(look(store).standing)
+            return added
+
+        monkeypatch.setattr(store.once.notes, "add", looked_at)
+        started(store).end(OnceKind.FINISHED)
+        assert seen == [RUNNING, DONE]
+
     def test_an_interrupt_while_the_start_is_noted(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
         real = store.once.notes.add
 
@@ -229,7 +245,7 @@ class TestOwners:
 class TestNothingRunsUnlessItIsNoted:
     def test_where_there_are_no_links(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
         refuse(monkeypatch, "link", errno.EPERM)
-        with pytest.raises(StoreUnwritableError, match="makes no links, so two processes could start it"):
+        with pytest.raises(StoreUnwritableError, match="makes no links, so two processes could start"):
             store.once.begin("a")
 
     @pytest.mark.parametrize("function", ["write", "link", "fsync"])
@@ -303,6 +319,14 @@ class TestWhatIsThere:
         assert [item.task for item in cleaned.evicted] == ["b"]
         assert look(store).standing is DONE
         assert LocalStore(store.path, MINE).open(store.history("a")[0], "values").stream == b"v" * 3000
+
+    def test_a_store_that_was_deleted_is_forgotten(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Attempt, "_live", lambda self: None)  # it would write into what is being deleted
+        for _ in range(3):
+            started(store).end(OnceKind.FINISHED)
+            assert store.once.look("a").standing is DONE
+            shutil.rmtree(store.path)
+            assert store.once.look("a").standing is FREE
 
     def test_a_folder_that_was_just_listed_is_listed_again(self, store: LocalStore) -> None:
         """Where two changes come faster than the times of the file system tell apart."""

@@ -51,6 +51,8 @@ class Notes:
         self._newest: dict[str, int] = {}
         self._time, self._since, self._settled = 0, 0.0, False
         """The folder's time, since when it is known (by a clock that never goes back), and whether the list stands."""
+        self._folder = 0
+        """The number of the folder."""
         self._named = False
         """Whether the folder's own name is durable."""
 
@@ -93,24 +95,36 @@ class Notes:
             make_folder(self._layout.once)
             draft = write_draft(self._layout.once, encode(note, self._signer()), durable=True)
             try:
-                return self._link(draft, self.file(note.task, number))
+                return self._link(draft, note.task, number)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(draft)
         except OSError as error:
-            raise StoreUnwritableError(_refused(note.task, self._layout.root, error)) from error
+            raise StoreUnwritableError(
+                f"task {note.task!r} happens once, and what it does cannot be noted: {self._layout.root} cannot be "
+                f"written ({error.strerror or error}): make room or mend the permissions"
+            ) from error
 
     def file(self, task: str, number: int) -> Path:
         """Where a note is."""
         return self._layout.once / f"{chain(task)}.{number:06}"
 
-    def _link(self, draft: Path, path: Path) -> bool:
+    def _link(self, draft: Path, task: str, number: int) -> bool:
+        path = self.file(task, number)
         try:
             os.link(draft, path)
         except FileExistsError:
             # On a network the answer to a link that was made may get lost, and the second try meets the first one.
             if os.lstat(draft).st_nlink < 2:
                 return False
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                raise StoreUnwritableError(
+                    f"task {task!r} happens once, and {self._layout.root} cannot vouch for that: its file system makes "
+                    "no links, so two processes could start it at the same time. Name another place in MILEPOST_STORE"
+                ) from error
+            raise
+        self._read.pop(path.name, None)  # of a store that was deleted since
         sync(self._layout.once)
         if not self._named:
             root = Path(os.path.realpath(self._layout.root))
@@ -122,11 +136,14 @@ class Notes:
     def _numbers(self) -> dict[str, int]:
         """The number of the newest note, by chain."""
         try:
-            time_of = os.lstat(self._layout.once).st_mtime_ns
+            found = os.lstat(self._layout.once)
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        if time_of != self._time:
-            self._time, self._since, self._settled = time_of, time.monotonic(), False
+        if found.st_ino != self._folder:  # a store was deleted, and another one made: its notes bear the same names
+            self._folder, self._named = found.st_ino, False
+            self._read.clear()
+        if found.st_mtime_ns != self._time:
+            self._time, self._since, self._settled = found.st_mtime_ns, time.monotonic(), False
         if not self._settled:
             settled = time.monotonic() - self._since > _SETTLED
             self._newest, self._settled = self._listed(), settled
@@ -191,15 +208,3 @@ def _bytes(path: Path) -> bytes:
             return file.read(LONGEST)
     except OSError:
         return b""
-
-
-def _refused(task: str, root: Path, error: OSError) -> str:
-    if error.errno in _NO_LINKS:
-        why = "the file system there makes no links, so two processes could start it at the same time"
-        return (
-            f"task {task!r} happens once, and {root} cannot vouch for that: {why}. Name another place in MILEPOST_STORE"
-        )
-    return (
-        f"task {task!r} happens once, and what it does cannot be noted: {root} cannot be written "
-        f"({error.strerror or error}): make room or mend the permissions"
-    )

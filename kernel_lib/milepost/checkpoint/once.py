@@ -39,7 +39,6 @@ class Attempt:
     def __init__(self, book: OnceBook, number: int, note: OnceNote) -> None:
         self._book, self._number, self._note = book, number, note
         self._over = threading.Event()
-        _under_way.add(note.attempt)
         threading.Thread(target=self._live, name="milepost-once", daemon=True).start()
 
     @property
@@ -125,13 +124,18 @@ class OnceBook:
             return None
         key = self.notes.key(task) or secrets.token_hex(16)
         new = replace(_note(task, OnceKind.STARTED), key=key, outputs=tuple(outputs))
+        _under_way.add(new.attempt)  # before its note is there: other threads look
         try:
-            return Attempt(self, number + 1, new) if self.notes.add(number + 1, new) else None
+            if self.notes.add(number + 1, new):
+                return Attempt(self, number + 1, new)
         except BaseException:  # interrupted, or not synced: nothing has begun
             self._take_back(number + 1, new)
             raise
+        _under_way.discard(new.attempt)
+        return None
 
     def _take_back(self, number: int, note: OnceNote) -> None:
+        _under_way.discard(note.attempt)
         with suppress(StoreError):
             if self.notes.newest(note.task) == (number, note):
                 self.notes.add(number + 1, replace(note, kind=OnceKind.RELEASED))
@@ -199,10 +203,10 @@ class OnceBook:
 
     def _state(self, task: str, note: OnceNote | None, results: View) -> OnceState:
         if note is None or note.kind in (OnceKind.RELEASED, OnceKind.FORGOTTEN):
-            if result_of(results, task) is None:
+            if (record := result_of(results, task)) is None:
                 return OnceState(Standing.FREE, note)
             # It ran before it was said to happen once.
-            return OnceState(Standing.DONE, note or _note(task, OnceKind.FINISHED))
+            return OnceState(Standing.DONE, replace(note or _note(task, OnceKind.FINISHED), at=record.saved_at))
         if note.kind is OnceKind.STARTED:
             return self._started(task, note, results)
         whole = not note.outputs or result_of(results, task, note.attempt) is not None
