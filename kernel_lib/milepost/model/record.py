@@ -21,7 +21,7 @@ _UNWRITTEN = {"trusted", "durable"}
 class Input:
     """One thing a task depends on.
 
-    `kind` is one of "task" (an output of another task), "value", "function", "class", "module", "package",
+    `kind` is one of "task" (an output of another task, but for code), "value", "function", "class", "module", "package",
     "file", "random", "builtin", "missing", "lineage", "sharing" or "state"; `digest` is what counts; `text` is for
     people (a source, a version, a short form), `source` names the producing task where there is one.
     """
@@ -31,6 +31,11 @@ class Input:
     digest: str
     text: str = ""
     source: str = ""
+
+    @property
+    def of_task(self) -> bool:
+        """Whether it is an output of another task, code among them."""
+        return self.kind == "task" or (bool(self.source) and self.kind in {"function", "class", "module"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

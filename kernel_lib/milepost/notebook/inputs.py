@@ -134,11 +134,11 @@ class InputResolver:
         if not result.hex:
             return self._opaque(name, result, source, found)
         known = self._ledger.known.get(name)
+        kind, text = kind_of(value)
+        content = result.hex
         if known is not None and self._stands(known, name, result.hex):
-            found.inputs[name] = Input(name=name, kind="task", digest=known.digest, text=short(value), source=source)
-        else:
-            kind, text = kind_of(value)
-            found.inputs[name] = Input(name=name, kind=kind, digest=result.hex, text=text, source=source)
+            kind, content = "task" if kind == "value" else kind, known.digest
+        found.inputs[name] = Input(name=name, kind=kind, digest=content, text=text, source=source)
         return result.globals
 
     def _opaque(self, name: str, result: Digest, source: str, found: Resolution) -> Iterable[str]:

@@ -175,7 +175,7 @@ class Provider:
             if item.kind not in {"task", "value", "function", "class"} or item.name in own:
                 continue
             known = ledger.known.get(item.name)
-            if known is not None and item.name in namespace.data and item.kind == "task":
+            if known is not None and item.name in namespace.data and item.of_task:
                 if known.digest != item.digest:
                     return f"its input {item.name!r} is another one now"
             elif item.name in namespace.data:
@@ -187,7 +187,7 @@ class Provider:
 
     def _upstream_contradiction(self, record: Record) -> str:
         for item in record.inputs:
-            if item.kind != "task" or item.name in self._desk.namespace.data:
+            if not item.of_task or item.name in self._desk.namespace.data:
                 continue
             upstream = self.record_for(item.name)
             digests = {output.name: output.digest for output in upstream.outputs} if upstream else {}

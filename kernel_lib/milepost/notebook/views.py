@@ -118,7 +118,7 @@ class Views:
         """Which upstream output is another one now than the one that the result was made from; "" if none."""
         for item in facts.record.inputs if facts.record else ():
             known = self._desk.ledger.known.get(item.name)
-            changed = known is not None and item.kind == "task" and known.digest != item.digest
+            changed = known is not None and item.of_task and known.digest != item.digest
             if changed and known is not None and known.task != facts.definition.name and known.task == item.source:
                 return f"input {item.name!r} from {known.task!r} is another one now; run this task again"
         return ""
