@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +34,7 @@ class Paused:
         except FileNotFoundError:
             return ""
         except (OSError, ValueError, TypeError, KeyError):
-            return "an unknown time" if self._layout.paused.is_file() else ""
+            return "an unknown time" if os.path.isfile(self._layout.paused) else ""
 
     def set(self, paused: bool) -> None:
         """Pause or go on, for all kernels to come.

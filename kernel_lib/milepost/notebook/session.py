@@ -270,7 +270,7 @@ class Session:
 
     def run_cell(self, definition: Definition) -> TaskResult | None:
         """Run or restore one `%%task` cell; raises what its body raised. None while it runs in the background."""
-        assert self.store  # which says whether the run is paused
+        _ = self.store  # opening it tells whether the run is paused
         return self._cells.run(definition)
 
     def settled(self, facts: Facts, result: TaskResult) -> None:
