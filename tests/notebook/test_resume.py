@@ -217,3 +217,14 @@ def test_why_shows_how_the_cell_was_edited_in_the_saved_notebook(start: Start, t
     text = kernel.run_ok("%tasks why a").stdout
     assert text.endswith("computed again: its code changed\n    -x = 1\n    +x = 2\n")
     assert kernel.value("x") == 1
+
+
+def test_a_helper_is_the_same_input_whether_its_cell_is_a_task_or_not(start: Start) -> None:
+    helper, use = "def helper(n):\n    return n + 1", "%%task use\nused = helper(1)"
+    kernel = start()
+    kernel.run_ok(f"%%task define\n{helper}")
+    assert not kernel.run_ok(use).stamps
+    kernel.kill()
+    kernel = start()
+    kernel.run_ok(helper)
+    assert "restored" in kernel.run_ok(use).stamps[0]

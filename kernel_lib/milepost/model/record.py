@@ -21,9 +21,9 @@ _UNWRITTEN = {"trusted", "durable"}
 class Input:
     """One thing a task depends on.
 
-    `kind` is one of "task" (an output of another task, but for code), "value", "function", "class", "module", "package",
-    "file", "random", "builtin", "missing", "lineage", "sharing" or "state"; `digest` is what counts; `text` is for
-    people (a source, a version, a short form), `source` names the producing task where there is one.
+    `kind` is one of "task" (an output of another task, but not code), "value", "function", "class", "module",
+    "package", "file", "random", "builtin", "missing", "lineage", "sharing" or "state"; `digest` is what counts;
+    `text` is for people (a source, a version, a short form), `source` names the producing task where there is one.
     """
 
     name: str

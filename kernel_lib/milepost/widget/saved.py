@@ -36,7 +36,7 @@ def view_of_record(record: Record, *, loaded: bool = False) -> TaskView:
         saved_at=record.saved_at,
         why=why,
         cell_id=record.cell_id,
-        inputs=tuple(item.name for item in record.inputs if item.kind in _FLOWS),
+        inputs=tuple(item.name for item in record.inputs if item.kind == "value" or item.of_task),
         expected=record.seconds,
         unsaved=lost_names(record.outputs),
     )
@@ -63,10 +63,6 @@ def view_of_unfinished(record: Record, *, paused: bool) -> TaskView:
     return TaskView(
         name=record.task, state=state, seconds=record.seconds, why=why, cell_id=record.cell_id, progress=progress
     )
-
-
-_FLOWS = ("task", "value")
-"""Kinds of inputs that come from other cells."""
 
 
 def shown_names(outputs: Iterable[Output]) -> tuple[str, ...]:

@@ -84,6 +84,7 @@ class TasksOutput extends Widget implements Renderer {
 /** What a notebook knows of its tasks, in the place of the widget's model. */
 class BookModel implements AnyModel {
   private readonly token = uniqueId();
+  private now = 0;
   private readonly slots = new Map<string, Set<() => void>>();
 
   constructor(private readonly book: Book) {
@@ -102,10 +103,11 @@ class BookModel implements AnyModel {
 
   get(key: string): unknown {
     const { tasks, shown } = this.book;
+    this.now = Math.max(this.now, tasks.now); // what is from before is dropped, and messages travel unequally long
     return {
       token: this.token,
       graph: tasks.graph ?? {},
-      whole: { tasks: [...shown.values()], run: tasks.run, now: tasks.now },
+      whole: { tasks: [...shown.values()], run: tasks.run, now: this.now },
       absent: this.absent
     }[key];
   }
