@@ -68,7 +68,9 @@ _WHEN = """states => new Promise((done, fail) => {
 
 def comes_back(nb: NotebookPage, **states: str) -> None:
     """Load the page anew: soon after the notebook is shown (the aim: 2 s), its graph has these states."""
+    nb.page.evaluate("window.before = true")
     nb.page.reload(wait_until="commit")
+    nb.page.wait_for_function("!window.before")  # a new path in the address counts as a navigation, too
     took = float(nb.page.evaluate(_WHEN, states))
     print(f"\nafter {took:.2f} s the states were there")
 
@@ -157,6 +159,7 @@ def test_the_server_is_restarted_and_its_kernel_dies(browser: Browser, tmp_path:
         first.process.wait()
         with running_lab(root, home, again=first):
             comes_back(nb, load="saved")
+            nb.errors.clear()  # of the page while there was no server
             saved_only(nb, folder)
 
 
@@ -182,6 +185,7 @@ def test_the_server_is_restarted_and_the_kernel_goes_on(browser: Browser, tmp_pa
             with running_lab(root, home, options=options, again=first) as second:
                 use(second, "lives/run.ipynb")
                 comes_back(nb, load="success", talk="running", long="running")
+                nb.errors.clear()  # of the page while there was no server
                 goes_on(nb, folder)
         finally:
             manager.shutdown_kernel(now=True)
