@@ -210,6 +210,7 @@ def test_the_keyboard_stays_where_it_is_when_the_pictures_are_renewed(nb: Notebo
     nb.open("focus/sheet.ipynb")
     for cell in (0, 1, LOAD):
         nb.run_cell(cell)
+    expect(node(nb, "load")).to_contain_text("success")
     node(nb, "load").focus()
     assert nb.page.evaluate(_FOCUSED).startswith("load: success")
     nb.page.evaluate(_RUN, "%%task more\nmore = 1")

@@ -16,6 +16,9 @@ const GONE = "The kernel is gone – run %tasks again.";
 
 const BUSY = "From this page, the kernel is reached only once the running cell has ended.";
 
+/** Milliseconds for which words can be read. */
+const READ = 8000;
+
 class View {
   private readonly root = html("div", "milepost");
   private readonly totals = html("span", "milepost-totals");
@@ -54,6 +57,9 @@ class View {
   private frame = 0;
   private chosen: string | null;
   private said: RunView = {};
+  /** What the last click came to, in words, and what takes them away. */
+  private words = "";
+  private wordsEnd = 0;
   /** What is said where there is no kernel; "" while there is one. */
   private gone = "";
   private runs = 0;
@@ -94,8 +100,8 @@ class View {
       run: content => {
         void this.carryOut(content);
       },
-      tell: message => {
-        this.say({ message });
+      tell: words => {
+        this.speak(words);
       },
       close: () => {
         this.close();
@@ -129,6 +135,7 @@ class View {
     this.explorer.dispose();
     this.control.dispose();
     this.endStore();
+    clearTimeout(this.wordsEnd);
     cancelAnimationFrame(this.frame);
   }
 
@@ -185,7 +192,7 @@ class View {
     label(this.pause, pauseLabel);
     label(this.cancel, run.cancelling ? "Cancelling…" : "Cancel");
     write(this.totals, run.totals ?? "");
-    write(this.news, this.gone || (run.message ?? ""));
+    write(this.news, this.gone || this.words || (run.message ?? ""));
     const members = this.chosen === null ? [] : this.explorer.members(this.chosen);
     this.group.show(members.map(name => this.store.tasks.get(name)).filter(task => task !== undefined));
     this.sheet.show(this.chosen === null ? undefined : this.store.tasks.get(this.chosen));
@@ -245,9 +252,9 @@ class View {
         this.sheet.hear(text);
       });
       if (reply.status !== "ok") {
-        this.say({ message: reply.message ?? "Run was refused" });
+        this.speak(reply.message ?? "Run was refused");
       } else if (reply.message) {
-        this.say({ message: `run: ${reply.message}` });
+        this.speak(`run: ${reply.message}`);
       }
       await ended.catch(() => undefined);
     } catch {
@@ -262,6 +269,17 @@ class View {
     this.paint();
   }
 
+  /** Words stay until they can be read, whatever the kernel sends meanwhile. */
+  private speak(words: string): void {
+    this.words = words;
+    clearTimeout(this.wordsEnd);
+    this.wordsEnd = window.setTimeout(() => {
+      this.words = "";
+      this.paint();
+    }, READ);
+    this.paint();
+  }
+
   private async act(action: Action): Promise<void> {
     try {
       this.acknowledge(action, await this.control.ask({ action }));
@@ -272,7 +290,7 @@ class View {
 
   private acknowledge(action: Action, reply: Reply): void {
     if (reply.status !== "ok") {
-      this.said = { ...this.said, message: reply.message ?? `${action} was refused` };
+      this.speak(reply.message ?? `${action} was refused`);
     } else if (action === "pause") {
       this.said = { pausing: !this.run.paused };
     } else if (action === "resume") {
