@@ -59,6 +59,8 @@ class View {
   private said: RunView = {};
   /** What the last click came to, in words, and what takes them away. */
   private words = "";
+  /** What the kernel last said by itself. */
+  private told = "";
   private wordsEnd = 0;
   /** What is said where there is no kernel; "" while there is one. */
   private gone = "";
@@ -153,6 +155,10 @@ class View {
   private schedule(): void {
     this.gone = this.absent;
     this.said = {};
+    if (this.store.run.message && this.store.run.message !== this.told) {
+      this.words = ""; // what came of it
+    }
+    this.told = this.store.run.message ?? "";
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.update();
