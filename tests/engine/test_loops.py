@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import WAIT, build
+from tests.engine.helpers import WAIT, build
 
 from milepost import Event, Task, TaskRunner, TaskRunnerBuilder, UsageError, progress, track
 from milepost.model.errors import TaskCancelled
