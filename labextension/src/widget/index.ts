@@ -94,7 +94,7 @@ class View {
         this.lose();
       },
       () => {
-        this.say({ message: BUSY });
+        this.speak(BUSY);
       }
     );
     this.sheet = new SheetView({
@@ -270,11 +270,6 @@ class View {
     this.paint();
   }
 
-  private say(said: RunView): void {
-    this.said = { ...this.said, ...said };
-    this.paint();
-  }
-
   /** Words stay until they can be read, whatever the kernel sends meanwhile. */
   private speak(words: string): void {
     this.words = words;
@@ -295,6 +290,7 @@ class View {
   }
 
   private acknowledge(action: Action, reply: Reply): void {
+    this.words = "";
     if (reply.status !== "ok") {
       this.speak(reply.message ?? `${action} was refused`);
     } else if (action === "pause") {
