@@ -41,7 +41,7 @@ class Extension:
         """The last plain cell that was read, and what it was read from: it is asked for before it runs and after."""
         shell.register_magics(TaskMagics(shell, self.session, self._display.show))
         capture.install(shell)
-        use_registry(self.session)
+        use_registry(self.session.functions)
         control.listen(self.session)
         self._close_badges = open_badges(self.session)
         self._say_paused()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -15,8 +14,6 @@ from milepost.analysis.names import CellNames
 from milepost.builder import TaskRunnerBuilder, processes
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
-from milepost.functions import MapPart, TaskFunction
-from milepost.functions.registered import Role
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import StoreError, UsageError
 from milepost.model.events import Event, EventKind
@@ -31,18 +28,16 @@ from milepost.notebook.arguments import Arguments
 from milepost.notebook.auto.cells import AutoCells
 from milepost.notebook.cells import Cells
 from milepost.notebook.checkpoints import Checkpoints
-from milepost.notebook.coroutine import run_coroutine
-from milepost.notebook.definition import RETURN, Definition, body_for, function_definition
+from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.doubts import Doubts
-from milepost.notebook.elsewhere import results_for
 from milepost.notebook.facts import Facts, RanTasks
 from milepost.notebook.foreground import Foreground
+from milepost.notebook.functions import Functions
 from milepost.notebook.inputs import InputResolver, Stands
 from milepost.notebook.jobs import Jobs
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.location import notebook_path, store_path
 from milepost.notebook.log import Log
-from milepost.notebook.maps import Maps
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer
 from milepost.notebook.orders import Orders
@@ -116,14 +111,12 @@ class Session:
         self.jobs = Jobs(self, self._call_soon)
         self.orders = Orders(self, self._call_soon)
         self.relocation = Relocation(self, self._call_soon)
-        self._cells = Cells(self)
+        self.cells = Cells(self)
         self.auto = AutoCells(self)
         self._views = Views(self)
         self.waiting = Waiting(self)
         self.troubles = Troubles(self, self._call_soon, lambda: self.jobs.busy)
-        self.maps: dict[str, Any] = {}
-        """What `@task` functions are mapped over, by the name of the map."""
-        self._parts = Maps(self)
+        self.functions = Functions(self)
         self._processes: Executor | None = None
         self._making = threading.Lock()
 
@@ -153,8 +146,7 @@ class Session:
 
     def results_for(self, code: str, values: Iterable[Any]) -> Results:
         """What the `@task` functions among these values have come to, where the code asks for results at all."""
-        functions = [value for value in values if isinstance(value, TaskFunction)] if "result" in code else []
-        return results_for(functions, lambda function: _there(self._facts[function.name]))
+        return self.functions.results_for(code, values)
 
     def close(self) -> None:
         """End what runs, and the worker processes."""
@@ -230,7 +222,7 @@ class Session:
 
     def stage(self, name: str) -> Stage:
         """Where a task runs."""
-        return self._parts.stage(name) or self.jobs.stage(name) or Foreground(self, self._facts[name])
+        return self.functions.stage(name) or self.jobs.stage(name) or Foreground(self, self._facts[name])
 
     def fact_table(self) -> dict[str, Facts]:
         """What is known of the tasks of this session, by name: the table itself."""
@@ -271,7 +263,7 @@ class Session:
     def run_cell(self, definition: Definition) -> TaskResult | None:
         """Run or restore one `%%task` cell; raises what its body raised. None while it runs in the background."""
         _ = self.store  # opening it tells whether the run is paused
-        return self._cells.run(definition)
+        return self.cells.run(definition)
 
     def settled(self, facts: Facts, result: TaskResult) -> None:
         """A task has ended: what people and other tasks see of it."""
@@ -304,71 +296,13 @@ class Session:
         """Whether what runs in the main thread was told to stop, and has not yet."""
         return any(signal.cancelled for signal in tuple(self._signals))
 
-    # functions
-
-    def register(self, function: TaskFunction[..., Any]) -> None:
-        """Register a `@task` function."""
-        definition = function_definition(function, body_for(function, self._call))
-        self.registration.refuse_second(definition)
-        facts = self._facts.setdefault(function.name, Facts(definition))
-        facts.definition = definition
-        self.changed()
-
-    def _call(self, function: TaskFunction[..., Any], run: dict[str, Any]) -> Any:
-        """Run a function's body, with what it asks for of its run, and note which arguments it changed in place."""
-        facts = self._facts[function.name]
-        given = self.arguments.values(facts.definition)
-        before = self.arguments.states(given)
-        value = function.function(**given, **run)
-        if inspect.iscoroutine(value):
-            value = run_coroutine(lambda: value)
-        facts.changed = tuple(self.arguments.changed(given, before))
-        return value
-
-    def result_of(self, function: TaskFunction[..., Any]) -> TaskResult:
-        """A function's result: what it needs first, then itself, each restored where it is valid."""
-        facts = self._facts[function.name]
-        definition = facts.definition
-        if capture.in_background():
-            return _there(facts)
-        self.waiting.for_names((*definition.reads, *definition.upstream), function.options.after)
-        self.arguments.settle(definition)
-        facts = self.define(definition)
-        self._cells.hydrate(facts.after)
-        return self._cells.run_here(function.name)
-
-    # maps of functions
-
-    def register_all(self, functions: Iterable[MapPart[Any]]) -> None:
-        """Register the parts of a map."""
-        self._parts.register(functions)
-
-    def withdraw(self, names: Iterable[str]) -> None:
-        """Drop tasks from this session, as far as they are there; what is saved of them stays."""
-        for name in names:
-            if self._facts.pop(name, None) is not None:
-                self._data.pop(name, None)
-                self.runner.forget(name, dependents=False)
-
-    def has(self, name: str) -> bool:
-        """Whether a task of this session has this name."""
-        return name in self._facts
-
     def has_cell(self, name: str) -> bool:
         """Whether a task can be run from here: its code is known, and no cell that only counts as a task."""
-        return self.has(name) and not self._facts[name].definition.automatic
-
-    def role_of(self, name: str) -> Role:
-        """What a parameter of this name stands for."""
-        return self.registration.role_of(name)
-
-    def results_of(self, functions: Sequence[MapPart[Any]], concurrency: int | None = None) -> list[TaskResult]:
-        """The results of parts of maps, in order: restored where valid, else computed side by side."""
-        return self._parts.results(functions, concurrency)
+        return name in self._facts and not self._facts[name].definition.automatic
 
     def hold_while_paused(self, facts: Facts) -> None:
         """Say that a task waits for Resume, where one could arrive; else refuse."""
-        self._cells.wait_to_resume(facts)
+        self.cells.wait_to_resume(facts)
 
     # steering, from any thread
 
@@ -441,7 +375,7 @@ class Session:
     def _asked(self, facts: Facts) -> bool:
         """Whether code may ask for a task's result at once: parts of maps, and functions, also those others need."""
         here = facts.definition.function is not None and not facts.in_background
-        return here or self._parts.stage(facts.definition.name) is not None
+        return here or self.functions.stage(facts.definition.name) is not None
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop what is saved of tasks, and the session's memory of them; values in the namespace stay."""
@@ -452,12 +386,16 @@ class Session:
             raise UsageError(f"task {job.name!r} is running; `%tasks cancel {job.name}` first, then forget it")
         self.store.forget(names)
         for name in names:
-            self._facts.pop(name, None)
-            self._data.pop(name, None)
+            self.drop(name)
             self.logs.pop(name, None)
-            self.runner.forget(name, dependents=False)
             self.ledger.forget(name)
         self.changed()
+
+    def drop(self, name: str) -> None:
+        """Have no task of this name in this session."""
+        self._facts.pop(name, None)
+        self._data.pop(name, None)
+        self.runner.forget(name, dependents=False)
 
     def recompute(self, facts: Facts, names: Iterable[str]) -> bool:
         """Run a task again for outputs that could not be saved; its other outputs stay what they are."""
@@ -468,7 +406,7 @@ class Session:
         self.runner.add(replace(self.runner.tasks[definition.name], on=""), replace=True, dependents=False)
         try:
             with capture.unshown(self.shell):
-                self._cells.run_here(definition.name)
+                self.cells.run_here(definition.name)
         finally:
             facts.definition = definition
         for name, (value, known) in kept.items():
@@ -491,12 +429,3 @@ class Session:
         """What a task gave back is not what was saved."""
         self._loaded.pop(task, None)
         self._data.pop(task, None)
-
-
-def _there(facts: Facts) -> TaskResult:
-    """The result that a function has, for who cannot start it."""
-    name = facts.definition.name
-    if facts.result is None or not facts.result.ok:
-        words = f"task {name!r} has no result yet, and a task in the background cannot start it"
-        raise UsageError(f"{words}: ask for {name}.result() in a cell before that one")
-    return facts.result
