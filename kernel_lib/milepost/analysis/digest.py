@@ -59,6 +59,6 @@ def outline(value: object, namespace: Mapping[str, Any] | None = None) -> str:
         return ""
     except RuntimeError:  # another thread changes it
         raise
-    except Exception:
+    except Exception:  # as in `digest`, which says why nothing is known of it
         return ""
     return walk.hasher.hexdigest()

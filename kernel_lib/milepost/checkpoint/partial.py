@@ -20,7 +20,7 @@ from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.objects import flat
 from milepost.checkpoint.plain import open_plain
 from milepost.checkpoint.unfinished import folders, remove
-from milepost.hashing import large_hasher
+from milepost.hashing import hexdigest, large_hasher
 from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError, UntrustedError
 from milepost.model.record import Record
 from milepost.ports import Blob
@@ -93,7 +93,7 @@ class Partials:
             record, blobs = Record.from_json(facts["record"]), dict(_blobs(rest, facts["sizes"]))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CorruptCheckpointError(f"it is damaged ({error})") from error
-        if _sum(rest) != facts["sum"] or record.task != task:
+        if hexdigest(rest) != facts["sum"] or record.task != task:
             raise CorruptCheckpointError("it is damaged")
         return record, blobs, signature
 
@@ -164,9 +164,3 @@ def _blobs(rest: memoryview, sizes: Mapping[str, list[int]]) -> Iterator[tuple[s
         yield name, Blob(bytes(pieces[0]), tuple(bytearray(piece) for piece in pieces[1:]))
     if at != len(rest):
         raise ValueError("it is shorter or longer than it was")
-
-
-def _sum(rest: memoryview) -> str:
-    hasher = large_hasher()
-    hasher.update(rest)
-    return str(hasher.hexdigest())

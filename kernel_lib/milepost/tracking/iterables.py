@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
@@ -89,6 +90,15 @@ class Source:
             update(os.fsencode(item) + b"\0")
             yield item
         yield from items
+
+
+def length_of(iterable: Any) -> int | None:
+    """How many items it has, or those that are left, as far as it says so."""
+    try:
+        return len(iterable)
+    except Exception:  # a loader of data without a length says so by any error
+        hint = operator.length_hint(iterable, -1) if isinstance(iterable, Iterator) else -1
+        return hint if hint >= 0 else None
 
 
 def _told(own: Iterable[Any]) -> bool:

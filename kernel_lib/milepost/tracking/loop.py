@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import operator
 import sys
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import UsageError
+from milepost.tracking.iterables import length_of
 from milepost.tracking.report import clock, fraction, show, speed
 from milepost.tracking.scope import Gate, Kept, Scope, at_work, keeper
 
@@ -101,15 +101,7 @@ def track(
         raise UsageError(f"every={every!r} must be a number of seconds from 0 on")
     if name is not None and not isinstance(name, str):
         raise UsageError(f"name={name!r} must be a text")
-    return Track(iterable, state, float(every), name or "", _length(iterable))
-
-
-def _length(iterable: Any) -> int | None:
-    try:
-        return len(iterable)
-    except Exception:  # a loader of data without a length says so by any error
-        hint = operator.length_hint(iterable, -1) if isinstance(iterable, Iterator) else -1
-        return hint if hint >= 0 else None
+    return Track(iterable, state, float(every), name or "", length_of(iterable))
 
 
 class _Open:

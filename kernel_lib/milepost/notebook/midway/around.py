@@ -16,6 +16,7 @@ from milepost.notebook.observed.telling import current
 from milepost.notebook.random_state import Seeds, read_states, state_digests
 from milepost.notebook.recorder import Output, outputs_from_bytes
 from milepost.notebook.stage import Plan
+from milepost.tracking.iterables import length_of
 
 READ = frozenset({"file", "files", "folder", "glob", "path", "path glob", "cwd", "environment", "loaded"})
 """Kinds of what a task found; what it wrote, the loop may have gone on writing after it was saved."""
@@ -108,17 +109,10 @@ def _rest(before: list[Output], then: list[Output]) -> list[Output] | None:
 
 def nature(iterable: Any, home: Mapping[str, Any]) -> dict[str, Any]:
     """What tells an iterable from another: its type, its length, and its content where it has some."""
-    kind, length = type(iterable).__qualname__, _length(iterable)
+    kind, length = type(iterable).__qualname__, length_of(iterable)
     if hasattr(iterable, "dataset"):
-        parts = (_length(iterable.dataset), getattr(iterable, "batch_size", None))
+        parts = (length_of(iterable.dataset), getattr(iterable, "batch_size", None))
         return {"kind": kind, "length": length, "content": repr(parts)}
     if hasattr(type(iterable), "__next__"):
         return {"kind": kind, "length": None, "content": ""}
     return {"kind": kind, "length": length, "content": digest(iterable, home).hex}
-
-
-def _length(iterable: Any) -> int | None:
-    try:
-        return len(iterable)
-    except Exception:
-        return None

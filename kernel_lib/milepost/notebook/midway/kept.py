@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
+from milepost.checkpoint.view import stamp
 from milepost.model.errors import StoreError
 from milepost.model.record import Record
 from milepost.notebook.activity import parts_of
@@ -204,7 +205,7 @@ class KeptLoop:
             deleted=captured.deleted,
             observed=self._around.observed(self.desk),
             seconds=self.keeper.seconds,
-            saved_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+            saved_at=stamp(datetime.now(UTC)),
             extra={
                 "random": {name: told[name] for name in self._around.drawn() if name in told},
                 "done": done,
