@@ -45,6 +45,10 @@ class TaskInDoubt(MilepostError):
     """A task that happens once has started and not reported its end, so it is not run: a person must decide."""
 
 
+class LoopNotResumed(MilepostError):
+    """What was kept of a loop cannot be put back whole. It stays kept, and no item was run."""
+
+
 class WorkerDied(MilepostError):
     """The worker process of a task ended while it ran: killed, crashed, or by its own doing."""
 
