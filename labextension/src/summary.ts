@@ -1,8 +1,11 @@
 /** What a store's summary file says of the tasks. Anybody may have written it: nothing of it is taken on trust. */
 
-import type { EdgePath, Layout, NodeBox, StateMessage, TaskView } from "./protocol";
+import type { EdgePath, Layout, NodeBox, Reason, StateMessage, TaskView } from "./protocol";
 
 type Row = Record<string, unknown>;
+
+/** The states of what has not ended: in the middle of a loop, or nobody knows where. */
+const OPEN = ["in-doubt", "paused", "pending"];
 
 /** The states that the file tells; null where it is none. */
 export function readSummary(text: string): StateMessage | null {
@@ -18,7 +21,8 @@ export function readSummary(text: string): StateMessage | null {
   const tasks = rows(found["tasks"]).map(asTask).filter(task => task !== null);
   const sources = isRow(found["sources"]) ? Object.entries(found["sources"]).filter(isText) : [];
   const graph = asLayout(found["graph"]);
-  return { tasks, run: {}, sources: Object.fromEntries(sources), ...(graph ? { graph } : {}) };
+  const run = { paused: isString(found["paused_since"]) && found["paused_since"] !== "" };
+  return { tasks, run, sources: Object.fromEntries(sources), ...(graph ? { graph } : {}) };
 }
 
 /** A task as it is once no kernel has its values: what is saved of it, or null where nothing is. */
@@ -38,26 +42,32 @@ function asTask(row: Row): TaskView | null {
   if (typeof name !== "string") {
     return null;
   }
+  const state = OPEN.find(one => one === row["state"]);
   const task: TaskView = {
     name,
-    state: row["state"] === "success" ? "success" : "untrusted",
+    state: state ?? (row["state"] === "success" ? "success" : "untrusted"),
     restored: false,
     outputs: texts(row["outputs"]),
     after: texts(row["after"]),
     seconds: number(row["seconds"]),
     started: null,
-    saved: true,
+    saved: state === undefined,
     bytes: number(row["bytes"]) ?? 0,
     saved_at: typeof row["saved_at"] === "string" ? row["saved_at"] : null,
-    why: null,
+    why: state === undefined ? null : asReason(row["why"]),
     error: null,
+    progress: typeof row["progress"] === "string" ? row["progress"] : "",
     cell_id: typeof row["cell_id"] === "string" ? row["cell_id"] : "",
     background: false,
     log: false,
     inputs: texts(row["inputs"]),
     unsaved: texts(row["unsaved"])
   };
-  return asSaved(task);
+  return state === undefined ? asSaved(task) : task;
+}
+
+function asReason(found: unknown): Reason | null {
+  return isRow(found) && isString(found["text"]) ? { kind: "", text: found["text"], details: texts(found["details"]) } : null;
 }
 
 function asLayout(found: unknown): Layout | null {

@@ -195,3 +195,44 @@ def test_a_summary_that_is_none(nb: NotebookPage, lab: LabServer, text: str) -> 
     nb.run_all()
     expect(nb.badge(TOTAL)).to_contain_text("success")
     assert not nb.errors
+
+
+LOOP = """%%task train
+import os, time
+for item in track(range(60), every=0):
+    print("item", item, flush=True)
+    while item == 5 and not os.path.exists("go"): time.sleep(0.01)"""
+
+
+def test_what_ended_within_a_loop_and_a_pause_are_shown_before_a_kernel_runs(nb: NotebookPage, lab: LabServer) -> None:
+    folder = lab.root / "within"
+    folder.mkdir()
+    notebook(
+        folder / "work.ipynb", ["%load_ext milepost\nfrom milepost import track", LOOP, "import os; print(os.getpid())"]
+    )
+    nb.open("within/work.ipynb")
+    nb.run_cell(0)
+    nb.run_cell(2)
+    pid = int(nb.text(2))
+    nb.run_cell(1, wait=False)
+    expect(nb.outputs(1)).to_contain_text("item 5")
+    nb.command("milepost:pause")
+    (folder / "go").touch()
+    expect(nb.badge(1)).to_contain_text("paused")
+    summary = folder / "work.milepost" / "summary.json"
+    while not summary.exists() or '"paused"' not in summary.read_text():
+        nb.page.wait_for_timeout(20)
+    os.kill(pid, signal.SIGKILL)
+    expect(offer(nb)).to_contain_text("The kernel died", timeout=10_000)
+    expect(offer(nb)).to_contain_text("Ended in the middle, and goes on when run: train (6/60). The run is paused.")
+    expect(nb.badge(1)).to_contain_text("paused")
+    nb.page.locator(".jp-Dialog button.jp-mod-accept").click()
+    nb.command("kernelmenu:shutdown")
+
+    nb.page.route("**/api/sessions*", lambda route: None if route.request.method == "POST" else route.continue_())
+    nb.page.goto(lab.url("within/work.ipynb"))
+    expect(nb.badge(1)).to_contain_text("paused", timeout=20_000)
+    expect(nb.badge(1)).to_have_attribute("title", re.compile("goes on after item 6 of 60"))
+    expect(offer(nb)).to_have_text(
+        re.compile("^Ended in the middle, and goes on when run: train \\(6/60\\). The run is paused.")
+    )

@@ -39,6 +39,38 @@ def test_it_tells_what_is_saved_once_the_kernel_has_ended(start: Start, tmp_path
     assert found["sources"] == {"load": f"{LOAD}\n", "total": f"{TOTAL}\n"}
 
 
+LOOP = """%%task train
+for item in track(range(9), every=0):
+    print("item", item, flush=True)
+    while item == 5 and not os.path.exists("go.milepost"): time.sleep(0.01)
+"""
+
+
+def test_it_tells_of_a_loop_that_has_not_ended_and_of_a_pause(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.run_ok(LOAD)
+    kernel.run_ok("import os, time\nfrom milepost import track\nimport milepost.notebook.midway.budget as budget")
+    kernel.run_ok("budget.SHARE = float('inf')")
+    kernel.request("ping")
+    cell = kernel.send(LOOP)
+    kernel.finish(cell, until="item 5\n")
+    kernel.request("pause")
+    (tmp_path / "go.milepost").touch()
+    while not (path := tmp_path / "nb.milepost" / "summary.json").exists() or '"paused"' not in path.read_text():
+        kernel.request("state")
+    kernel.kill()
+    found = summary(tmp_path)
+    row = found["tasks"][1]
+    assert (row["name"], row["progress"], row["saved"]) == ("train", "6/9", False)
+    assert "goes on after item 6 of 9" in row["why"]["text"]
+    assert found["paused_since"]
+    again = start()
+    again.run_ok("%tasks resume")
+    end(again)
+    found = summary(tmp_path)
+    assert ([row["state"] for row in found["tasks"]], found["paused_since"]) == (["success", "pending"], "")
+
+
 def test_it_follows_what_is_forgotten(start: Start, tmp_path: Path) -> None:
     kernel = start()
     kernel.run_ok(LOAD)

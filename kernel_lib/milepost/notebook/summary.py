@@ -15,7 +15,7 @@ from milepost.model.once import OnceState, Standing
 from milepost.model.record import Record
 from milepost.notebook.doubts import Doubts
 from milepost.widget.placing import Placing
-from milepost.widget.saved import view_in_doubt, view_of_record
+from milepost.widget.saved import view_in_doubt, view_of_record, view_of_unfinished
 
 EVERY = 1.0
 """Seconds between two writings."""
@@ -66,9 +66,14 @@ class Summary:
 
     def _content(self, records: Sequence[Record]) -> dict[str, Any]:
         known = {record.task: view_of_record(record) for record in records if not record.automatic}
-        doubts = {task: view_in_doubt(state, known.get(task)) for task, state in self._in_doubt().items()}
-        views = [*{**known, **doubts}.values()]
+        store = self._desk.store
+        since = store.paused.since
+        open_ = {each.task: view_of_unfinished(each, paused=bool(since)) for each in store.partials.unfinished()}
+        open_ = {task: view for task, view in open_.items() if task not in known}
+        open_ |= {task: view_in_doubt(state, known.get(task)) for task, state in self._in_doubt().items()}
+        views = [*{**known, **open_}.values()]
         texts = {record.task: record.extra.get("source") for record in records}
         sources = {name: text for name, text in texts.items() if isinstance(text, str)}
-        tasks = [{**view.to_json(), **({} if view.name in doubts else {"why": None})} for view in views]
-        return {"version": 1, "tasks": tasks, "graph": self._placing.json(views), "sources": sources}
+        tasks = [{**view.to_json(), **({} if view.name in open_ else {"why": None})} for view in views]
+        graph = self._placing.json(views)
+        return {"version": 1, "tasks": tasks, "graph": graph, "sources": sources, "paused_since": since}

@@ -36,6 +36,7 @@ export class Book implements Listener {
   readonly ran = new Set<string>();
   private readonly link: Link;
   private readonly signal = new Signal<this, undefined>(this);
+  private contents: Contents.IManager | null = null;
   private frame = 0;
   private tasksOfCells: TaskCell[] | null = null;
 
@@ -100,6 +101,7 @@ export class Book implements Listener {
     if (this.tasks.known) {
       this.tasks.keepSaved();
       this.loss = { cause };
+      void this.lookAtOpen();
     } else if (cause === "died" && this.loss?.cause === "restarted") {
       this.loss = { cause }; // a kernel that died is told to restart first, then to have done so by itself
     }
@@ -109,10 +111,21 @@ export class Book implements Listener {
   /** Before a kernel tells: what the store says. */
   async look(contents: Contents.IManager): Promise<void> {
     await this.panel.context.ready;
+    this.contents = contents;
     const saved = this.taskCells.length > 0 ? await savedTasks(contents, this.panel.context.path) : null;
     if (saved && !this.tasks.known) {
       this.tasks.assume(saved);
       this.loss ??= { cause: "opened" };
+      this.schedule();
+    }
+  }
+
+  /** The kernel is gone: what had not ended is in the store, too. */
+  private async lookAtOpen(): Promise<void> {
+    const saved = this.contents && (await savedTasks(this.contents, this.panel.context.path));
+    if (saved && !this.tasks.known) {
+      const changed = saved.tasks?.filter(({ name, state }) => state !== "success" && !this.tasks.byName.has(name)) ?? [];
+      this.tasks.assume({ changed, ...(saved.run ? { run: saved.run } : {}) });
       this.schedule();
     }
   }

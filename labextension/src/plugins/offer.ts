@@ -43,18 +43,29 @@ export class Offer extends Widget {
     await runCells(this.book, cellsToRestore(this.book), this.dialogs);
   }
 
+  /** What has not ended, in words. */
+  private get open(): string {
+    const { tasks, shown } = this.book;
+    const within = [...shown.values()].filter(task => ["paused", "pending"].includes(task.state) && task.progress);
+    const names = within.map(({ name, progress }) => `${name} (${progress ?? ""})`).join(", ");
+    const goesOn = names && `Ended in the middle, and ${within.length === 1 ? "goes" : "go"} on when run: ${names}.`;
+    return [goesOn, tasks.run.paused ? "The run is paused." : ""].filter(Boolean).join(" ");
+  }
+
   private readonly refresh = (): void => {
     if (this.isDisposed) {
       return;
     }
     const { loss } = this.book;
     const found = loss ? restorable(this.book) : [];
-    const nothing = found.length === 0 && loss?.cause !== "died";
+    const nothing = found.length === 0 && loss?.cause !== "died" && this.open === "";
     this.setHidden(loss === null || this.dismissed === loss || nothing);
     if (loss) {
       const seconds = found.reduce((sum, { task }) => sum + (task?.seconds ?? 0), 0);
       const label = `Restore ${found.length} ${found.length === 1 ? "task" : "tasks"} (saves ${duration(seconds)})`;
-      write(this.words, found.length ? CAUSES[loss.cause] : `${CAUSES[loss.cause]} No task is saved.`);
+      const cause = found.length > 0 || loss.cause !== "opened" ? CAUSES[loss.cause] : "";
+      const none = found.length === 0 && loss.cause !== "opened" ? "No task is saved." : "";
+      write(this.words, [cause, none, this.open].filter(Boolean).join(" "));
       write(this.restore, label);
       this.restore.setAttribute("aria-label", label);
       this.restore.title = "Run the cells of these tasks, which gives back what is saved, and the plain cells before them";
