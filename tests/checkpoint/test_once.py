@@ -21,6 +21,7 @@ from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.notes import chain
 from milepost.checkpoint.once import SILENT, Attempt
 from milepost.checkpoint.owner import is_alive, this_process
+from milepost.engine.once import record_of
 from milepost.model.errors import StoreUnwritableError, UsageError
 from milepost.model.once import OnceKind, OnceNote, OnceState, Owner, Standing
 from milepost.model.record import Record
@@ -141,6 +142,68 @@ class TestTheWayOfATask:
             store.once.resolve("a", done=False)
         assert look(store).standing is DONE
 
+    def test_a_rerun_that_comes_too_late_takes_nothing_away(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both saw it in doubt; that it is done was noted first."""
+        attempt = started(store, "x")
+        saved(store, attempt.id)
+        attempt.end(OnceKind.FAILED)
+        other, real = LocalStore(store.path, MINE), store.once.notes.add
+
+        def after_the_other(number: int, note: OnceNote) -> bool:
+            other.once.resolve("a", done=True)
+            return real(number, note)
+
+        monkeypatch.setattr(store.once.notes, "add", after_the_other)
+        with pytest.raises(UsageError, match="somebody else has decided meanwhile"):
+            store.resolve("a", done=False)
+        assert look(store).standing is DONE
+        assert [record.once for record in LocalStore(store.path, MINE).history("a")] == [attempt.id]
+
+    @pytest.mark.parametrize("before", [False, True], ids=["of an attempt", "of before it happened once"])
+    def test_a_rerun_that_was_killed_halfway_counts(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch, before: bool
+    ) -> None:
+        """What is left of earlier attempts does not stand for the next one, whether it was dropped or not."""
+        attempt = "" if before else started(store, "x").id
+        saved(store, attempt)
+        store.once.lost("a", "damaged")
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            refuse_to_drop(store, patch)
+            store.resolve("a", done=False)
+        fresh = LocalStore(store.path, MINE)
+        assert (look(fresh).standing, len(fresh.history("a"))) == (FREE, 1)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            refuse_to_drop(fresh, patch)
+            fresh.once.begin("a")
+        assert look(fresh).standing is FREE
+        again = started(fresh)
+        assert fresh.history("a") == []
+        again.end(OnceKind.RELEASED)
+        assert look(fresh).standing is FREE
+
+    def test_what_was_set_aside_is_not_what_the_next_attempt_left(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attempt = started(store, "x")
+        saved(store, attempt.id)
+        store.once.lost("a", "damaged")
+        monkeypatch.setattr(store.once, "_drop", lambda lines: None)  # another process is as slow as that
+        store.resolve("a", done=False)
+        started(store).end(OnceKind.FINISHED)
+        state = look(store)
+        assert (state.standing, record_of(store.history("a"), state.note)) == (DONE, None)
+
+    def test_a_forget_that_was_killed_halfway_counts(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        attempt = started(store, "x")
+        saved(store, attempt.id)
+        attempt.end(OnceKind.FINISHED, outputs=["x"])
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(store, "write", interrupt)
+            store.forget(["a"])
+        assert look(store).standing is FREE
+
     def test_a_result_of_before_counts(self, store: LocalStore) -> None:
         """`--once` was added to a task that had run."""
         saved(store)
@@ -175,6 +238,15 @@ class TestTheWayOfATask:
         with pytest.raises(KeyboardInterrupt):
             store.once.begin("a")
         assert look(store).standing is FREE
+
+
+def refuse_to_drop(store: LocalStore, patch: pytest.MonkeyPatch) -> None:
+    """As if its process ended just then."""
+    patch.setattr(store.once, "_drop", interrupt)
+
+
+def interrupt(*args: object, **facts: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 class TestOwners:

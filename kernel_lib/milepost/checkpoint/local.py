@@ -75,7 +75,7 @@ class LocalStore:
         self._verification = Verification(self._objects, self._damaged)
         self._listeners: list[Callable[[Trouble], None]] = []
         self.space = Space(self)
-        self.once = OnceBook(self._layout, self.authenticator, self.view, lambda task: self.write(forgotten=(task,)))
+        self.once = OnceBook(self._layout, self.authenticator, self.view, lambda lines: self.write(dropped=lines))
         self.partials = Partials(self._layout, self._signer)
         """What is kept of tasks that have not ended."""
         self.paused = Paused(self._layout)

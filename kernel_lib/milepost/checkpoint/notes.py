@@ -192,10 +192,10 @@ def decode(data: bytes, signer: Callable[[], Authenticator]) -> OnceNote | None:
     """The note in these bytes, None where they hold none. One of others says as much, for whoever runs a task."""
     signature, _, body = data.rstrip(b"\n").partition(b" ")
     try:
-        facts: dict[str, Any] = json.loads(body)
+        facts: dict[str, Any] = {"void": (), **json.loads(body)}  # of which older ones know nothing
         facts = {name: facts[name] for name in _WRITTEN}
         facts |= {"kind": OnceKind(facts["kind"]), "owner": Owner(**facts["owner"])}
-        facts["outputs"] = tuple(map(str, facts["outputs"]))
+        facts |= {name: tuple(map(str, facts[name])) for name in ("outputs", "void")}
         mine = signer().verify(body, PURPOSE, signature.decode("latin-1"))
         return OnceNote(**facts, mine=mine) if isinstance(facts["task"], str) else None
     except (ValueError, TypeError, KeyError, RecursionError):

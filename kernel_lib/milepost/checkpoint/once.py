@@ -81,7 +81,7 @@ class OnceBook:
     results : callable
         Gives what is saved now.
     drop : callable
-        `drop(task)` has results of a task count no more.
+        `drop(lines)` has the results in the lines with these sums count no more.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class OnceBook:
         layout: Layout,
         signer: Callable[[], Authenticator],
         results: Callable[[], View],
-        drop: Callable[[str], object],
+        drop: Callable[[tuple[str, ...]], object],
     ) -> None:
         self.notes = Notes(layout, signer)
         self._layout = layout
@@ -120,10 +120,13 @@ class OnceBook:
             Where that cannot be noted.
         """
         number, note = self.notes.newest(task)
-        if self._state(task, note, self._results()).standing is not Standing.FREE:
+        results = self._results()
+        if self._state(task, note, results).standing is not Standing.FREE:
             return None
+        void = note.void if note is not None else ()
+        self._drop_those_of(results, void)  # where whoever decided that was killed
         key = self.notes.key(task) or secrets.token_hex(16)
-        new = replace(_note(task, OnceKind.STARTED), key=key, outputs=tuple(outputs))
+        new = replace(_note(task, OnceKind.STARTED), key=key, outputs=tuple(outputs), void=void)
         _under_way.add(new.attempt)  # before its note is there: other threads look
         try:
             if self.notes.add(number + 1, new):
@@ -158,14 +161,20 @@ class OnceBook:
         number, note = self.notes.newest(task)
         if not (done and value is not None and _lacks_value(note)):
             self.require_doubt(task)
-        if not done:
-            self._drop(task)  # what is left of it, damaged perhaps, must not stand for the next run
-        known = note or _note(task, OnceKind.DONE)
+        known, results = note or _note(task, OnceKind.DONE), self._results()
         new = replace(known, kind=OnceKind.DONE if done else OnceKind.RELEASED, attempt=secrets.token_hex(8))
         new = replace(new, at=_now(), owner=this_process(), value=value, text="as a person has said")
+        if not done:  # what is left of it, damaged perhaps, must not stand for the next run
+            new = replace(new, void=_lines(results, task))
         if not self.notes.add(number + 1, new):
             raise UsageError(f"task {task!r}: somebody else has decided meanwhile; look again")
+        self._drop_those_of(results, new.void)
         return new
+
+    def _drop_those_of(self, results: View, lines: Iterable[str]) -> None:
+        """Only once that is noted: another decision may have come first."""
+        if standing := tuple(line for line in lines if results.standing(line)):
+            self._drop(standing)
 
     def require_doubt(self, task: str) -> None:
         """Raise `UsageError` where a task is not in doubt."""
@@ -191,8 +200,10 @@ class OnceBook:
                 raise UsageError(state.text)
             if state.standing is Standing.RUNNING:
                 raise UsageError(f"task {task!r}: {state.reason.text}; wait for its end, or cancel it there")
+        results = self._results()
         for task, number, note in noted:
-            self.notes.add(number + 1, replace(_note(task, OnceKind.FORGOTTEN), outputs=note.outputs))
+            new = replace(_note(task, OnceKind.FORGOTTEN), outputs=note.outputs, void=_lines(results, task))
+            self.notes.add(number + 1, new)
         return [task for task, _, _ in noted]
 
     def beat(self, task: str) -> Path:
@@ -203,10 +214,11 @@ class OnceBook:
 
     def _state(self, task: str, note: OnceNote | None, results: View) -> OnceState:
         if note is None or note.kind in (OnceKind.RELEASED, OnceKind.FORGOTTEN):
-            if (record := result_of(results, task)) is None:
+            if (record := result_of(results, task, void=note.void if note is not None else ())) is None:
                 return OnceState(Standing.FREE, note)
             # It ran before it was said to happen once.
-            return OnceState(Standing.DONE, replace(note or _note(task, OnceKind.FINISHED), at=record.saved_at))
+            known = note or _note(task, OnceKind.FINISHED)
+            return OnceState(Standing.DONE, replace(known, attempt=record.once, at=record.saved_at))
         if note.kind is OnceKind.STARTED:
             return self._started(task, note, results)
         whole = not note.outputs or result_of(results, task, note.attempt) is not None
@@ -235,10 +247,14 @@ class OnceBook:
         return abs(clock_of(self._layout.once) - last)  # from the future: that clock was set back, and tells nothing
 
 
-def result_of(results: View, task: str, attempt: str = "") -> Record | None:
-    """What is saved of an attempt, or (with "") of a task, and may be loaded."""
-    own = (version.record for version in results.of(task) if version.trusted)
+def result_of(results: View, task: str, attempt: str = "", void: Sequence[str] = ()) -> Record | None:
+    """What is saved of an attempt, or (with "") of a task, and may be loaded; not in the lines that are void."""
+    own = (version.record for version in results.of(task) if version.trusted and version.sum not in void)
     return next((record for record in own if record.once == attempt or not attempt), None)
+
+
+def _lines(results: View, task: str) -> tuple[str, ...]:
+    return tuple(version.sum for version in results.of(task))
 
 
 _UNSETTLED = (Standing.IN_DOUBT, Standing.RUNNING)

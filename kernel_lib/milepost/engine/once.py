@@ -57,11 +57,9 @@ def in_doubt(text: str) -> TaskResult:
 
 
 def record_of(history: Sequence[Record], note: OnceNote | None) -> Record | None:
-    """The saved result of a task that is done; one of before it was said to happen once, too."""
-    own = [record for record in history if record.trusted]
-    mine = next((record for record in own if note is not None and record.once == note.attempt), None)
-    told = note is not None and note.kind is OnceKind.DONE
-    return mine or (None if told else next(iter(own), None))
+    """The saved result of a task that is done: of the very attempt, "" for one of before it happened once."""
+    own = (record for record in history if record.trusted)
+    return next((record for record in own if note is not None and record.once == note.attempt), None)
 
 
 def value_of(note: OnceNote | None) -> Any:

@@ -57,8 +57,9 @@ class OnceNote:
     """One note: the newest of a task says where it stands.
 
     `attempt` tells one start from others, `key` is the idempotency key, `at` an ISO 8601 time (UTC), `outputs` what it
-    leaves, `value` what a person says that it left (JSON text of `model.plain`; None: nothing). `mine` is no part of
-    what is written: whether this user's key signed it.
+    leaves, `value` what a person says that it left (JSON text of `model.plain`; None: nothing), `void` the sums of the
+    lines with results that count no more, as a person has decided. `mine` is no part of what is written: whether this
+    user's key signed it.
     """
 
     task: str
@@ -70,6 +71,7 @@ class OnceNote:
     text: str = ""
     outputs: tuple[str, ...] = ()
     value: str | None = None
+    void: tuple[str, ...] = ()
     mine: bool = True
 
 
