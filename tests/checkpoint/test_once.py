@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -169,13 +171,11 @@ class TestTheWayOfATask:
         attempt = "" if before else started(store, "x").id
         saved(store, attempt)
         store.once.lost("a", "damaged")
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            refuse_to_drop(store, patch)
+        with dying_before_it_drops(store, monkeypatch):
             store.resolve("a", done=False)
         fresh = LocalStore(store.path, MINE)
         assert (look(fresh).standing, len(fresh.history("a"))) == (FREE, 1)
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            refuse_to_drop(fresh, patch)
+        with dying_before_it_drops(fresh, monkeypatch):
             fresh.once.begin("a")
         assert look(fresh).standing is FREE
         again = started(fresh)
@@ -195,12 +195,29 @@ class TestTheWayOfATask:
         state = look(store)
         assert (state.standing, record_of(store.history("a"), state.note)) == (DONE, None)
 
+    @pytest.mark.parametrize("kind", ["failed", "lost", "unreadable", "before"])
+    def test_done_without_a_value_keeps_what_it_left(self, store: LocalStore, kind: str) -> None:
+        attempt = started(store, "x") if kind != "before" else None
+        left = saved(store, attempt.id if attempt else "")
+        if attempt is not None:
+            attempt.end(OnceKind.FAILED if kind == "failed" else OnceKind.FINISHED)
+        if kind in ("lost", "before"):
+            store.once.lost("a", "damaged")
+        if kind == "unreadable":
+            store.once.notes.file("a", 2).write_bytes(b"")
+        fresh = LocalStore(store.path, MINE)
+        assert look(fresh).standing is IN_DOUBT
+        fresh.resolve("a", done=True)
+        record = record_of(fresh.history("a"), look(fresh).note)
+        assert (look(fresh).standing, record and record.identity) == (DONE, left.identity)
+        fresh.resolve("a", done=True, value="1")
+        assert record_of(fresh.history("a"), look(fresh).note) is None
+
     def test_a_forget_that_was_killed_halfway_counts(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
         attempt = started(store, "x")
         saved(store, attempt.id)
         attempt.end(OnceKind.FINISHED, outputs=["x"])
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(store, "write", interrupt)
+        with dying_before_it_drops(store, monkeypatch):
             store.forget(["a"])
         assert look(store).standing is FREE
 
@@ -240,13 +257,17 @@ class TestTheWayOfATask:
         assert look(store).standing is FREE
 
 
-def refuse_to_drop(store: LocalStore, patch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def dying_before_it_drops(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if its process ended just then."""
-    patch.setattr(store.once, "_drop", interrupt)
 
+    def interrupt(*args: object, **facts: object) -> NoReturn:
+        raise KeyboardInterrupt
 
-def interrupt(*args: object, **facts: object) -> NoReturn:
-    raise KeyboardInterrupt
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 class TestOwners:
@@ -280,6 +301,8 @@ class TestOwners:
         monkeypatch.setattr(once, "this_process", lambda: there)
         attempt = started(store)
         monkeypatch.undo()
+        while not store.once.beat("a").exists():  # by another thread
+            pass
         left_by_the_dead(store, attempt)
         return attempt
 

@@ -38,6 +38,9 @@ _SETTLED = 2.0
 _UNWRITTEN = {"mine"}
 _WRITTEN = tuple(field.name for field in fields(OnceNote) if field.name not in _UNWRITTEN)
 _NOBODY = Owner(host="", machine="", pid=0, began="")
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""What says nothing of a file: this process has too much open, or too little memory."""
+
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -206,5 +209,7 @@ def _bytes(path: Path) -> bytes:
     try:
         with open(open_plain(path), "rb") as file:
             return file.read(LONGEST)
-    except OSError:
+    except OSError as error:
+        if error.errno in _SHORT:
+            raise StoreError(f"the note {path} cannot be read now ({error.strerror}): try again") from error
         return b""

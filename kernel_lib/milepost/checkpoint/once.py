@@ -145,27 +145,34 @@ class OnceBook:
 
     def lost(self, task: str, text: str) -> OnceState:
         """Note that what a task left cannot be given back; where it stands then."""
-        number, note = self.notes.newest(task)
-        known = note or _note(task, OnceKind.LOST)
+        number, _ = self.notes.newest(task)
+        known = self.look(task).note or _note(task, OnceKind.LOST)
         self.notes.add(number + 1, replace(known, kind=OnceKind.LOST, at=_now(), owner=this_process(), text=text))
         return self.look(task)
 
     def resolve(self, task: str, *, done: bool, value: str | None = None) -> OnceNote:
         """Decide for a task in doubt: it is `done`, and left `value` (JSON text), or it may run again.
 
+        What it left stands where no value is given, as far as it is there. One may also be given for a task that was
+        done, if none was before: for the time when what it left can never be built again.
+
         Raises
         ------
         UsageError
             Where it is not in doubt, or somebody else decided meanwhile.
         """
-        number, note = self.notes.newest(task)
-        if not (done and value is not None and _lacks_value(note)):
+        number, results = self.notes.newest(task)[0], self._results()
+        state = self.look(task)
+        if not (done and value is not None and _takes_value(state)):
             self.require_doubt(task)
-        known, results = note or _note(task, OnceKind.DONE), self._results()
+        known = state.note or _note(task, OnceKind.DONE)
         new = replace(known, kind=OnceKind.DONE if done else OnceKind.RELEASED, attempt=secrets.token_hex(8))
         new = replace(new, at=_now(), owner=this_process(), value=value, text="as a person has said")
         if not done:  # what is left of it, damaged perhaps, must not stand for the next run
             new = replace(new, void=_lines(results, task))
+        elif value is None:
+            record = result_of(results, task, known.attempt)
+            new = replace(new, attempt=record.once if record else known.attempt or new.attempt)
         if not self.notes.add(number + 1, new):
             raise UsageError(f"task {task!r}: somebody else has decided meanwhile; look again")
         self._drop_those_of(results, new.void)
@@ -272,8 +279,10 @@ def _now() -> str:
     return stamp(datetime.now(UTC))
 
 
-def _lacks_value(note: OnceNote | None) -> bool:
-    return note is not None and note.kind is OnceKind.DONE and note.value is None
+def _takes_value(state: OnceState) -> bool:
+    """Whether a task was done, and nobody has said what it left."""
+    note = state.note
+    return state.standing is Standing.DONE and note is not None and note.value is None
 
 
 def _why(note: OnceNote) -> str:

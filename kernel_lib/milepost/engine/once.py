@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from milepost.model.errors import StoreError, TaskInDoubt
+from milepost.model.errors import MilepostError, ResultNotGivenBack, StoreError, TaskInDoubt
 from milepost.model.keyed import holding
 from milepost.model.once import OnceKind, OnceNote, OnceState, Standing
 from milepost.model.plain import decode
@@ -52,8 +52,16 @@ def admit(
 
 def in_doubt(text: str) -> TaskResult:
     """What a task comes to that is not run since it is in doubt: a failure, so that what depends on it waits."""
-    error = TaskInDoubt(text)
-    return TaskResult(TaskStatus.FAILURE, text, TaskError.of(error), exception=error)
+    return _refused(TaskInDoubt(text))
+
+
+def not_given_back(text: str) -> TaskResult:
+    """What a task comes to that was done, and of which the result cannot be given back this time: as much as that."""
+    return _refused(ResultNotGivenBack(text))
+
+
+def _refused(error: MilepostError) -> TaskResult:
+    return TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
 
 
 def record_of(history: Sequence[Record], note: OnceNote | None) -> Record | None:

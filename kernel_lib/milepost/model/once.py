@@ -99,6 +99,17 @@ class OnceState:
         assert self.note is not None
         return " ".join([f"task {self.note.task!r} is {self.reason.text}.", *self.reason.details])
 
+    def not_given_back(self, why: str) -> str:
+        """What to tell where it was done, and what it left is there and cannot be given back this time."""
+        assert self.note is not None
+        name = shlex.quote(self.note.task)
+        return (
+            f"task {self.note.task!r} was done once, on {when(self.note)}{_said(self.note)}, and what it left cannot "
+            f"be given back now: {why}. It is not run again for that: mend it (install what is missing, say), and ask "
+            f"for it again; or say what it left, with `%tasks resolve {name} done VALUE` (in a terminal: milepost "
+            f"resolve NOTEBOOK {name} done VALUE)"
+        )
+
 
 def when(note: OnceNote) -> str:
     """The time of a note, to the minute."""
