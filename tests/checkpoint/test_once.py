@@ -34,6 +34,7 @@ from milepost.testing.disk import write_tree
 from milepost.testing.states import Notes, record
 
 MINE, THEIRS = Signer(b"m" * 32), Signer(b"x" * 32)
+_EXACT = ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")
 FREE, RUNNING, DONE, IN_DOUBT = Standing.FREE, Standing.RUNNING, Standing.DONE, Standing.IN_DOUBT
 
 
@@ -422,6 +423,47 @@ class TestWhatIsThere:
             assert store.once.look("a").standing is DONE
             shutil.rmtree(store.path)
             assert store.once.look("a").standing is FREE
+
+    def test_notes_of_a_deleted_store_are_not_those_of_the_next_in_its_place(
+        self, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file system gives the numbers of what was deleted to what is made then."""
+        real = os.lstat
+
+        def of_one_number(path: Any) -> os.stat_result:
+            found = real(path)
+            return os.stat_result((found.st_mode, 7, *found[2:]), {name: getattr(found, name) for name in _EXACT})
+
+        monkeypatch.setattr(os, "lstat", of_one_number)
+        started(store).end(OnceKind.FINISHED)
+        assert [store.once.notes.newest("a")[0], store.once.look("a").standing] == [2, DONE]
+        next_one = LocalStore(tmp_path / "next.milepost", MINE)
+        started(next_one).end(OnceKind.FAILED)
+        store.path.rename(tmp_path / "deleted")
+        next_one.path.rename(store.path)
+        assert store.once.look("a").standing is IN_DOUBT
+
+    def test_the_end_of_a_task_is_not_noted_for_another_start(
+        self, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its store was deleted while it ran, and another process has started it in the next one."""
+        monkeypatch.setattr(Attempt, "_live", lambda self: None)
+        first = started(store)
+        shutil.rmtree(store.path)
+        second = started(LocalStore(store.path, MINE))
+        assert not first.end(OnceKind.FAILED, "of the first")
+        assert look(store).standing is RUNNING
+        assert second.end(OnceKind.FINISHED)
+        assert look(store).standing is DONE
+
+    def test_the_end_of_a_task_is_noted_where_its_store_was_deleted(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Attempt, "_live", lambda self: None)
+        attempt = started(store)
+        shutil.rmtree(store.path)
+        assert attempt.end(OnceKind.FINISHED)
+        assert look(store).standing is DONE
 
     def test_a_folder_that_was_just_listed_is_listed_again(self, store: LocalStore) -> None:
         """Where two changes come faster than the times of the file system tell apart."""

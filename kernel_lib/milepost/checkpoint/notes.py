@@ -54,8 +54,8 @@ class Notes:
         self._newest: dict[str, int] = {}
         self._time, self._since, self._settled = 0, 0.0, False
         """The folder's time, since when it is known (by a clock that never goes back), and whether the list stands."""
-        self._folder = 0
-        """The number of the folder."""
+        self._store: tuple[int, ...] = ()
+        """What tells the store from another one in its place."""
         self._named = False
         """Whether the folder's own name is durable."""
 
@@ -142,8 +142,9 @@ class Notes:
             found = os.lstat(self._layout.once)
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        if found.st_ino != self._folder:  # a store was deleted, and another one made: its notes bear the same names
-            self._folder, self._named = found.st_ino, False
+        store = (found.st_ino, *self._made())
+        if store != self._store:  # it was deleted, and another one made: its notes bear the same names
+            self._store, self._named = store, False
             self._read.clear()
         if found.st_mtime_ns != self._time:
             self._time, self._since, self._settled = found.st_mtime_ns, time.monotonic(), False
@@ -151,6 +152,14 @@ class Notes:
             settled = time.monotonic() - self._since > _SETTLED
             self._newest, self._settled = self._listed(), settled
         return self._newest
+
+    def _made(self) -> tuple[int, ...]:
+        """What tells when the store was made: the number of a folder that was deleted may be that of the next."""
+        try:
+            found = os.lstat(self._layout.format)
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
     def _listed(self) -> dict[str, int]:
         found: dict[str, int] = {}

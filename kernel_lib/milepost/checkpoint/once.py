@@ -52,10 +52,13 @@ class Attempt:
         return self._note.key
 
     def end(self, kind: OnceKind, text: str = "", outputs: Sequence[str] | None = None) -> bool:
-        """Note how it ended; False where something else was noted meanwhile: a person has decided."""
+        """Note how it ended; False where something else was noted meanwhile: a person has decided, say."""
         left = self._note.outputs if outputs is None else tuple(outputs)
         note = replace(self._note, kind=kind, at=_now(), text=text, outputs=left)
         try:
+            number, newest = self._book.notes.newest(note.task)
+            if number == self._number and newest is not None and newest.attempt not in ("", self.id):
+                return False  # the store was deleted, and somebody has started it in the next one
             return self._book.notes.add(self._number + 1, note)
         finally:
             _under_way.discard(self.id)

@@ -103,7 +103,7 @@ class Once:
         try:
             if self.attempt.end(OnceKind.FINISHED, result.message, outputs(result)):
                 return result
-            words = "a person decided what it came to while it ran, and that stands"
+            words = "something else was noted of it while it ran, by a person who decided, say, and that stands"
         except StoreError as error:
             words = f"that it was done could not be noted, so it may be in doubt later: {error}"
         return replace(result, message="; ".join(filter(None, [result.message, words])))
