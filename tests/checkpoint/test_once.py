@@ -80,6 +80,7 @@ class TestTheWayOfATask:
             (None, False, IN_DOUBT),
             (None, True, DONE),  # it died between the save and the note
             (OnceKind.FAILED, False, IN_DOUBT),
+            (OnceKind.FAILED, True, DONE),  # stopped after the save
             (OnceKind.FINISHED, False, IN_DOUBT),  # what it left could not be saved
             (OnceKind.FINISHED, True, DONE),
             (OnceKind.RELEASED, False, FREE),
@@ -151,7 +152,7 @@ class TestTheWayOfATask:
         """Both saw it in doubt; that it is done was noted first."""
         attempt = started(store, "x")
         saved(store, attempt.id)
-        attempt.end(OnceKind.FAILED)
+        store.once.lost("a", "damaged")
         other, real = LocalStore(store.path, MINE), store.once.notes.add
 
         def after_the_other(number: int, note: OnceNote) -> bool:
@@ -196,12 +197,12 @@ class TestTheWayOfATask:
         state = look(store)
         assert (state.standing, record_of(store.history("a"), state.note)) == (DONE, None)
 
-    @pytest.mark.parametrize("kind", ["failed", "lost", "unreadable", "before"])
+    @pytest.mark.parametrize("kind", ["lost", "unreadable", "before"])
     def test_done_without_a_value_keeps_what_it_left(self, store: LocalStore, kind: str) -> None:
         attempt = started(store, "x") if kind != "before" else None
         left = saved(store, attempt.id if attempt else "")
         if attempt is not None:
-            attempt.end(OnceKind.FAILED if kind == "failed" else OnceKind.FINISHED)
+            attempt.end(OnceKind.FINISHED, outputs=["x"])
         if kind in ("lost", "before"):
             store.once.lost("a", "damaged")
         if kind == "unreadable":

@@ -6,20 +6,26 @@ import asyncio
 import contextlib
 import errno
 import importlib
+import itertools
 import os
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from tests.keys import signing_key
 
+import milepost.checkpoint.once
+import milepost.engine.once
 from milepost import RetryPolicy, Task, TaskResult, TaskRunnerBuilder, TaskStatus, task, use_runner
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.memory import MemoryStore
+from milepost.engine.strategies import checkpointing
 from milepost.model.cancel import CancelSignal
 from milepost.model.errors import ResultNotGivenBack, TaskGraphError, TaskInDoubt, UsageError
 from milepost.model.once import Standing
@@ -170,6 +176,45 @@ def test_cancelled_in_its_body_it_is_in_doubt(place: Path, log: Path) -> None:
 
     assert run(place, Task("pay", waits, once=True))["pay"].status is TaskStatus.CANCELLED
     assert LocalStore(place).once.look("pay").standing is Standing.IN_DOUBT
+
+
+LINES = {module.__file__ for module in (milepost.engine.once, checkpointing, milepost.checkpoint.once)}
+
+
+def interrupted(number: int, run: Callable[[], object]) -> bool:
+    """Whether as many lines of these files ran, before the last of which Ctrl-C came."""
+    left = iter(range(number))
+
+    def look(frame: FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename not in LINES:
+            return None
+        if event == "line" and next(left, None) is None:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return look
+
+    sys.settrace(look)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            run()
+        return sys.gettrace() is None
+    finally:
+        sys.settrace(None)
+
+
+def test_interrupted_before_any_line_it_does_not_seem_to_run_for_ever(tmp_path: Path, log: Path) -> None:
+    standings = set()
+    for number in itertools.count():
+        store = LocalStore(tmp_path / f"{number}.milepost")
+        with TaskRunnerBuilder().with_store(store).with_executor("main").build() as runner:
+            more = interrupted(number, partial(runner.run, [Task("pay", pay(log), once=True)]))
+        standing, ran = store.once.look("pay").standing, bool(lines(log))
+        standings.add((standing, ran))
+        assert standing in ((Standing.IN_DOUBT, Standing.DONE) if ran else (Standing.FREE, Standing.IN_DOUBT)), number
+        log.unlink(missing_ok=True)
+        if not more:
+            break
+    assert {(Standing.FREE, False), (Standing.IN_DOUBT, True), (Standing.DONE, True)} <= standings
 
 
 def test_a_result_that_is_damaged_is_asked_for(place: Path, log: Path) -> None:

@@ -231,8 +231,9 @@ class OnceBook:
             return OnceState(Standing.DONE, replace(known, attempt=record.once, at=record.saved_at))
         if note.kind is OnceKind.STARTED:
             return self._started(task, note, results)
-        whole = not note.outputs or result_of(results, task, note.attempt) is not None
-        if note.kind is OnceKind.DONE or (note.kind is OnceKind.FINISHED and whole):
+        saved = note.kind in _ENDED and result_of(results, task, note.attempt) is not None
+        nothing = note.kind is OnceKind.FINISHED and not note.outputs
+        if note.kind is OnceKind.DONE or saved or nothing:
             return OnceState(Standing.DONE, note)
         return OnceState(Standing.IN_DOUBT, note, _why(note))
 
@@ -266,6 +267,9 @@ def result_of(results: View, task: str, attempt: str = "", void: Sequence[str] =
 def _lines(results: View, task: str) -> tuple[str, ...]:
     return tuple(version.sum for version in results.of(task))
 
+
+_ENDED = (OnceKind.FINISHED, OnceKind.FAILED)
+"""After which a result that is saved says that it was done: it may have been stopped after the save."""
 
 _UNSETTLED = (Standing.IN_DOUBT, Standing.RUNNING)
 

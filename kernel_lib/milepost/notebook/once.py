@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from milepost.checkpoint.local import LocalStore
-from milepost.engine.once import Once, admit, in_doubt, not_given_back, record_of, value_of
+from milepost.engine.once import Once, in_doubt, not_given_back, record_of, value_of
 from milepost.model.errors import TaskCancelled
 from milepost.model.once import OnceKind, OnceNote, OnceState, Standing, again, spread
 from milepost.model.reasons import Reason, ReasonKind
@@ -40,18 +40,19 @@ class HappensOnce:
         here = self._here(stage, plan)
         if here is not None:
             return here
-        found = admit(self._store().once, call, _outputs(plan.definition), lambda words: _say(stage, words, "⧗"))
-        if not isinstance(found, OnceState):
-            return self._run(stage, call, plan, Once(found))
-        if found.standing is Standing.DONE:
-            return self._done(stage, plan, found)
-        plan.facts.why = found.reason
-        return in_doubt(found.text)
+        with Once(self._store().once, call) as once:
+            state = once.admit(_outputs(plan.definition), lambda words: _say(stage, words, "⧗"))
+            if state is None:
+                return self._run(stage, call, plan, once)
+        if state.standing is Standing.DONE:
+            return self._done(stage, plan, state)
+        plan.facts.why = state.reason
+        return in_doubt(state.text)
 
     def _run(self, stage: Stage, call: TaskCall, plan: Plan, once: Once) -> TaskResult:
-        plan, facts = replace(plan, once=once.attempt.id, record=None), plan.facts
+        plan, facts = replace(plan, once=once.id, record=None), plan.facts
         facts.key, facts.why, facts.unsaved = plan.key, plan.why, ""
-        result = once.run(call, lambda call: self._runs.run(stage, call, plan), lambda _: _left(facts))
+        result = once.run(lambda call: self._runs.run(stage, call, plan), lambda _: _left(facts))
         if not result.ok and (state := self._store().once.look(call.task.name)).standing is Standing.IN_DOUBT:
             stage.note(state.text, symbol="⚠", warning=True)
         return result

@@ -11,7 +11,7 @@ from typing import Any
 from milepost.analysis.code import digest_text
 from milepost.analysis.reading import Reader, reading_digest
 from milepost.analysis.validity import PYTHON, explain, task_key
-from milepost.engine.once import Once, admit, book_of, in_doubt, not_given_back, record_of, value_of
+from milepost.engine.once import Once, book_of, in_doubt, not_given_back, record_of, value_of
 from milepost.model.errors import CorruptCheckpointError, UntrustedError
 from milepost.model.keyed import keyed
 from milepost.model.once import OnceKind, OnceState, Standing
@@ -117,12 +117,13 @@ class CheckpointingStrategy:
     def _once(self, call: TaskCall, plan: _Plan) -> TaskResult:
         book = book_of(self._store)
         assert book is not None, "the runner has refused the task"
-        found = admit(book, call, (DATA,), call.progress)
-        if isinstance(found, OnceState):
-            return self._given(book, call, plan, found)
-        self._ran[call.task.name] = None
-        plan = replace(plan, once=found.id)
-        return Once(found).run(call, lambda call: self._run(call, plan), _left)
+        with Once(book, call) as once:
+            state = once.admit((DATA,), call.progress)
+            if state is not None:
+                return self._given(book, call, plan, state)
+            self._ran[call.task.name] = None
+            own = replace(plan, once=once.id)
+            return once.run(lambda call: self._run(call, own), _left)
 
     def _given(self, book: OnceBook, call: TaskCall, plan: _Plan, state: OnceState) -> TaskResult:
         """What a task comes to that was done, or is in doubt: whatever else it depends on now, it does not run."""
