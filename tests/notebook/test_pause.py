@@ -78,6 +78,49 @@ def test_a_paused_loop_goes_on_or_is_cancelled(start: Start, tmp_path: Path) -> 
     assert "goes on after item 6 of 60" in "".join(kernel.run_ok(LOOP.format(at=5)).stamps)
 
 
+PAUSED = """%%task send {options}
+sent = []
+for item in track(range(60), name="items"):
+    sent.append(item)
+    if item == 5 and not os.path.exists("go.milepost"): get_ipython().run_line_magic("tasks", "pause")
+"""
+IN_A_FUNCTION = """%%task send
+def send(sent):
+    for item in track(range(60)):
+        if item == 5 and not os.path.exists("go.milepost"): get_ipython().run_line_magic("tasks", "pause")
+        sent = item
+    return sent
+sent = send(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (PAUSED.format(options=""), "Run `%tasks resume`, then this cell again: it goes on there"),
+        (
+            PAUSED.format(options="--once"),
+            "Run `%tasks resume` and, where its code before the loop may run again, `%tasks resolve send rerun`, then "
+            "this cell again: it goes on there",
+        ),
+        (IN_A_FUNCTION, "Run `%tasks resume`, then this cell again: the loop is not kept, and begins anew"),
+    ],
+    ids=["cell", "once", "function"],
+)
+def test_where_nobody_could_resume_it_says_how_to_go_on(start: Start, tmp_path: Path, cell: str, words: str) -> None:
+    kernel = start()  # a console: no page that asks anything
+    kernel.run_ok(SETUP)
+    refused = kernel.run(cell)
+    assert refused.ename == "TaskPaused"
+    assert words in refused.evalue
+    (tmp_path / "go.milepost").touch()
+    for command in refused.evalue.split("`")[1::2]:
+        kernel.run_ok(command)
+    again = "".join(kernel.run_ok(cell).stamps)
+    assert ("goes on after item 6 of 60" in again) is ("goes on there" in words)
+    assert kernel.value("sent") == (59 if cell is IN_A_FUNCTION else list(range(60)))
+
+
 def test_bars_of_tqdm_and_code_without_a_loop_say_how_far_they_are(start: Start, tmp_path: Path) -> None:
     kernel = begin(start)
     wait = "while not os.path.exists('{}.milepost'): time.sleep(0.01)"

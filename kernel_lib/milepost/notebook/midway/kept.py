@@ -123,6 +123,11 @@ class KeptLoop:
         """Whether what was saved is of the moment at which the item began that runs now."""
         return not self._broken and self._at == self.done
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether something is saved of it with which the next run goes on."""
+        return bool(self.address) and not self._broken
+
     def items(self) -> Iterator[Any]:
         """What is left."""
         items = self._items if self._items is not None else self._source.begin()
