@@ -149,6 +149,45 @@ def fit(n):
         if item == 7 and not os.path.exists("go.milepost"): raise SystemError("ends here")
     return w
 """
+MODEL = """
+class Model:
+    w = 0
+    def state_dict(self): return {"w": self.w}
+    def load_state_dict(self, saved):
+        if not os.path.exists("fits.milepost"): raise ValueError("size mismatch for w")
+        self.w = saved["w"]
+def fit(model):
+    for item in track(range(9), state=model, every=0, name="epochs"):
+        model.w += item
+        if item == 7 and not os.path.exists("go.milepost"): raise SystemError("ends here")
+    return model.w
+"""
+
+
+@pytest.mark.parametrize("options", ["", "--once"])
+def test_what_is_kept_and_does_not_fit_any_more_is_told_with_what_to_do(
+    start: Start, tmp_path: Path, options: str
+) -> None:
+    kernel = begin(start)
+    kernel.run_ok("import milepost.notebook.midway.budget as budget\nbudget.SHARE = float('inf')")
+    kernel.run_ok(MODEL)
+    cell = f"%%task fitted {options}\nfitted = fit(Model())"
+    assert kernel.run(cell).ename == "SystemError"
+    if options:
+        kernel.run_ok("%tasks resolve fitted rerun")
+    refused = kernel.run(cell)
+    assert refused.ename == "LoopNotResumed"
+    for words in ("loop 'epochs' of task 'fitted'", "after item 7", "(ValueError: size mismatch for w)"):
+        assert words in refused.evalue
+    commands = refused.evalue.split("`")[1::2]
+    assert commands == [*(["%tasks resolve fitted rerun"] if options else []), "%tasks forget fitted"]
+    for command in commands:
+        kernel.run_ok(command)
+    (tmp_path / "go.milepost").touch()
+    assert "goes on" not in "".join(kernel.run_ok(cell).stamps)
+    assert kernel.value("fitted") == 36
+
+
 GIVEN = "range(len(os.listdir('given')))"
 ENDS = "if item == 7 and not os.path.exists('go.milepost'): raise SystemError('ends here')"
 

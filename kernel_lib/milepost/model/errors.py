@@ -49,6 +49,10 @@ class ResultNotGivenBack(MilepostError):
     """A task that happens once was done, and what it left cannot be given back this time: it is not run for that."""
 
 
+class LoopNotResumed(MilepostError):
+    """What is kept of a loop within a task does not fit into what the code before it made this time."""
+
+
 class WorkerDied(MilepostError):
     """The worker process of a task ended while it ran: killed, crashed, or by its own doing."""
 

@@ -119,13 +119,18 @@ def when(note: OnceNote) -> str:
 def advice(task: str) -> str:
     """What to do about a task in doubt."""
     name = shlex.quote(task)
-    how = f"`%tasks resolve {name} done [VALUE]` or `%tasks resolve {name} rerun`"
+    how = f"`%tasks resolve {name} done [VALUE]` or {rerun(task)}"
     return f"Look whether it has had its effect, then say {how} (in a terminal: milepost resolve NOTEBOOK {name} …)"
 
 
 def again(task: str) -> str:
     """What to do about a task that was done and shall happen once more."""
     return f"`%tasks forget {shlex.quote(task)}` has it happen again, when its cell runs next"
+
+
+def rerun(task: str) -> str:
+    """What says of a task in doubt that it may run again."""
+    return f"`%tasks resolve {shlex.quote(task)} rerun`"
 
 
 def spread(note: OnceNote, value: Any) -> dict[str, Any]:

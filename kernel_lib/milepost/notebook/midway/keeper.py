@@ -6,7 +6,6 @@ is saved only where the outer one was saved when its item began: then it can be 
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from milepost.model.errors import StoreError, TaskPaused
+from milepost.model.once import rerun
 from milepost.model.states import TaskState
 from milepost.notebook.capture import in_background, unrecorded
 from milepost.notebook.midway import kept
@@ -166,8 +166,7 @@ class Midway:
     def _how_to_go_on(self) -> str:
         how, definition = "Run `%tasks resume`", self.plan.definition
         if definition.options.once:  # it has begun, and does not begin again by itself
-            rerun = f"`%tasks resolve {shlex.quote(definition.name)} rerun`"
-            how += f" and, where its code before the loop may run again, {rerun}"
+            how += f" and, where its code before the loop may run again, {rerun(definition.name)}"
         kept = any(loop.goes_on for loop in self._open)
         then = "it goes on there" if kept else "the loop is not kept, and begins anew"
         return f"{how}, then this cell again: {then}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from typing import Any, Protocol
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.checkpoint.view import stamp
-from milepost.model.errors import StoreError
+from milepost.model.errors import LoopNotResumed, MilepostError, StoreError
+from milepost.model.once import rerun
 from milepost.model.record import Record
 from milepost.notebook.activity import parts_of
 from milepost.notebook.midway import around
@@ -269,7 +271,7 @@ class KeptLoop:
             restore_states(rest["began"])
             self._items = self._source.go_on(done, rest["place"])
             self.desk.ambient.restore(rest["state"])
-            self.variables.put_back(values, record.deleted)
+            self._put_back(values, record)
         except BaseException:
             restore_states(before)
             raise
@@ -281,6 +283,20 @@ class KeptLoop:
         if watch is not None:
             watch.inherit(tuple(item for item in record.observed if item.kind != "state"))
         self._say(record, done)
+
+    def _put_back(self, values: dict[str, Any], record: Record) -> None:
+        try:
+            self.variables.put_back(values, record.deleted)
+        except MilepostError:
+            raise
+        except Exception as error:  # a part of it may be in place: the loop can neither go on nor begin
+            task, loop, done = record.task, self.loop.name or self.place, record.extra["done"]
+            before = f"{rerun(task)} and then " if self.keeper.plan.definition.options.once else ""
+            raise LoopNotResumed(
+                f"loop {loop!r} of task {task!r} cannot go on after item {done}: what is kept of it does not fit into "
+                f"what the code before it made ({type(error).__name__}: {error}). Have that code make what it made "
+                f"then, or say {before}`%tasks forget {shlex.quote(task)}`: then it begins anew"
+            ) from error
 
     def _take(self, iterable: Any) -> None:
         """Go through this, which the loop has changed."""
