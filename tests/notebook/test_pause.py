@@ -64,6 +64,23 @@ def test_a_pause_within_a_loop_outlives_its_kernel(start: Start, tmp_path: Path)
     assert start().request("ping")["paused"] is False, "resumed for good"
 
 
+NO_SYNC = """import errno
+real, os.fsync = os.fsync, lambda file: (_ for _ in ()).throw(OSError(errno.EIO, os.strerror(errno.EIO)))"""
+
+
+def test_what_is_kept_of_a_loop_stays_until_the_result_would_survive_a_power_loss(start: Start, tmp_path: Path) -> None:
+    kernel = begin(start)
+    kernel.run_ok("import milepost.notebook.midway.budget as budget\nbudget.SHARE = float('inf')")
+    cell = LOOP.format(at=99).replace('name="items"', "every=0")
+    kept = tmp_path / "nb.milepost" / "partial"
+    kernel.run_ok(cell)
+    assert not list(kept.iterdir())
+    kernel.run_ok(NO_SYNC)
+    kernel.run_ok(cell.replace("%%task train", "%%task trained"))
+    assert [path.name for path in kept.glob("*/*")] == ["0"]
+    kernel.run_ok("os.fsync = real")
+
+
 def test_a_paused_loop_goes_on_or_is_cancelled(start: Start, tmp_path: Path) -> None:
     kernel = begin(start)
     cell = kernel.send(LOOP.format(at=5))
