@@ -69,6 +69,8 @@ def test_it_happens_once_whatever_kernel_and_code(start: Start, tmp_path: Path) 
     assert any("does not happen again, although its code changed" in stamp for stamp in edited.stamps)
     assert second.status()["charge"]["why"]["kind"] == "done-once"
     assert len(charged(tmp_path)) == 1
+    second.run_ok(CHARGE.format(then="").replace("task charge", "task charged"))
+    assert len(set(charged(tmp_path))) == 2, "of another name it is another task"
 
 
 def test_in_doubt_after_a_kill_it_and_what_needs_it_wait(start: Start, tmp_path: Path, key: str) -> None:
@@ -88,6 +90,7 @@ def test_in_doubt_after_a_kill_it_and_what_needs_it_wait(start: Start, tmp_path:
     assert len(charged(tmp_path)) == 1
 
     kernel.run_ok("%tasks resolve charge done {'receipt': 'r-2'}")
+    assert kernel.run("receipt").ename == "NameError", "its own cell binds it"
     assert kernel.run_ok(CHARGE.format(then="")).stdout == ""
     kernel.run_ok(REPORT)
     assert kernel.value("report") == "R-2"
