@@ -153,6 +153,21 @@ def test_attributes_count_by_name_not_by_order() -> None:
     assert digest(Plain(a=1, b=2)).hex == digest(Plain(b=2, a=1)).hex
 
 
+def test_a_partial_call_counts_the_same_once_its_dictionary_was_looked_at() -> None:
+    call = functools.partial(sorted, reverse=True)
+    before = digest(call)
+    assert vars(call) == {}
+    assert digest(call) == before
+    others = [
+        functools.partial(sorted),
+        functools.partial(min, reverse=True),
+        functools.partial(sorted, [], reverse=True),
+    ]
+    assert len({digest(each).hex for each in (call, *others)}) == 4
+    call.note = 1  # type: ignore[attr-defined]
+    assert digest(call) != before
+
+
 def test_gaps_in_an_array_do_not_count_and_its_order_does() -> None:
     base = np.arange(12.0).reshape(3, 4)
     assert digest(base[:, ::2]).hex == digest(base[:, ::2].copy()).hex

@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -30,7 +30,7 @@ EPOCHS = 20 if QUICK else 200
 SETUP = """
 %load_ext milepost
 import numpy as np
-from time import process_time
+from time import perf_counter, process_time
 from milepost import track
 seconds = {}
 
@@ -50,20 +50,26 @@ for number in {epochs}:
     losses.append(epoch(weights, rng))
 took = process_time() - begin
 """
+EMPTY = """%%task {name}
+begin = perf_counter()
+for item in {items}: pass
+took = perf_counter() - begin
+"""
 
 
 def main() -> None:
     """Measure, and print the bars."""
-    rows = {name: empty(wrapped) for name, wrapped in wrappers().items()}
+    with notebook() as run:
+        kept, rows = trainings(run), empty_in_tasks(run)
+    rows = {name: empty(wrapped) for name, wrapped in wrappers().items()} | rows
     table("Nanoseconds an item of an empty loop", ("loop", "ns"), [(name, f"{ns:.0f}") for name, ns in rows.items()])
-    kept = trainings()
     table(
         f"A training of {EPOCHS} epochs, processor seconds",
         ("loop", "s", "more"),
         [(name, f"{took:.2f}", f"{took / kept['plain'] - 1:+.1%}") for name, took in kept.items()],
     )
     more = {name: 100 * (took / kept["plain"] - 1) for name, took in kept.items()}
-    bars = [at_most("an item of an empty loop", (rows["track"] - rows["plain"]) / 1000, 2, "µs")]
+    bars = [at_most(f"an item more, {what}", (rows[f"kept {what}"] - rows[what]) / 1000, 2, "µs") for what in EMPTIES]
     bars += [at_most(f"a training, {name}", share, 5, "%") for name, share in more.items() if name != "plain"]
     met = verdict(bars)
     sys.exit(0 if met or QUICK else 1)
@@ -88,19 +94,14 @@ def empty(wrapped: Callable[[Iterable[Any]], Iterable[Any]]) -> float:
     return min(found) / ITEMS * 1e9
 
 
-def trainings() -> dict[str, float]:
-    """Processor seconds of the same training in a plain loop, and kept by default, and as often as may be."""
+@contextlib.contextmanager
+def notebook() -> Iterator[Callable[[str], Any]]:
+    """Runs cells of a notebook in this process; each gives its `took`."""
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
     from milepost.model.trust import make_key
 
-    loops = {
-        "plain": f"range({EPOCHS})",
-        "kept": f"track(range({EPOCHS}))",
-        "kept often": f"track(range({EPOCHS}), every=0)",
-    }
-    found: dict[str, list[float]] = {name: [] for name in loops}
     with tempfile.TemporaryDirectory() as folder:
         make_key(Path(folder) / "key")
         os.environ.update(
@@ -109,14 +110,44 @@ def trainings() -> dict[str, float]:
         config = Config()
         config.HistoryManager.enabled = False
         shell = InteractiveShell.instance(config=config)
-        shell.run_cell(SETUP).raise_error()
-        for number in range(ROUNDS):
-            for name, epochs in loops.items():
-                cell = TRAIN.format(name=f"{name.replace(' ', '_')}_{number}", epochs=epochs)
-                with contextlib.redirect_stderr(io.StringIO()):
-                    shell.run_cell(cell).raise_error()
-                found[name].append(shell.user_ns["took"])
+
+        def run(cell: str) -> Any:
+            with contextlib.redirect_stderr(io.StringIO()):
+                shell.run_cell(cell).raise_error()
+            return shell.user_ns.get("took")
+
+        run(SETUP)
+        yield run
+
+
+def trainings(run: Callable[[str], Any]) -> dict[str, float]:
+    """Processor seconds of the same training in a plain loop, and kept by default, and as often as may be."""
+    loops = {
+        "plain": f"range({EPOCHS})",
+        "kept": f"track(range({EPOCHS}))",
+        "kept often": f"track(range({EPOCHS}), every=0)",
+    }
+    found: dict[str, list[float]] = {name: [] for name in loops}
+    for number in range(ROUNDS):
+        for name, epochs in loops.items():
+            found[name].append(run(TRAIN.format(name=f"{name.replace(' ', '_')}_{number}", epochs=epochs)))
     return {name: median(took) for name, took in found.items()}
+
+
+EMPTIES = {"range": f"range({ITEMS})", "generator": f"(i for i in range({ITEMS}))"}
+
+
+def empty_in_tasks(run: Callable[[str], Any]) -> dict[str, float]:
+    """Nanoseconds an item, plain and kept: of a range, and of a generator, whose items are compared after a kill."""
+    loops = {f"{how}{what}": items.join(call) for what, items in EMPTIES.items() for how, call in CALLS.items()}
+    found: dict[str, list[float]] = {name: [] for name in loops}
+    for number in range(ROUNDS):
+        for name, items in loops.items():
+            found[name].append(run(EMPTY.format(name=f"{name.replace(' ', '_')}_{number}", items=items)))
+    return {name: min(took) / ITEMS * 1e9 for name, took in found.items()}
+
+
+CALLS = {"": ("(", ")"), "kept ": ("track(", ")")}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from milepost.model.snapshot import Snapshot
 from milepost.model.states import TaskStatus
 from milepost.model.task import RetryPolicy, Task
 from milepost.testing.clock import FakeClock
+from milepost.tracking.report import progress
 
 EXECUTORS = ("main", "threads")
 
@@ -61,6 +62,27 @@ def test_a_body_that_ignores_a_cancel_does_not_hold_the_run() -> None:
     )
 
 
+def test_what_a_body_does_that_was_left_behind_is_not_told_after_the_end_of_its_run() -> None:
+    started, release, threads, events = threading.Event(), threading.Event(), [], []
+
+    def body() -> None:
+        threads.append(threading.current_thread())
+        started.set()
+        release.wait(WAIT)
+        progress(1, 2)
+        raise ValueError("and again, had it not been cancelled")
+
+    runner = TaskRunnerBuilder().on("*", events.append).build()
+    handle = runner.start([Task("deaf", body, retry=RetryPolicy(2))])
+    started.wait(WAIT)
+    handle.cancel("enough")
+    handle.wait(WAIT)
+    release.set()
+    runner.close()
+    threads[0].join(WAIT)
+    assert [str(event.kind) for event in events[-2:]] == ["task_end", "workflow_end"]
+
+
 def test_a_whole_run_timeout_leaves_the_callers_signal_alone_and_keeps_results() -> None:
     async def endless() -> None:
         await asyncio.Event().wait()
@@ -69,11 +91,11 @@ def test_a_whole_run_timeout_leaves_the_callers_signal_alone_and_keeps_results()
     results = (
         TaskRunnerBuilder()
         .build()
-        .run([Task("done", lambda: 1, priority=1), Task("endless", endless, ("done",))], timeout=0.05, signal=signal)
+        .run([Task("done", lambda: 1, priority=1), Task("endless", endless, ("done",))], timeout=0.5, signal=signal)
     )
     assert results["done"].data == 1
     assert results["endless"].status is TaskStatus.CANCELLED
-    assert "longer than its 0.05 s" in results["endless"].message
+    assert "longer than its 0.5 s" in results["endless"].message
     assert not signal.cancelled
 
 

@@ -82,6 +82,13 @@ def _cached(walk: Feed, function: Any) -> None:
     walk.value(function.__wrapped__)
 
 
+def _partial(walk: Feed, call: functools.partial[Any]) -> None:
+    """Not by its `__reduce__`, which tells whether anybody has ever looked at its dictionary."""
+    walk.tag("partial")
+    for part in (call.func, call.args, call.keywords, vars(call)):
+        walk.value(part)
+
+
 BUILTIN: dict[type, Callable[[Any, Any], None]] = {
     bytearray: _bytearray,
     array.array: _array,
@@ -94,6 +101,7 @@ BUILTIN: dict[type, Callable[[Any, Any], None]] = {
     classmethod: _wrapped,
     property: _property,
     functools._lru_cache_wrapper: _cached,
+    functools.partial: _partial,
     functools.cached_property: _cached_property,
 }
 """How to feed a value of exactly this type."""

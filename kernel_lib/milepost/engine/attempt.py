@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import inspect
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any, NoReturn
 
+from milepost.engine.events import EventBus
 from milepost.engine.nesting import ancestors
 from milepost.engine.tools import Tools
 from milepost.model.cancel import CancelSignal
@@ -23,6 +25,9 @@ from milepost.tracking.scope import Scope, at_work
 
 Begin = Callable[[], object]
 
+PATIENCE = 0.5
+"""Seconds that a task which is settled from outside waits for its listeners."""
+
 
 class Attempts:
     """Made in the context in which the run was called for; tasks that run in other threads get copies of it."""
@@ -32,6 +37,7 @@ class Attempts:
         self._own = tools.executors[""]
         self._clock = tools.clock
         self._execute = tools.strategy.execute
+        self._voices: dict[str, _Voice] = {}
         self._context = contextvars.copy_context()
         self.asking = ancestors.get()
         """The tasks in whose bodies the run was called for."""
@@ -52,6 +58,10 @@ class Attempts:
         finally:
             ancestors.set(self.asking)
             at_work.set(around)
+
+    def silence(self, task: Task) -> None:
+        """Tell nothing more of a task, which was settled while its body goes on."""
+        self._voices.setdefault(task.name, _Voice()).end()
 
     def _attempt(self, task: Task, inputs: Mapping[str, Any], signal: CancelSignal, begin: Begin | None) -> TaskResult:
         tools = self._tools
@@ -88,7 +98,9 @@ class Attempts:
     def _tell(self, kind: EventKind, task: Task, message: str = "", result: TaskResult | None = None) -> None:
         tools = self._tools
         if tools.bus.wanted(kind):
-            tools.bus.emit(Event(kind, self._clock.time(), task.name, result, str(message), tools.run))
+            event = Event(kind, self._clock.time(), task.name, result, str(message), tools.run)
+            voice = self._voices.get(task.name) or self._voices.setdefault(task.name, _Voice())
+            voice.tell(tools.bus, event)
 
 
 def _refused(given: object) -> NoReturn:
@@ -111,6 +123,28 @@ class _Once:
         actions, self._actions = self._actions, ()
         for action in actions:
             action()
+
+
+class _Voice:
+    """Tells what happens in a task until it is settled: a body that was left behind goes on, perhaps for long."""
+
+    __slots__ = ("_ended", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._ended = False
+
+    def tell(self, bus: EventBus, event: Event) -> None:
+        with self._lock:
+            if not self._ended:
+                bus.emit(event)
+
+    def end(self) -> None:
+        """After what is being told right now, unless a listener hangs."""
+        held = self._lock.acquire(timeout=PATIENCE)
+        self._ended = True
+        if held:
+            self._lock.release()
 
 
 # Nobody listens:

@@ -203,6 +203,7 @@ class WorkflowExecutor:
     def _settle_from_outside(self, place: int, result: TaskResult) -> None:
         """Settle a task whose body goes on for now; its thread counts no more, and is let go when it comes back."""
         if self._done_with(place):
+            self._attempts.silence(self._graph.listed[place])
             self._outcomes.record(place, result)
             self._go_on(place, result)
             self._books.post(self._books.leave)
@@ -221,6 +222,8 @@ class WorkflowExecutor:
             self._settle_rest()
 
     def _settle_rest(self) -> None:
+        for place in tuple(self._running):
+            self._attempts.silence(self._graph.listed[place])
         self._running.clear()
         for place in self._all:
             self._outcomes.settle(place, self._signal.reason)

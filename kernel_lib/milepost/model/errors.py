@@ -50,7 +50,7 @@ class ResultNotGivenBack(MilepostError):
 
 
 class LoopNotResumed(MilepostError):
-    """What is kept of a loop within a task does not fit into what the code before it made this time."""
+    """What was kept of a loop cannot be put back whole. It stays kept, and no item was run."""
 
 
 class WorkerDied(MilepostError):

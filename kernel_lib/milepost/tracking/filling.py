@@ -24,11 +24,13 @@ class Parts:
     """The parts of a state at one moment, by their path: the objects are held, so that they stay themselves."""
 
     objects: Mapping[Path, Any]
+    identities: frozenset[int]
 
     @classmethod
     def of(cls, state: Any) -> Parts:
         """All that can be got at."""
-        return cls(dict(_walk(state, ())))
+        objects = dict(_walk(state, ()))
+        return cls(objects, frozenset(map(id, objects.values())))
 
     def still_in(self, now: Parts) -> list[Path]:
         """Where the same objects are now."""
@@ -36,7 +38,11 @@ class Parts:
 
     def holds(self, value: Any) -> bool:
         """Whether this very object is one of the parts."""
-        return any(part is value for part in self.objects.values())
+        return id(value) in self.identities
+
+    def meets(self, value: Any) -> bool:
+        """Whether the two have a part in common."""
+        return not self.identities.isdisjoint(id(part) for _, part in _walk(value, ()))
 
 
 def misfit(state: Any, name: str = "state") -> str:
@@ -71,6 +77,8 @@ class _Filling:
         self._known[id(new)] = old if fits else new
         if fits and filler is not None:
             filler(self, old, new, path)
+            if _more_than_named(type(old)):
+                self.instance(old, new, path)
         elif type(new) is tuple and type(old) is tuple and path in self._same:
             self._known[id(new)] = old
             for place, (was, item) in enumerate(zip(old, new, strict=True)):
@@ -122,15 +130,29 @@ _Filler = Callable[[_Filling, Any, Any, Path], None]
 def _filler(part: Any) -> _Filler | None:
     """How to change an object of this kind in place; None where it cannot be."""
     kind = type(part)
-    for base in kind.__mro__:
-        name = f"{base.__module__}.{base.__qualname__}"
-        if name in _NAMED:
-            return _NAMED[name]
-    if hasattr(kind, "load_state_dict") and hasattr(kind, "state_dict"):
-        return _Filling.loaded
+    base = _named(kind)
+    if base is not None:
+        return _NAMED[_path(base)]
     own = "__setstate__" in dir(kind) or hasattr(kind, "__slots__")
     plain = not any("__reduce__" in vars(base) or "__reduce_ex__" in vars(base) for base in kind.__mro__[:-1])
-    return _Filling.instance if hasattr(part, "__dict__") and plain and (not own or _of_sklearn(kind)) else None
+    if hasattr(part, "__dict__") and plain and (not own or _of_sklearn(kind)):
+        return _Filling.instance
+    return _Filling.loaded if hasattr(kind, "load_state_dict") and hasattr(kind, "state_dict") else None
+
+
+def _named(kind: type) -> type | None:
+    """The class that a kind is, or is made from, and whose content is put back in a way of its own."""
+    return next((base for base in kind.__mro__ if _path(base) in _NAMED), None)
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _more_than_named(kind: type) -> bool:
+    """Whether objects of a class made from one of these have attributes as well."""
+    base = _named(kind)
+    return base is not None and base is not kind and kind.__dictoffset__ != 0
 
 
 def _of_sklearn(kind: type) -> bool:
@@ -172,7 +194,7 @@ def _parts(part: Any) -> Iterator[tuple[Any, Any]]:
         yield from part.items()
     elif filler is _Filling.sequence or type(part) is tuple:
         yield from enumerate(part if type(part) is not bytearray else ())
-    elif filler is _Filling.instance:
+    if filler is _Filling.instance or _more_than_named(type(part)):
         yield from (((".", name), item) for name, item in vars(part).items())
 
 

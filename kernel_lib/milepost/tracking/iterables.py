@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import marshal
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import chain, islice
-from typing import Any
+from types import FunctionType
+from typing import Any, NoReturn
 
-from milepost.model.errors import MilepostError, UsageError
+from milepost.model.errors import LoopNotResumed, MilepostError
+
+MOST_SKIPPED = 10_000
+"""Items that are held until it is sure that they are those of then."""
+
+_ATOMS = frozenset({str, bytes, int, float, complex, bool, type(None)})
 
 
 class Changed(MilepostError):
@@ -19,27 +26,39 @@ class Changed(MilepostError):
 class Source:
     """One iterable, gone through from the start or from a place.
 
-    Of files and texts the order is checked on the way: a folder may list them in another one.
+    What nothing else tells from others (a generator, files in the order of their folder) is known by its items: each
+    text, path and number counts, of other objects the first, second, fourth and so on.
+
+    Parameters
+    ----------
+    iterable : iterable
+        What is gone through.
+    told : function
+        What an object of any kind comes to, as a text.
     """
 
-    def __init__(self, iterable: Any) -> None:
+    def __init__(self, iterable: Any, told: Callable[[Any], str]) -> None:
         self._iterable = iterable
-        self._names = blake2b(digest_size=16)
-        self._checked = True
+        self._told = told
+        self._known = blake2b(digest_size=16)
+        self._marks: dict[int, str] = {}
+        """What the items came to when there were so many."""
+        self._count = 0
+        self._named = not _has_content(iterable)
         self._skipped: list[Any] = []
 
     @property
     def skips_dearly(self) -> bool:
         """Whether what is skipped is computed once more."""
         own = self._iterable
-        return isinstance(own, Iterator) and not _told(own) and type(own).__module__ != "_io" and not _plain(own)
+        return isinstance(own, Iterator) and not _seekable(own) and type(own).__module__ != "_io" and not _plain(own)
 
     def place(self, done: int) -> Any:
         """What tells where it is after so many items, to be saved."""
         own = self._iterable
         if hasattr(own, "state_dict") and hasattr(own, "load_state_dict"):
             return {"state": own.state_dict()}
-        return {"names": self._names.hexdigest() if self._checked and done else ""}
+        return {"marks": {**self._marks, done: self._known.hexdigest()} if self._named and not _seekable(own) else {}}
 
     def begin(self) -> Iterator[Any]:
         """All items."""
@@ -52,44 +71,65 @@ class Source:
         Raises
         ------
         Changed
-            Where there are fewer, or the names before are others.
+            Where the items before are others, or fewer, than then.
+        LoopNotResumed
+            Where that is so, and they cannot be given once more.
         """
         own = self._iterable
         if "state" in place:
             own.load_state_dict(place["state"])
             return iter(own)
-        if _told(own):
+        if _seekable(own):
             own.seek(done)
             return iter(own)
-        items, named = self._noted(iter(own)), bool(place["names"])
-        skipped = 0
-        for item in islice(items, done):
-            skipped += 1
-            if named:  # they may have to be given after all
-                self._skipped.append(item)
-        if skipped < done and isinstance(own, Iterator) and not named:
-            words = f"what it goes through has only {skipped} items now, and {done} were done"
-            raise UsageError(f"{words}: forget what is kept of the task, and run it again")
-        if skipped < done or (named and place["names"] != self.place(done)["names"]):
-            self._names = blake2b(digest_size=16)
-            raise Changed("what it goes through comes in another order now, or is something else")
+        items = self._noted(iter(own))
+        skipped = self._skip(items, done, place["marks"])
+        if skipped < done:
+            self._refuse(f"what it goes through has only {skipped} items now, and {done} were done", skipped)
         self._skipped.clear()
         return items
 
+    def _skip(self, items: Iterator[Any], done: int, marks: Mapping[int, str]) -> int:
+        skipped = 0
+        for skipped, item in enumerate(islice(items, done), 1):
+            if len(self._skipped) < MOST_SKIPPED:
+                self._skipped.append(item)
+            if skipped in marks and marks[skipped] != self._known.hexdigest():
+                self._refuse("what it goes through gives others now, or in another order", skipped)
+        return skipped
+
+    def _refuse(self, words: str, skipped: int) -> NoReturn:
+        """Begin anew with what was skipped, where that can be given once more."""
+        whole = not isinstance(self._iterable, Iterator) or len(self._skipped) == skipped
+        if not isinstance(self._iterable, Iterator):
+            self._skipped.clear()
+        self._known, self._count = blake2b(digest_size=16), 0
+        self._marks.clear()
+        if not whole:
+            raise LoopNotResumed(words)
+        raise Changed(words)
+
     def _noted(self, items: Iterator[Any]) -> Iterator[Any]:
-        """The items, with their names taken down as long as they have some."""
-        return self._noting(items) if isinstance(self._iterable, Iterator) else items
+        return self._noting(items) if self._named and not _seekable(self._iterable) else items
 
     def _noting(self, items: Iterator[Any]) -> Iterator[Any]:
-        update: Callable[[bytes], None] = self._names.update
+        """The items, taken down before each is given: the loop may change it."""
+        update: Callable[[bytes], None] = self._known.update
+        due = 1
         for item in items:
-            if type(item) is not str and not isinstance(item, os.PathLike):
-                self._checked = False
-                yield item
-                break
-            update(os.fsencode(item) + b"\0")
+            self._count = count = self._count + 1
+            if type(item) in _ATOMS:
+                update(marshal.dumps(item, 0))
+            elif isinstance(item, os.PathLike):
+                update(os.fsencode(item))
+            elif type(item) is tuple and _ATOMS.issuperset(map(type, item)):
+                update(marshal.dumps(item, 0))
+            elif count == due:
+                update(self._told(item).encode())
+            if count == due:
+                self._marks[count] = self._known.hexdigest()
+                due += due
             yield item
-        yield from items
 
 
 def length_of(iterable: Any) -> int | None:
@@ -101,9 +141,18 @@ def length_of(iterable: Any) -> int | None:
         return hint if hint >= 0 else None
 
 
-def _told(own: Iterable[Any]) -> bool:
+def _seekable(own: Iterable[Any]) -> bool:
     """Whether it can be told where to go on: `seek(n)`, but not that of a file, which counts in bytes."""
     return callable(getattr(own, "seek", None)) and not hasattr(own, "readline")
+
+
+def _has_content(own: Any) -> bool:
+    """Whether it is known by what it holds, or is a loader, which shuffles by the random generators.
+
+    One whose way of giving items is written in Python may give anything.
+    """
+    method = getattr(type(own), "__iter__", None) or getattr(type(own), "__getitem__", None)
+    return hasattr(own, "dataset") or not (isinstance(own, Iterator) or isinstance(method, FunctionType))
 
 
 def _plain(own: Iterator[Any]) -> bool:

@@ -11,43 +11,88 @@ import dis
 import functools
 import linecache
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
 from types import FrameType
 
 _STARTS = (dis.opmap["GET_ITER"], dis.opmap["GET_AITER"])
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_COMPOUND = (*_LOOPS, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+_Positions = tuple[int | None, ...]
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A `for` statement: the code of its body, and the names that are read outside of it."""
+    """A `for` statement: the code of its body, the names that are read outside of it, and which statement it is."""
 
     body: ast.Module
     targets: frozenset[str]
     read_outside: frozenset[str]
+    statement: str
+    """The how-manieth `for` statement of its function or cell, and a hash of its code."""
 
 
 def site_of(frame: FrameType) -> Site | None:
     """The `for` statement that a frame is just entering; None where it is something else, or no code is there."""
     code = frame.f_code
-    if code.co_code[frame.f_lasti] not in _STARTS:
-        return None
-    positions = next(
-        (place for number, place in enumerate(code.co_positions()) if number == frame.f_lasti // 2), (None,) * 4
-    )
-    lines = linecache.getlines(code.co_filename, frame.f_globals)
-    return _find("".join(lines), positions)
+    return _find(_text(frame), _positions(frame)) if code.co_code[frame.f_lasti] in _STARTS else None
+
+
+def bound_by_now(frame: FrameType) -> frozenset[str]:
+    """The names that a cell's own statements may have bound by the one that it is at."""
+    return _bound(_text(frame), _positions(frame)[0] or 0)
+
+
+def _text(frame: FrameType) -> str:
+    return "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
+
+
+def _positions(frame: FrameType) -> _Positions:
+    return next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (None,) * 4)
 
 
 @functools.lru_cache(maxsize=64)
-def _find(text: str, positions: tuple[int | None, ...]) -> Site | None:
+def _find(text: str, positions: _Positions) -> Site | None:
     tree = _parsed(text)
+    count: Counter[ast.AST] = Counter()
     for outer, node in _loops(tree, tree) if tree is not None else ():
+        count[outer] += 1
         told = node.iter if sys.version_info >= (3, 13) else node
         if (told.lineno, told.end_lineno, told.col_offset, told.end_col_offset) == positions:
-            return _site(outer, node)
+            return _site(outer, node, count[outer])
     return None
+
+
+@functools.lru_cache(maxsize=64)
+def _bound(text: str, line: int) -> frozenset[str]:
+    tree = _parsed(text)
+    return frozenset(_binds(tree, line)) if tree is not None else frozenset()
+
+
+def _binds(node: ast.AST, line: int) -> Iterator[str]:
+    """The names that code binds in its own scope before a line, or in a loop around that: there it came before, too."""
+    for child in ast.iter_child_nodes(node):
+        begin, end = getattr(child, "lineno", 0), getattr(child, "end_lineno", line)
+        around = begin <= line <= end and isinstance(child, ast.stmt)
+        if begin > line or (around and not isinstance(child, _COMPOUND)):
+            continue
+        yield from _names(child)
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield from _binds(child, end + 1 if around and isinstance(child, _LOOPS) and begin < line else line)
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.alias):
+        yield (node.asname or node.name).partition(".")[0]
+    else:
+        names = (getattr(node, kind, None) for kind in ("name", "rest"))
+        yield from (name for name in names if isinstance(name, str))
 
 
 @functools.lru_cache(maxsize=16)
@@ -68,9 +113,10 @@ def _loops(outer: ast.AST, node: ast.AST) -> Iterator[tuple[ast.AST, ast.For | a
         yield from _loops(child if inner else outer, child)
 
 
-def _site(outer: ast.AST, node: ast.For | ast.AsyncFor) -> Site:
+def _site(outer: ast.AST, node: ast.For | ast.AsyncFor, number: int) -> Site:
     inside = {id(part) for statement in node.body for part in ast.walk(statement)}
     names = [part for part in ast.walk(outer) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
     targets = {part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)}
     outside = {part.id for part in names if id(part) not in inside}
-    return Site(ast.Module(node.body, []), frozenset(targets), frozenset(outside))
+    statement = f"{number} {blake2b(ast.dump(node).encode(), digest_size=16).hexdigest()}"
+    return Site(ast.Module(node.body, []), frozenset(targets), frozenset(outside), statement)

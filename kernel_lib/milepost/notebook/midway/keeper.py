@@ -18,14 +18,9 @@ from milepost.model.states import TaskState
 from milepost.notebook.capture import in_background, unrecorded
 from milepost.notebook.midway import kept
 from milepost.notebook.midway.budget import Budget
+from milepost.notebook.midway.function_state import FunctionState
 from milepost.notebook.midway.kept import AT_ONCE, KeptLoop, Unkept
-from milepost.notebook.midway.variables import (
-    CellVariables,
-    FunctionState,
-    OfTask,
-    Refused,
-    Variables,
-)
+from milepost.notebook.midway.variables import CellVariables, OfTask, Refused, Variables
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.stage import Plan, Stage
 from milepost.notebook.stamp import LastingStamp
@@ -99,6 +94,8 @@ class Midway:
             raise Refused(AT_ONCE)
         partials, task = self._desk.store.partials, self.plan.definition.name
         in_cell = frame.f_locals is frame.f_globals
+        if in_cell and frame.f_globals.get("__name__") != "__main__":
+            raise Refused("a loop of a module that is being imported begins anew after a kill")
         if not in_cell and loop.state is None:
             return None
         if not partials.has(task, place) and not self._worth_it(outer):
@@ -112,7 +109,7 @@ class Midway:
         if self.plan.resolution.blockers:
             return None  # what it depends on is not known, so nothing could tell whether it may go on
         variables = self._cell(loop, frame, site) if in_cell else self._function(loop, frame, site)
-        made = KeptLoop(self, self._desk, loop, place, outer, variables, frame.f_globals)
+        made = KeptLoop(self, self._desk, loop, place, site.statement, outer, variables, frame.f_globals)
         self._open.append(made)
         return made
 
@@ -122,12 +119,14 @@ class Midway:
 
     def _cell(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         namespace = Namespace(self._desk.shell, frame.f_globals)
-        task = OfTask(tuple(self.plan.resolution.inputs), self.plan.definition.outputs, self._start)
-        return CellVariables(namespace, site, loop.state, task)
+        return CellVariables(namespace, frame, site, loop.state, self._of_task())
 
     def _function(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         alone = not in_background() and frame.f_globals is self._desk.namespace.home
-        return FunctionState(frame, site, loop.state, self._desk.namespace if alone else None)
+        return FunctionState(frame, site, loop.state, self._of_task(), self._desk.namespace if alone else None)
+
+    def _of_task(self) -> OfTask:
+        return OfTask(tuple(self.plan.resolution.inputs), self.plan.definition.outputs, self._start)
 
     def left(self, loop: KeptLoop) -> None:
         """A loop has ended, and with it those within."""

@@ -14,14 +14,16 @@ from typing import Any, Protocol
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.checkpoint.view import stamp
-from milepost.model.errors import LoopNotResumed, MilepostError, StoreError
+from milepost.model.errors import LoopNotResumed, StoreError
 from milepost.model.once import rerun
 from milepost.model.record import Record
+from milepost.model.result import TaskError
 from milepost.notebook.activity import parts_of
 from milepost.notebook.midway import around
 from milepost.notebook.midway.around import Around, nature, shown_now
 from milepost.notebook.midway.budget import Budget
-from milepost.notebook.midway.variables import STATE, Captured, Refused, Variables
+from milepost.notebook.midway.variables import STATE, Captured, Refused, Variables, shown
+from milepost.notebook.namespace import state_of
 from milepost.notebook.observed.telling import current
 from milepost.notebook.random_state import read_states, restore_states
 from milepost.notebook.recorder import outputs_from_bytes
@@ -33,6 +35,8 @@ from milepost.widget.ages import age
 
 ITERABLE = "what is gone through"
 """Beside the variables."""
+
+HINT = " (what is part of `state` is kept)"
 
 AT_ONCE = "several of its loops run at the same time"
 
@@ -93,6 +97,7 @@ class KeptLoop:
     desk: Desk
     loop: Track[Any]
     place: str
+    statement: str
     outer: KeptLoop | None
     variables: Variables
     home: dict[str, Any]
@@ -114,7 +119,7 @@ class KeptLoop:
     """Items that are done by now."""
 
     def __post_init__(self) -> None:
-        self._source = Source(self.loop.iterable)
+        self._source = Source(self.loop.iterable, self._told)
         self._around = Around.now(self.desk, self.keeper.plan)
         self._nature = nature(self.loop.iterable, self.home)
         self._resume()
@@ -188,6 +193,9 @@ class KeptLoop:
             return {}
         return {ITERABLE: iterable} if nature(iterable, self.home) != self._nature else {}
 
+    def _told(self, item: Any) -> str:
+        return state_of(item, self.home)
+
     def _rest(self, done: int) -> dict[str, Any]:
         state = self._around.changed(self.desk, self.keeper.plan)
         place = self._source.place(done)
@@ -218,6 +226,8 @@ class KeptLoop:
                 "done": done,
                 "total": self.loop.total,
                 "nature": self._nature,
+                "statement": self.statement,
+                "left": sorted({*captured.values, *captured.deleted}),
                 "found": dict(captured.found),
                 "outer": self._within(),
             },
@@ -241,8 +251,22 @@ class KeptLoop:
                 self.address = address
         except (StoreError, Changed) as error:
             reason = str(error)
+        except Exception as error:
+            raise self._stuck(error) from error
         if reason:
             self.keeper.note(f"the loop begins anew: {reason}", warning=True)
+
+    def _stuck(self, error: Exception) -> LoopNotResumed:
+        definition = self.keeper.plan.definition
+        name, once = definition.name, definition.options.once  # such a task has begun, and is in doubt by this
+        words = error if isinstance(error, LoopNotResumed) else TaskError.of(error)
+        how = (
+            f"try again after {rerun(name)}, or begin anew after that and" if once else "try again, or begin anew after"
+        )
+        return LoopNotResumed(
+            f"a loop of {name!r} cannot go on after what was kept of it: {words}. That stays kept: {how} "
+            f"`%tasks forget {shlex.quote(name)}`"
+        )
 
     def _unfit(self, then: Record) -> str:
         """Why what is kept is not of this loop as it is now."""
@@ -250,15 +274,26 @@ class KeptLoop:
         forced = plan.definition.options.force
         if then.key != plan.key:
             return "what was kept of it is of other code or other inputs"
+        if extra.get("statement") != self.statement:
+            return "what was kept is of another loop of the task: it is another loop that begins now"
         if extra["nature"] != self._nature and not forced:
             return (
                 f"what it goes through changed {_difference(extra['nature'], self._nature)} (--force goes on with it)"
             )
-        found = self.variables.found()
-        other = next((name for name, was in extra["found"].items() if found.get(name, was) != was), "")
-        if other:
-            return f"the code before it made another {other!r} than then"
+        if other := self._made_otherwise(extra):
+            return f"the code before it made another {shown(other)!r} than then{'' if self.variables.rebinds else HINT}"
         return self._around.differs(self.desk, then, files=not forced)
+
+    def _made_otherwise(self, extra: dict[str, Any]) -> str:
+        """A variable that is not as the loop had found it then, and that nothing would put back; "" where none is.
+
+        A function may lack some that an earlier item had left: no item reads those before it binds them.
+        """
+        then, now = extra["found"], self.variables.found()
+        missing = set(then) - set(now) if self.variables.rebinds else set()
+        more = set(now) - set(then) - set(extra["left"])
+        other = {name for name in set(then) & set(now) if then[name] != now[name]}
+        return min(missing | more | other, default="")
 
     def _go_on(self, record: Record, blobs: dict[str, Blob]) -> None:
         """Put all in place, the last that can fail first."""
@@ -270,11 +305,11 @@ class KeptLoop:
         try:
             restore_states(rest["began"])
             self._items = self._source.go_on(done, rest["place"])
-            self.desk.ambient.restore(rest["state"])
-            self._put_back(values, record)
+            self.variables.put_back(values, record.deleted)
         except BaseException:
             restore_states(before)
             raise
+        self.desk.ambient.restore(rest["state"])
         restore_states(rest["random"])
         self._around = replace(self._around, random={**self._around.random, **rest["began"]})
         self.done, self.keeper.earlier = done, record.seconds
@@ -284,25 +319,11 @@ class KeptLoop:
             watch.inherit(tuple(item for item in record.observed if item.kind != "state"))
         self._say(record, done)
 
-    def _put_back(self, values: dict[str, Any], record: Record) -> None:
-        try:
-            self.variables.put_back(values, record.deleted)
-        except MilepostError:
-            raise
-        except Exception as error:  # a part of it may be in place: the loop can neither go on nor begin
-            task, loop, done = record.task, self.loop.name or self.place, record.extra["done"]
-            before = f"{rerun(task)} and then " if self.keeper.plan.definition.options.once else ""
-            raise LoopNotResumed(
-                f"loop {loop!r} of task {task!r} cannot go on after item {done}: what is kept of it does not fit into "
-                f"what the code before it made ({type(error).__name__}: {error}). Have that code make what it made "
-                f"then, or say {before}`%tasks forget {shlex.quote(task)}`: then it begins anew"
-            ) from error
-
     def _take(self, iterable: Any) -> None:
         """Go through this, which the loop has changed."""
         if iterable is not self.loop.iterable:
             self.loop.iterable = iterable
-            self._source = Source(iterable)
+            self._source = Source(iterable, self._told)
 
     def _say(self, record: Record, done: int) -> None:
         total = record.extra["total"]

@@ -1,25 +1,24 @@
-"""What a loop changes: the variables of a cell, or the objects that a function hands over as `state`."""
+"""What a loop changes: in a cell, its variables."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import FrameType, FunctionType, ModuleType
+from types import FrameType, ModuleType
 from typing import Any, Protocol
 
-from milepost.analysis.digest import Digest, digest
+from milepost.analysis.digest import Digest
 from milepost.analysis.flat import ATOMS
 from milepost.analysis.names import cell_names
-from milepost.model.errors import SerializationError, UsageError
+from milepost.model.errors import UsageError
 from milepost.model.graph import did_you_mean
 from milepost.notebook.namespace import Before, Namespace, state_of
 from milepost.notebook.ties import tied
-from milepost.tracking.filling import Parts, fill, misfit
 from milepost.tracking.loop import Track
-from milepost.tracking.site import Site
+from milepost.tracking.site import Site, bound_by_now
 
-STATE, SAME = "state of the loop", "parts that stayed"
+STATE = "state of the loop"
 """Beside the variables; none has such a name."""
 
 
@@ -55,7 +54,13 @@ class Variables(Protocol):
         """The digests of what the code before the loop made."""
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
-        """Put saved values in place."""
+        """Put saved values in place.
+
+        Raises
+        ------
+        LoopNotResumed
+            Where that has gone only half the way.
+        """
 
 
 def needed(site: Site) -> frozenset[str]:
@@ -66,15 +71,19 @@ def needed(site: Site) -> frozenset[str]:
 
 
 class CellVariables:
-    """Those of a cell: all that the loop binds or changes, and what `state` adds to that."""
+    """Those of a cell: all that the loop binds or changes, and what `state` adds to that.
+
+    Numbers and texts that the code before the loop has made are kept, too: what it draws or measures may be another
+    one the next time.
+    """
 
     rebinds = True
 
-    def __init__(self, namespace: Namespace, site: Site, state: Any, task: OfTask) -> None:
+    def __init__(self, namespace: Namespace, frame: FrameType, site: Site, state: Any, task: OfTask) -> None:
         self._namespace = namespace
         self._task = task
         self._needed = needed(site)
-        names = _names(state)
+        names = names_in(state)
         self._wanted = names or ()
         self._state = None if names is not None else state
         known = {*namespace.data, *cell_names(site.body).binds, *site.targets}
@@ -83,14 +92,12 @@ class CellVariables:
                 raise UsageError(f"state names {name!r}, and there is no such variable{did_you_mean(name, known)}")
         with namespace.remembering():
             self._before: Before = namespace.fix()
-            self._obstacle = _used_up({n: namespace.digest(n) for n in namespace.bound(cell_names(site.body).reads)})
+            self._ground = task.made_by(frame, self._before.values)
+            self._obstacle = used_up({n: namespace.digest(n) for n in namespace.bound(cell_names(site.body).reads)})
 
     def found(self) -> Mapping[str, str]:
-        """Of variables that the task has bound by now."""
-        made = [name for name in self._task.made if name in self._before.values]
-        values, start = self._before.values, self._task.start
-        made = [name for name in made if values[name] is not start.get(name, _NOTHING)]
-        return {name: self._digest(name) for name in made}
+        """Of variables that the task has bound by now, or may have changed."""
+        return {name: self._digest(name) for name in self._ground}
 
     def _digest(self, name: str) -> str:
         return self._before.digests.get(name) or state_of(self._before.values[name], self._namespace.home)
@@ -114,8 +121,10 @@ class CellVariables:
         shared = {name: namespace.data[name] for name in same if type(namespace.data[name]) not in ATOMS}
         own = {} if self._state is None else {STATE: self._state}
         spare = frozenset(name for name in changes.bound if name not in self._needed and name not in wanted)
-        found = {name: digest for name, digest in self.found().items() if name not in values}
-        return Captured({**values, **own}, shared, spare, changes.mutated, changes.deleted, found)
+        left = {name: self._before.values[name] for name in self._ground if name not in (*values, *changes.deleted)}
+        plain = {name: value for name, value in left.items() if type(value) in ATOMS}
+        found = {name: self._digest(name) for name in left if name not in plain}
+        return Captured({**values, **plain, **own}, shared, spare, changes.mutated, changes.deleted, found)
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
         """Bind them; other objects take the place of those that the code before the loop made."""
@@ -133,114 +142,29 @@ class OfTask:
     made: tuple[str, ...]
     start: Mapping[str, Any]
 
-
-class FunctionState:
-    """What a function hands over; that it changes nothing else is looked after as far as that can be seen."""
-
-    rebinds = False
-
-    def __init__(self, frame: FrameType, site: Site, state: Any, namespace: Namespace | None) -> None:
-        if _names(state) is not None:
-            words = f"state={state!r} names variables of a function, and nobody can exchange these"
-            raise UsageError(f"{words}: hand over the objects, as in state={{{state[0]!r}: {state[0]}}}")
-        if reason := misfit(state):
-            raise Refused(reason)
-        self._state = state
-        self._frame = frame
-        self._needed = needed(site) - site.targets
-        self._parts = Parts.of(state)
-        """As the code before the loop made them, in this process."""
-        self._bound = dict(frame.f_locals)
-        self._locals, *self._callers = (_states(each) for each in _frames(frame))
-        self._namespace = namespace
-        self._before = namespace.fix() if namespace is not None else None
-        read = [name for name in cell_names(site.body).reads if name in self._locals]
-        self._obstacle = _used_up({name: digest(self._locals[name][0], frame.f_globals) for name in read})
-
-    def found(self) -> Mapping[str, str]:
-        """Of its variables that hold nothing of the state, but its arguments: these count as inputs."""
-        code = self._frame.f_code
-        given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        held = {name for name, (value, _) in self._locals.items() if self._reaches_state(value)}
-        return {name: state for name, (_, state) in self._locals.items() if name not in given and name not in held}
-
-    def _reaches_state(self, value: Any) -> bool:
-        return any(self._parts.holds(part) for part in Parts.of(value).objects.values())
-
-    def captured(self) -> Captured:
-        """The state, and where in it the objects still are those of the beginning."""
-        if self._obstacle:
-            raise Refused(self._obstacle)
-        now = Parts.of(self._state)
-        self._look_at_variables(now)
-        self._look_at_notebook(now)
-        same = self._parts.still_in(now)
-        return Captured({STATE: self._state, SAME: same}, found=self.found())
-
-    def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
-        """Fill the function's objects."""
-        if fill(self._state, values[STATE], values[SAME]) is not self._state:
-            raise SerializationError("its state is another object now")
-
-    def _look_at_variables(self, state: Parts) -> None:
-        for name, value in self._frame.f_locals.items():
-            if value is not self._bound.get(name, _NOTHING) and name in self._needed and not state.holds(value):
-                words = f"the loop gives its variable {name!r} another value, which `state` does not hold"
-                raise Refused(f"{words}: keep it in a dict that is part of `state`")
-        for variables in (self._locals, *self._callers):
-            for name, (value, before) in variables.items():
-                if not self._holds(state, value) and state_of(value, self._frame.f_globals) != before:
-                    raise Refused(_changed(name))
-
-    def _look_at_notebook(self, state: Parts) -> None:
-        if self._namespace is None or self._before is None:
-            return
-        changes = self._namespace.changes(self._before)
-        for name in changes.bound:
-            raise Refused(f"the loop binds the notebook's {name!r}, which `state` does not hold")
-        for name in changes.mutated:
-            if not self._holds(state, self._namespace.data[name]):
-                raise Refused(_changed(name))
-
-    def _holds(self, state: Parts, value: Any) -> bool:
-        """Whether the object itself is a part, of what the state is now or was in the beginning."""
-        return state.holds(value) or self._parts.holds(value)
-
-
-def _changed(name: str) -> str:
-    return f"the loop changes {name!r}, which `state` does not hold: make it a part of that"
-
-
-def _frames(frame: FrameType) -> Iterator[FrameType]:
-    """A function's frame, and those of the functions of the same module that called it."""
-    found: FrameType | None = frame
-    while found is not None:
-        if found.f_globals is frame.f_globals:
-            if found.f_locals is found.f_globals:  # the cell
-                return
-            yield found
-        found = found.f_back
-
-
-def _states(frame: FrameType) -> dict[str, tuple[Any, str]]:
-    """The variables through which something can be changed, and what tells whether it was."""
-    return {n: (v, state_of(v, frame.f_globals)) for n, v in frame.f_locals.items() if _changes(v)}
+    def made_by(self, frame: FrameType, values: Mapping[str, Any]) -> list[str]:
+        """The variables that the cell's code up to where the frame is may have bound, or changed in place."""
+        bound = {name for name in self.made if values.get(name, _NOTHING) is not self.start.get(name, _NOTHING)}
+        mutable = (name for name in self.inputs if type(values.get(name)) not in ATOMS)
+        names = dict.fromkeys((*mutable, *sorted(bound | bound_by_now(frame))))
+        return [name for name in names if name in values and not isinstance(values[name], ModuleType | Track)]
 
 
 _NOTHING = object()
 
 
-def _used_up(digests: Mapping[str, Digest]) -> str:
+def used_up(digests: Mapping[str, Digest]) -> str:
     """Why a loop cannot go on where it uses something up that no restore could give back."""
     found = next((name for name, known in digests.items() if known.consumable), "")
     return f"the loop uses {found!r}, and that cannot be put back ({digests[found].opaque})" if found else ""
 
 
-def _changes(value: Any) -> bool:
-    return type(value) not in ATOMS and not isinstance(value, ModuleType | FunctionType | type)
+def shown(variable: str) -> str:
+    """The name of a variable of some function, of which there may be several of that name."""
+    return variable.rpartition(" ")[2]
 
 
-def _names(state: Any) -> list[str] | None:
+def names_in(state: Any) -> list[str] | None:
     """The names that a state consists of, None where it is none of these."""
     if isinstance(state, str):
         return [state]

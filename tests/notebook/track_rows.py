@@ -1,0 +1,397 @@
+"""Loops in tasks: a cell each, which ends at its sixth item in one kernel and goes on, or begins anew, in another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SETUP = """
+%load_ext milepost
+import asyncio, functools, itertools, random, subprocess, sys
+from collections import deque
+from pathlib import Path
+import numpy as np
+from milepost import progress, task, track
+import milepost.notebook.midway.budget as budget
+budget.SHARE = float('inf')  # each item is kept, whatever that takes
+track = functools.partial(track, every=0)
+
+def coin():  # another number in each kernel
+    return random.SystemRandom().random()
+
+def second():  # whether this is the second kernel: what another program reads, nobody sees
+    return subprocess.call(['test', '-e', 'stop.milepost'])
+
+def stop(item, at=5):
+    if item == at and Path('stop.milepost').exists():
+        raise SystemError('ends here')
+
+class Noted(dict): pass
+class Marked(np.ndarray): pass
+
+class Model:
+    def __init__(self): self.w, self.steps = 0.0, [0]
+    def state_dict(self): return {'w': self.w}
+    def load_state_dict(self, state): self.w = state['w']
+
+class Net:
+    def __init__(self): self.w = [0.0, 1.0]
+    def step(self, x): self.w = [self.w[0] + x, self.w[1] * 1.5]
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell, an expression for what it comes to, and whether it goes on; `says` is in a note of its second run."""
+
+    name: str
+    cell: str
+    gives: str
+    goes_on: bool = True
+    says: str = ""
+    setup: str = ""
+    options: str = ""
+
+
+def row(name: str, cell: str, gives: str, goes_on: bool = True, says: str = "", **more: str) -> Row:
+    return Row(name, cell.strip(), gives, goes_on, says, **more)
+
+
+ROWS = [
+    row("list", "xs = []\nfor i in track(list('abcdefghij')):\n  stop(len(xs)); xs.append(i)\nn = len(xs)", "[xs, n]"),
+    row("range", "t = 0\nfor i in track(range(3, 30, 3)):\n  stop(i, 18); t += i", "[t, i]"),
+    row("mapping", "seen = {}\nfor k in track({c: 1 for c in 'abcdefgh'}):\n  stop(len(seen)); seen[k] = 1", "seen"),
+    row(
+        "generator",
+        "def numbers(n):\n  for i in range(n): yield i * i\n"
+        "t = []\nfor i in track(numbers(9)):\n  stop(i, 25); t.append(i)",
+        "t",
+        says="its generator was run again for the 5 items before",
+    ),
+    row(
+        "seekable",
+        "class Feed:\n"
+        "  def __init__(self): self.n = 0; self.given = 0\n"
+        "  def seek(self, n): self.n = n\n"
+        "  def __iter__(self): return self\n"
+        "  def __next__(self):\n"
+        "    if self.n >= 9: raise StopIteration\n"
+        "    self.n += 1; return self.n - 1\n"
+        "t = []\nfor i in track(Feed()):\n  stop(i); t.append(i)",
+        "t",
+    ),
+    row(
+        "loader",
+        "class Loader:\n"
+        "  def __init__(self): self.dataset = list(range(40)); self.batch_size = 4\n"
+        "  def __len__(self): return 10\n"
+        "  def __iter__(self):\n"
+        "    order = random.sample(self.dataset, 40)\n"
+        "    for n in range(10): yield order[4 * n : 4 * n + 4]\n"
+        "random.seed(7)\nseen = []\nfor batch in track(Loader()):\n"
+        "  stop(len(seen)); seen.append(batch + [random.random()])",
+        "seen",
+    ),
+    row("files", "n = []\nfor p in track(Path('d').glob('*')):\n  stop(len(n)); n.append(p.name)", "sorted(n)"),
+    row("random", "random.seed(1)\nxs = []\nfor i in track(range(8)):\n  stop(i); xs.append(random.random())", "xs"),
+    row(
+        "numpy",
+        "np.random.seed(4)\nrng = np.random.default_rng(2)\nw = np.zeros(3)\nfor i in track(range(8)):\n  stop(i)\n"
+        "  w += np.random.normal(size=3) + rng.normal(size=3)",
+        "w.tolist()",
+    ),
+    row(
+        "alias",
+        "w = np.zeros(2)\nparts = [w, w]\nfor i in track(range(8)):\n  stop(i); w += i",
+        "[len(parts), parts[1].tolist()]",
+    ),
+    row(
+        "shared",
+        "w = np.zeros(2)\nsame = w\nfor i in track(range(8)):\n  stop(i); w += i\nsame[0] = -1",
+        "[w.tolist(), same.tolist()]",
+    ),
+    row("input", "for i in track(range(8)):\n  stop(i); given.append(i)", "given", setup="given = []"),
+    row("method", "net = Net()\nstep = net.step\nfor i in track(range(8)):\n  stop(i); step(i)", "net.w"),
+    row("deleted", "gone = 1\nfor i in track(range(8)):\n  stop(i)\n  if i == 2: del gone", "'gone' in globals()"),
+    row("late", "for i in track(range(8)):\n  stop(i)\n  if i == 1: best = i\n  last = i", "[best, last]"),
+    row("todo", "todo = [8, 3]\nfor n in track(todo):\n  stop(len(todo), 6)\n  if n: todo.append(n - 1)", "todo"),
+    row(
+        "items",
+        "nets = [Net() for _ in range(8)]\nfor n, net in zip(itertools.count(), []): pass\nfor net in track(nets):\n  "
+        "stop(sum(n.w[0] for n in nets)); net.step(1)",
+        "[n.w for n in nets]",
+    ),
+    row(
+        "nested",
+        "log = []\nfor a in track(range(3)):\n  log.append(-a)\n"
+        "  for b in track(range(6)):\n    stop(len(log), 11); log.append(b)",
+        "log",
+    ),
+    row(
+        "in a row",
+        "log = []\nfor a in track(range(4)): log.append(a)\n"
+        "log.append('then')\nfor b in track(range(9)):\n  stop(b); log.append(b)",
+        "log",
+    ),
+    row(
+        "plain around",
+        "log = []\nfor fold in range(3):\n  score = fold\n"
+        "  for b in track(range(6)):\n    stop(len(log), 9); score += b; log.append(score)",
+        "[log, fold, score]",
+    ),
+    row("break", "for i in track(range(20)):\n  stop(i)\n  if i == 7: break", "i"),
+    row("else", "n = 0\nfor i in track(range(8)):\n  stop(i); n += i\nelse:\n  n = -n", "n"),
+    row("named", "w = 1\nfor i in track(range(8), state=['w']):\n  stop(i); w *= 2", "w"),
+    row("held", "held = {'w': 1}\nfor i in track(range(8), state=held):\n  stop(i); held['w'] *= 2", "held"),
+    row("coroutine", "t = []\nfor i in track(range(8)):\n  stop(i); await asyncio.sleep(0); t.append(i)", "t"),
+    row("async for", "t = []\nasync for i in track(range(8)):\n  stop(i); t.append(i)", "t"),
+    row("printed", "print('before')\nfor i in track(range(8)):\n  stop(i); print('item', i)\nt = i", "t"),
+    row("background", "t = []\nfor i in track(range(8)):\n  stop(i); t.append(i)", "t", options="--on threads"),
+    row(
+        "function",
+        "def fit(n):\n"
+        "  net, w, log = Net(), np.zeros(2), deque()\n"
+        "  held = w\n"
+        "  for i in track(range(n), state={'net': net, 'w': w, 'log': log}):\n"
+        "    stop(i); net.step(i); w += i; log.append(i); loss = w.sum()\n"
+        "  return net.w, held.tolist(), list(log), float(loss)\n"
+        "fitted = fit(8)",
+        "fitted",
+    ),
+    row(
+        "another best",
+        "def fit(n):\n"
+        "  w = np.zeros(2)\n"
+        "  state = {'best': w, 'w': w}\n"
+        "  for i in track(range(n), state=state):\n"
+        "    stop(i); w += i\n"
+        "    if i == 2: state['best'] = w.copy()\n"
+        "  return w.tolist(), state['w'].tolist(), state['best'].tolist()\n"
+        "fitted = fit(8)",
+        "fitted",
+    ),
+    row(
+        "another number",
+        "rate, mode = coin(), True\nmode = coin() < 2\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(rate)",
+        "len(set(t)) + (t[0] == rate)",
+    ),
+    row(
+        "same object again",
+        "mode = True\nmode = not second()\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(mode)",
+        "len(set(t))",
+        setup="mode = True",
+    ),
+    row(
+        "from before",
+        "for i in track(range(8)):\n  stop(i)\nlater = i",
+        "later",
+        setup="later = coin()",
+    ),
+    row(
+        "subclasses",
+        "def fit(n):\n"
+        "  d, a, m = Noted(), np.zeros(2).view(Marked), Model()\n"
+        "  d.n = a.n = 0\n"
+        "  for i in track(range(n), state=[d, a, m]):\n"
+        "    stop(i); d[i] = 1; d.n += 1; a += i; a.n += 2; m.w += i; m.steps.append(i)\n"
+        "  return list(d), d.n, a.tolist(), a.n, m.w, m.steps\n"
+        "fitted = fit(8)",
+        "fitted",
+    ),
+    row(
+        "argument",
+        "def fit(n, w):\n  for i in track(range(n), state=w):\n    stop(i); w[0] += i\nw = [0.0]\nfit(8, w)",
+        "w",
+    ),
+    # Those that must not go on, and say why.
+    row(
+        "number of a function",
+        "def fit(n):\n"
+        "  t, rate = [], coin()\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i); t.append(rate)\n"
+        "  return t\n"
+        "fitted = fit(8)",
+        "len(set(fitted))",
+        False,
+        "the code before it made another 'rate' than then",
+    ),
+    row(
+        "number of an argument",
+        "def fit(n, rate):\n"
+        "  t = []\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i); t.append(rate)\n"
+        "  return t\n"
+        "fitted = fit(8, coin())",
+        "len(set(fitted))",
+        False,
+        "the code before it made another 'rate' than then",
+    ),
+    row(
+        "number of a caller",
+        "def step(t, n):\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i); t.append(i)\n"
+        "  return t\n"
+        "def fit(n):\n"
+        "  rate = coin()\n"
+        "  t = [rate]\n"
+        "  return t[0] == rate and len(step([], n))\n"
+        "fitted = fit(8)",
+        "fitted",
+        False,
+        "the code before it made another 'rate' than then",
+    ),
+    row(
+        "number of the cell",
+        "rate = coin()\n"
+        "def fit(n):\n"
+        "  t = []\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i); t.append(rate)\n"
+        "  return t\n"
+        "fitted = fit(8)",
+        "len(set(fitted))",
+        False,
+        "the code before it made another 'rate' than then",
+    ),
+    row(
+        "more than then",
+        "def fit(n):\n"
+        "  t = []\n"
+        "  if second(): more = 1\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i)\n"
+        "    try: t.append(more)\n"
+        "    except NameError: t.append(0)\n"
+        "  return t\n"
+        "fitted = fit(8)",
+        "len(set(fitted))",
+        False,
+        "the code before it made another 'more' than then",
+    ),
+    row(
+        "another statement",
+        "t = []\nif second():\n  for i in track(range(8)): t.append(-i)\n"
+        "else:\n  for i in track(range(8)):\n    stop(i); t.append(i)",
+        "t",
+        False,
+        "it is another loop",
+    ),
+    row(
+        "input in place",
+        "noise.append(coin())\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(noise[-1])",
+        "len(set(t))",
+        False,
+        "the code before it made another 'noise' than then",
+        setup="noise = []",
+    ),
+    row(
+        "other numbers",
+        "def feed():\n  while True: yield coin()\n"
+        "t = []\nfor i, x in track(zip(range(8), feed())):\n  stop(i); t.append(x)",
+        "len(set(t))",
+        False,
+        "gives others now",
+    ),
+    row(
+        "other arrays",
+        "def feed():\n  for i in range(8): yield np.array([i, coin()])\n"
+        "t = []\nfor x in track(feed()):\n  stop(x[0]); t.append(x[1])",
+        "len(set(t))",
+        False,
+        "gives others now",
+    ),
+    row(
+        "others of a class",
+        "class Feed:\n  def __iter__(self): return iter([(i, coin()) for i in range(8)])\n"
+        "t = []\nfor i, x in track(Feed()):\n  stop(i); t.append(x)",
+        "len(set(t))",
+        False,
+        "gives others now",
+    ),
+    row("comprehension", "xs = [stop(i) or i for i in track(range(8))]", "xs", False),
+    row("counted", "xs = []\nfor n, i in enumerate(track(range(8))):\n  stop(i); xs.append(n)", "xs", False),
+    row(
+        "unsaveable",
+        "import threading\nn = 0\nheld = 0\nfor i in track(range(8)):\n"
+        "  held = threading.Lock() if not held else held\n"
+        "  stop(i); n += i",
+        "n",
+        False,
+    ),
+    row(
+        "used up",
+        "feed = (i * i for i in range(9))\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(next(feed))",
+        "t",
+        False,
+    ),
+    row(
+        "by iterator",
+        "nets = [Net() for _ in range(8)]\nfor i, net in track(enumerate(nets)):\n  stop(i); net.step(i)",
+        "[n.w for n in nets]",
+        False,
+    ),
+    row(
+        "forgotten",
+        "def fit(n):\n"
+        "  w, best = np.zeros(2), 0\n"
+        "  for i in track(range(n), state=w):\n"
+        "    stop(i); w += i; best = max(best, i)\n"
+        "  return best\n"
+        "best = fit(8)",
+        "best",
+        False,
+    ),
+    row(
+        "also changed",
+        "def fit(n):\n"
+        "  w, log = np.zeros(2), []\n"
+        "  for i in track(range(n), state=w):\n"
+        "    stop(i); w += i; log.append(i)\n"
+        "  return log\n"
+        "log = fit(8)",
+        "log",
+        False,
+    ),
+    row(
+        "of the caller",
+        "def step(w, log, n):\n  for i in track(range(n), state=w):\n    stop(i); w += i; log()\n"
+        "def fit(n):\n  w, log = np.zeros(2), []\n  step(w, lambda: log.append(1), n)\n  return len(log), w.tolist()\n"
+        "fitted = fit(8)",
+        "fitted",
+        False,
+    ),
+    row(
+        "at once",
+        "seen = []\nasync def part(n):\n  for i in track(range(8), state=seen):\n    await asyncio.sleep(0)\n"
+        "    stop(len(seen), 9); seen.append(n)\nawait asyncio.gather(part(1), part(2))",
+        "sorted(seen)",
+        False,
+    ),
+    row(
+        "another start",
+        "noise = [random.SystemRandom().random()]\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(noise[0])",
+        "len(set(t))",
+        False,
+        "the code before it made another 'noise' than then",
+    ),
+    row(
+        "file read",
+        "t = []\nfor i in track(range(8)):\n  stop(i); t.append(Path('data').read_text())",
+        "t",
+        False,
+        "'data', which it read, is another one now",
+    ),
+]
+WARNED = {
+    "comprehension": "is not a `for` statement",
+    "counted": "is not a `for` statement",
+    "unsaveable": "'held' cannot be saved",
+    "used up": "the loop uses 'feed'",
+    "by iterator": "changes what it goes through",
+    "forgotten": "gives its variable 'best' another value",
+    "also changed": "the loop changes 'log'",
+    "at once": "at the same time",
+    "of the caller": "the loop changes 'log'",
+}
