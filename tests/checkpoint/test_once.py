@@ -59,6 +59,16 @@ def saved(store: LocalStore, attempt: str = "", *, signer: Signer = MINE) -> Rec
     return LocalStore(store.path, signer).save(Record(task="a", key="k", once=attempt), {"values": Blob(b"v" * 3000)})
 
 
+def lost(store: LocalStore, *, before: bool = False) -> str:
+    """An attempt ("" for a run of before it happened once) of which the result, which is there, counts as lost."""
+    attempt = None if before else started(store, "x")
+    saved(store, attempt.id if attempt else "")
+    if attempt is not None:
+        attempt.end(OnceKind.FINISHED, outputs=["x"])
+    store.once.lost("a", "damaged")
+    return attempt.id if attempt else ""
+
+
 def look(store: LocalStore) -> OnceState:
     """As a new process sees it."""
     return LocalStore(store.path, MINE).once.look("a")
@@ -150,9 +160,7 @@ class TestTheWayOfATask:
         self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Both saw it in doubt; that it is done was noted first."""
-        attempt = started(store, "x")
-        saved(store, attempt.id)
-        store.once.lost("a", "damaged")
+        attempt = lost(store)
         other, real = LocalStore(store.path, MINE), store.once.notes.add
 
         def after_the_other(number: int, note: OnceNote) -> bool:
@@ -163,16 +171,14 @@ class TestTheWayOfATask:
         with pytest.raises(UsageError, match="somebody else has decided meanwhile"):
             store.resolve("a", done=False)
         assert look(store).standing is DONE
-        assert [record.once for record in LocalStore(store.path, MINE).history("a")] == [attempt.id]
+        assert [record.once for record in LocalStore(store.path, MINE).history("a")] == [attempt]
 
     @pytest.mark.parametrize("before", [False, True], ids=["of an attempt", "of before it happened once"])
     def test_a_rerun_that_was_killed_halfway_counts(
         self, store: LocalStore, monkeypatch: pytest.MonkeyPatch, before: bool
     ) -> None:
         """What is left of earlier attempts does not stand for the next one, whether it was dropped or not."""
-        attempt = "" if before else started(store, "x").id
-        saved(store, attempt)
-        store.once.lost("a", "damaged")
+        lost(store, before=before)
         with dying_before_it_drops(store, monkeypatch):
             store.resolve("a", done=False)
         fresh = LocalStore(store.path, MINE)
@@ -188,9 +194,7 @@ class TestTheWayOfATask:
     def test_what_was_set_aside_is_not_what_the_next_attempt_left(
         self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        attempt = started(store, "x")
-        saved(store, attempt.id)
-        store.once.lost("a", "damaged")
+        lost(store)
         monkeypatch.setattr(store.once, "_drop", lambda lines: None)  # another process is as slow as that
         store.resolve("a", done=False)
         started(store).end(OnceKind.FINISHED)

@@ -260,9 +260,8 @@ class KeptLoop:
         definition = self.keeper.plan.definition
         name, once = definition.name, definition.options.once  # such a task has begun, and is in doubt by this
         words = error if isinstance(error, LoopNotResumed) else TaskError.of(error)
-        how = (
-            f"try again after {rerun(name)}, or begin anew after that and" if once else "try again, or begin anew after"
-        )
+        first, then = (f" after {rerun(name)}", " that and") if once else ("", "")
+        how = f"try again{first}, or begin anew after{then}"
         return LoopNotResumed(
             f"a loop of {name!r} cannot go on after what was kept of it: {words}. That stays kept: {how} "
             f"`%tasks forget {shlex.quote(name)}`"
