@@ -64,6 +64,7 @@ bench: $(VENV)/.front-end $(VENV)/.browser $(OLDEST)/.python $(KERNEL)/.python
 	$(BIN)/python tests/benchmarks/auto.py
 	$(BIN)/python tests/benchmarks/face.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/track.py
+	$(BIN)/python tests/benchmarks/pausing.py
 	$(BIN)/python tests/benchmarks/buttons.py $(foreach one,$(VENV) $(KERNEL) $(OLDEST),--python $(one)/bin/python)
 
 # Everything that `make test` samples.

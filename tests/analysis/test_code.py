@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import textwrap
+import types
 from types import CodeType
 from typing import Any
 
 import pytest
 
 from milepost.analysis.code import code_token, digest_text, global_names, normalise, tree_digest
+from milepost.analysis.describe import source_of
 
 SOURCE = "def f(a, b=1):\n    '''Adds.'''\n    c = a + b\n    return [c, 'text']\nx = f(1)"
 
@@ -120,3 +122,11 @@ def test_texts_are_kept_apart() -> None:
     assert digest_text("ab", "c") != digest_text("a", "bc")
     assert digest_text("a") != digest_text("a", "")
     assert digest_text("\udc80") != digest_text("")
+
+
+def test_a_module_that_refuses_to_be_asked_has_no_source() -> None:
+    class Refusing(types.ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise RuntimeError(f"there is no class {name}")
+
+    assert source_of(Refusing("classes")) == ""

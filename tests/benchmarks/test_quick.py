@@ -11,6 +11,7 @@ import pytest
 TITLES = {
     "auto.py": ("Milliseconds a cheap cell", "Seconds of a costly cell", "Bars"),
     "engine.py": ("Microseconds a task", "Peak bytes a task", "A snapshot of 300 tasks", "Processes", "Bars"),
+    "pausing.py": ("Milliseconds from the end of the item", "Bars"),
     "store.py": ("Saving a frame", "Restoring a frame", "small dicts", "One small result", "A cell with five", "Bars"),
     "track.py": ("Nanoseconds an item of an empty loop", "A training of 20 epochs", "Bars"),
 }

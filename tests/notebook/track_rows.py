@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 SETUP = """
 %load_ext milepost
-import asyncio, functools, itertools, random, subprocess, sys
+import asyncio, functools, itertools, random, subprocess, sys, threading
 from collections import deque
 from pathlib import Path
 import numpy as np
@@ -27,6 +27,13 @@ def stop(item, at=5):
 
 class Noted(dict): pass
 class Marked(np.ndarray): pass
+
+class Slotted:
+    __slots__ = ('n',)
+    def __init__(self): self.n = 0
+class Locked:
+    def __init__(self, n): self.lock, self.n = threading.Lock(), n
+    def __reduce__(self): raise TypeError('holds a lock')
 
 class Model:
     def __init__(self): self.w, self.steps = 0.0, [0]
@@ -198,11 +205,64 @@ ROWS = [
         "fitted",
     ),
     row(
+        "left by a loop within",
+        "t = []\nfor i in track(range(8)):\n  stop(i)\n"
+        "  for j in range(3): lock = Locked(i + j)\n"
+        "  t.append(lock.n)\nlast = lock.n",
+        "[t, last]",
+    ),
+    row(
+        "left by a loop within a function",
+        "def fit(n):\n"
+        "  t = []\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i)\n"
+        "    for j in range(3): x = i * j\n"
+        "    t.append(x)\n"
+        "  return t, x\n"
+        "fitted = fit(8)",
+        "fitted",
+    ),
+    row(
+        "parts that stay",
+        "def fit(n):\n"
+        "  state = {'t': [], 'best': np.float64(0), 'call': functools.partial(max, 3), 'when': Path('x')}\n"
+        "  for i in track(range(n), state=state):\n"
+        "    stop(i); state['t'].append(state['call'](i)); state['best'] += np.float64(i)\n"
+        "  return state['t'], float(state['best'])\n"
+        "fitted = fit(8)",
+        "fitted",
+    ),
+    row(
         "argument",
         "def fit(n, w):\n  for i in track(range(n), state=w):\n    stop(i); w[0] += i\nw = [0.0]\nfit(8, w)",
         "w",
     ),
     # Those that must not go on, and say why.
+    row(
+        "left before it",
+        "def fit(n):\n"
+        "  t, x = [], -1\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i)\n"
+        "    for j in range(n - i if i < 3 else 0): x = i * j\n"
+        "    t.append(x)\n"
+        "  return t, x\n"
+        "fitted = fit(8)",
+        "fitted",
+        False,
+    ),
+    row(
+        "part that changes",
+        "def fit(n):\n"
+        "  state = {'n': Slotted(), 't': []}\n"
+        "  for i in track(range(n), state=state):\n"
+        "    stop(i); state['n'].n += i\n"
+        "  return state['n'].n\n"
+        "fitted = fit(8)",
+        "fitted",
+        False,
+    ),
     row(
         "number of a function",
         "def fit(n):\n"
@@ -314,7 +374,7 @@ ROWS = [
     row("counted", "xs = []\nfor n, i in enumerate(track(range(8))):\n  stop(i); xs.append(n)", "xs", False),
     row(
         "unsaveable",
-        "import threading\nn = 0\nheld = 0\nfor i in track(range(8)):\n"
+        "n = 0\nheld = 0\nfor i in track(range(8)):\n"
         "  held = threading.Lock() if not held else held\n"
         "  stop(i); n += i",
         "n",
@@ -387,6 +447,8 @@ ROWS = [
 WARNED = {
     "comprehension": "is not a `for` statement",
     "counted": "is not a `for` statement",
+    "left before it": "gives its variable 'x' another value",
+    "part that changes": "state['n'] is a Slotted, which cannot be changed in place",
     "unsaveable": "'held' cannot be saved",
     "used up": "the loop uses 'feed'",
     "by iterator": "changes what it goes through",

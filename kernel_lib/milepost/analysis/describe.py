@@ -49,7 +49,7 @@ def source_of(thing: Any) -> str:
 def _source(thing: Any) -> str:
     try:
         return inspect.getsource(thing)
-    except (OSError, TypeError, IndentationError):
+    except Exception:  # of a module of C++ classes even asking for `__wrapped__` is an error
         return ""
 
 

@@ -6,16 +6,19 @@ saved get the saved content; where another object was by then, that one takes th
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 Path = tuple[Any, ...]
 """How to get to a part: attributes, keys and places."""
 
-_ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), range, type, type(len), type(lambda: 0)})
-DEEPEST = 8
+_PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None)})
+_ATOMS = _PLAIN | {range, type, type(len), type(lambda: 0)}
+DEEPEST = 100
 MOST = 100_000
 
 
@@ -25,12 +28,15 @@ class Parts:
 
     objects: Mapping[Path, Any]
     identities: frozenset[int]
+    stiff: Mapping[Path, Any]
+    """Those that nothing can be put back into."""
 
     @classmethod
     def of(cls, state: Any) -> Parts:
         """All that can be got at."""
         objects = dict(_walk(state, ()))
-        return cls(objects, frozenset(map(id, objects.values())))
+        stiff = {path: part for path, part in objects.items() if not _fixed(part) and _filler(part) is None}
+        return cls(objects, frozenset(map(id, objects.values())), stiff)
 
     def still_in(self, now: Parts) -> list[Path]:
         """Where the same objects are now."""
@@ -46,14 +52,17 @@ class Parts:
 
 
 def misfit(state: Any, name: str = "state") -> str:
-    """Which part cannot be filled in place, and why; "" where all can."""
+    """Why nothing can be put back into a state; "" where it can."""
     if type(state) in _ATOMS or type(state) is frozenset:
         return f"{name}={state!r} cannot be put back into a variable of a function: keep it in a dict"
-    for path, part in _walk(state, ()):
-        if type(part) not in _ATOMS and type(part) not in (tuple, frozenset) and _filler(part) is None:
-            words = f"{name}{_shown(path)} is a {type(part).__name__}, which cannot be changed in place"
-            return f"{words}: keep it in a dict, and take it from there in the loop" if not path else words
-    return ""
+    if type(state) is tuple or _filler(state) is not None:
+        return ""
+    return f"{in_words((), state, name)}: keep it in a dict, and take it from there in the loop"
+
+
+def in_words(path: Path, part: Any, name: str = "state") -> str:
+    """That nothing can be put back into a part."""
+    return f"{name}{_shown(path)} is a {type(part).__name__}, which cannot be changed in place"
 
 
 def fill(state: Any, saved: Any, same: list[Path]) -> Any:
@@ -71,19 +80,22 @@ class _Filling:
     def fill(self, old: Any, new: Any, path: Path) -> Any:
         if id(new) in self._known:
             return self._known[id(new)]
-        filler = _filler(old)
-        fits = path in self._same and type(old).__qualname__ == type(new).__qualname__ and filler is not None
+        stays = path in self._same and type(old).__qualname__ == type(new).__qualname__
         self._held.append(new)
-        self._known[id(new)] = old if fits else new
-        if fits and filler is not None:
+        self._known[id(new)] = old if stays else new
+        if stays:
+            self._put(old, new, path)
+        return self._known[id(new)]
+
+    def _put(self, old: Any, new: Any, path: Path) -> None:
+        filler = _filler(old)
+        if filler is not None:
             filler(self, old, new, path)
-            if _more_than_named(type(old)):
-                self.instance(old, new, path)
-        elif type(new) is tuple and type(old) is tuple and path in self._same:
-            self._known[id(new)] = old
+        if type(old) is tuple:
             for place, (was, item) in enumerate(zip(old, new, strict=True)):
                 self.fill(was, item, (*path, place))
-        return self._known[id(new)]
+        elif _more_than_named(type(old)):
+            self.instance(old, new, path)
 
     def mapping(self, old: Any, new: Any, path: Path) -> None:
         content = {key: self.fill(old.get(key), item, (*path, key)) for key, item in new.items()}
@@ -107,10 +119,24 @@ class _Filling:
             old[...] = new
 
     def loaded(self, old: Any, new: Any, path: Path) -> None:
+        """What `state_dict` leaves out comes besides: numbers, gradients, the order of an optimiser's options."""
         old.load_state_dict(new.state_dict())
+        own = getattr(new, "__dict__", {})
+        getattr(old, "__dict__", {}).update({name: item for name, item in own.items() if type(item) in _PLAIN})
+        if hasattr(old, "parameters"):
+            for was, now in zip(old.parameters(), new.parameters(), strict=True):
+                was.grad = now.grad
+        for was, now in zip(getattr(old, "param_groups", ()), getattr(new, "param_groups", ()), strict=True):
+            options = {name: was[name] for name in now}
+            was.clear()
+            was.update(options)
 
     def tensor(self, old: Any, new: Any, path: Path) -> None:
-        old.detach().copy_(new.detach())
+        if old.shape != new.shape or old.dtype != new.dtype:
+            self._known[id(new)] = new
+        else:
+            old.detach().copy_(new.detach())
+            old.grad = new.grad if new.is_leaf else None
 
     def generator(self, old: Any, new: Any, path: Path) -> None:
         old.bit_generator.state = new.bit_generator.state
@@ -133,11 +159,17 @@ def _filler(part: Any) -> _Filler | None:
     base = _named(kind)
     if base is not None:
         return _NAMED[_path(base)]
-    own = "__setstate__" in dir(kind) or hasattr(kind, "__slots__")
-    plain = not any("__reduce__" in vars(base) or "__reduce_ex__" in vars(base) for base in kind.__mro__[:-1])
-    if hasattr(part, "__dict__") and plain and (not own or _of_sklearn(kind)):
+    if hasattr(part, "__dict__") and _is_its_dictionary(kind):
         return _Filling.instance
     return _Filling.loaded if hasattr(kind, "load_state_dict") and hasattr(kind, "state_dict") else None
+
+
+def _is_its_dictionary(kind: type) -> bool:
+    """Whether objects of a class are what their dictionary holds."""
+    defined = {name: base for base in reversed(kind.__mro__[:-1]) for name in vars(base) if name in _OWN_STATE}
+    setter = defined.pop("__setstate__", None)
+    slots = any(vars(base).get("__slots__") for base in kind.__mro__)
+    return not defined and not slots and (setter is None or setter.__module__ in _LOOK_AT_VERSIONS)
 
 
 def _named(kind: type) -> type | None:
@@ -155,10 +187,16 @@ def _more_than_named(kind: type) -> bool:
     return base is not None and base is not kind and kind.__dictoffset__ != 0
 
 
-def _of_sklearn(kind: type) -> bool:
-    """Whose `__setstate__` only looks at versions."""
-    return any(base.__module__ == "sklearn.base" for base in kind.__mro__)
+def _fixed(part: Any) -> bool:
+    """Whether it never changes: it counts by its value."""
+    by_value: Any = type(part).__hash__
+    by_value = by_value is not None and by_value is not object.__hash__
+    return type(part) is tuple or (by_value and not isinstance(part, MethodType | weakref.ref))
 
+
+_OWN_STATE = ("__reduce__", "__reduce_ex__", "__setstate__")
+_LOOK_AT_VERSIONS = ("sklearn.base", "torch.nn.modules.module")
+"""Modules whose `__setstate__` does no more than that."""
 
 _NAMED: Mapping[str, _Filler] = {
     "builtins.dict": _Filling.mapping,
@@ -171,6 +209,7 @@ _NAMED: Mapping[str, _Filler] = {
     "numpy.random.mtrand.RandomState": lambda _, old, new, path: old.set_state(new.get_state()),
     "random.Random": _Filling.random,
     "torch.Tensor": _Filling.tensor,
+    "torch._C.Generator": lambda _, old, new, path: old.set_state(new.get_state()),
 }
 
 

@@ -11,9 +11,10 @@ from milepost.analysis.digest import digest
 from milepost.analysis.flat import ATOMS
 from milepost.analysis.names import cell_names
 from milepost.model.errors import LoopNotResumed, SerializationError, UsageError
-from milepost.notebook.midway.variables import STATE, Captured, OfTask, Refused, names_in, needed, shown, used_up
+from milepost.notebook.midway.needs import needed, read_first
+from milepost.notebook.midway.variables import STATE, Captured, OfTask, Refused, names_in, shown, used_up
 from milepost.notebook.namespace import Before, Namespace, state_of
-from milepost.tracking.filling import Parts, fill, misfit
+from milepost.tracking.filling import Parts, fill, in_words, misfit
 from milepost.tracking.loop import Track
 from milepost.tracking.site import Site
 
@@ -26,7 +27,10 @@ class FunctionState:
 
     rebinds = False
 
-    def __init__(self, frame: FrameType, site: Site, state: Any, task: OfTask, namespace: Namespace | None) -> None:
+    def __init__(
+        self, frame: FrameType, site: Site, loop: Track[Any], task: OfTask, namespace: Namespace | None
+    ) -> None:
+        state, total = loop.state, loop.total
         if names_in(state) is not None:
             words = f"state={state!r} names variables of a function, and nobody can exchange these"
             raise UsageError(f"{words}: hand over the objects, as in state={{{state[0]!r}: {state[0]}}}")
@@ -34,9 +38,13 @@ class FunctionState:
             raise Refused(reason)
         self._state = state
         self._frame = frame
-        self._needed = needed(site) - site.targets
+        late = {name for name in needed(site) - read_first(site) if name not in frame.f_locals}
+        self._needed = needed(site) - site.targets - (late if total is not None else set())
         self._parts = Parts.of(state)
         """As the code before the loop made them, in this process."""
+        self._stiff = {path: digest(part, frame.f_globals).hex for path, part in self._parts.stiff.items()}
+        if unknown := next((path for path, known in self._stiff.items() if not known), None):
+            raise Refused(in_words(unknown, self._parts.stiff[unknown]))
         self._namespace = namespace
         self._before = namespace.fix() if namespace is not None else None
         self._scopes = list(_scopes(frame, task, self._before))
@@ -58,6 +66,7 @@ class FunctionState:
         if self._obstacle:
             raise Refused(self._obstacle)
         now = Parts.of(self._state)
+        self._look_at_stiff_parts(now)
         self._look_at_variables(now)
         self._look_at_notebook(now)
         same = self._parts.still_in(now)
@@ -85,6 +94,12 @@ class FunctionState:
             "": state_of(self._state, self._frame.f_globals),
             **{name: state_of(value, home) for name, value, home in holding},
         }
+
+    def _look_at_stiff_parts(self, state: Parts) -> None:
+        for path, known in self._stiff.items():
+            part = self._parts.stiff[path]
+            if state.objects.get(path) is part and digest(part, self._frame.f_globals).hex != known:
+                raise Refused(in_words(path, part))
 
     def _look_at_variables(self, state: Parts) -> None:
         for name, value in self._frame.f_locals.items():

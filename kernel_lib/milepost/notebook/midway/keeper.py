@@ -123,7 +123,7 @@ class Midway:
 
     def _function(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         alone = not in_background() and frame.f_globals is self._desk.namespace.home
-        return FunctionState(frame, site, loop.state, self._of_task(), self._desk.namespace if alone else None)
+        return FunctionState(frame, site, loop, self._of_task(), self._desk.namespace if alone else None)
 
     def _of_task(self) -> OfTask:
         return OfTask(tuple(self.plan.resolution.inputs), self.plan.definition.outputs, self._start)

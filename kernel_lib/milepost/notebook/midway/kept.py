@@ -173,13 +173,12 @@ class KeptLoop:
         if _others_run():
             raise Refused("other coroutines run at the same time")
         captured = self.variables.captured()
-        values = {**captured.values, **self._gone_through(captured)}
-        blobs = {
-            "values": self._dumped(captured, values, captured.shared),
-            "rest": self._dumped(captured, self._rest(done), {}),
-            "display": Blob(shown_now()),
-        }
-        record = self._record(done, captured)
+        values, lost = self._dumped(captured, {**captured.values, **self._gone_through(captured)}, captured.shared)
+        if done == self.loop.total and lost & captured.late:
+            return  # no item is left to bind them; what was saved last stays
+        rest, _ = self._dumped(captured, self._rest(done), {})
+        blobs = {"values": values, "rest": rest, "display": Blob(shown_now())}
+        record = self._record(done, captured, lost)
         self.address = self.desk.store.partials.write(self.place, record, blobs, durable=lasting)
         self.done = done
 
@@ -203,21 +202,23 @@ class KeptLoop:
         began = {name: self._around.random[name] for name in drawn if name in self._around.random}
         return {"began": began, "random": {name: now[name] for name in drawn}, "state": state, "place": place}
 
-    def _dumped(self, captured: Captured, values: Any, shared: Any) -> Blob:
+    def _dumped(self, captured: Captured, values: Any, shared: Any) -> tuple[Blob, frozenset[str]]:
+        """The values, and the names of those that the loop can do without and that could not be saved."""
         dump = NotebookSerializer(self.home).dump(values, shared)
+        free = captured.spare | captured.late if self.loop.total is not None else captured.spare
         for name, reason in dump.unsaved.items():
-            if name not in captured.spare:
+            if name not in free:
                 words = "its state" if name == STATE else repr(name)
                 raise Refused(f"{words} cannot be saved ({reason})")
-        return dump.blob
+        return dump.blob, frozenset(dump.unsaved)
 
-    def _record(self, done: int, captured: Captured) -> Record:
+    def _record(self, done: int, captured: Captured, lost: frozenset[str]) -> Record:
         plan, told = self.keeper.plan, self._around.told
         return Record(
             task=plan.definition.name,
             key=plan.key,
             cell_id=plan.definition.cell_id,
-            deleted=captured.deleted,
+            deleted=(*captured.deleted, *sorted(lost)),
             observed=self._around.observed(self.desk),
             seconds=self.keeper.seconds,
             saved_at=stamp(datetime.now(UTC)),

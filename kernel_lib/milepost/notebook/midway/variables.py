@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FrameType, ModuleType
@@ -13,6 +12,7 @@ from milepost.analysis.flat import ATOMS
 from milepost.analysis.names import cell_names
 from milepost.model.errors import UsageError
 from milepost.model.graph import did_you_mean
+from milepost.notebook.midway.needs import needed, read_first
 from milepost.notebook.namespace import Before, Namespace, state_of
 from milepost.notebook.ties import tied
 from milepost.tracking.loop import Track
@@ -30,6 +30,8 @@ class Refused(Exception):
 class Captured:
     """What is to be saved: values by name, what they may share, and which of them the loop can do without.
 
+    `spare` are those that each item binds anew, `late` those that it does where loops within it have an item: read
+    before that, such a name would not be there, which is an error and no wrong value.
     `mutated` are those that are the objects that the loop found; `found` has the digests of what it left as the code
     before it had made it: on that it goes on only where that code makes the same again.
     """
@@ -37,6 +39,7 @@ class Captured:
     values: Mapping[str, Any]
     shared: Mapping[str, Any] = field(default_factory=dict)
     spare: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
     mutated: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     found: Mapping[str, str] = field(default_factory=dict)
@@ -63,13 +66,6 @@ class Variables(Protocol):
         """
 
 
-def needed(site: Site) -> frozenset[str]:
-    """Names whose value goes from one item to the next, or out of the loop, unless each item binds them anew."""
-    ends: list[ast.stmt] = [ast.Expr(ast.Name(name, ast.Load())) for name in sorted(site.read_outside)]
-    starts: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(0)) for name in site.targets]
-    return frozenset(cell_names(ast.Module([*starts, *site.body.body, *ends], [])).reads)
-
-
 class CellVariables:
     """Those of a cell: all that the loop binds or changes, and what `state` adds to that.
 
@@ -82,7 +78,7 @@ class CellVariables:
     def __init__(self, namespace: Namespace, frame: FrameType, site: Site, state: Any, task: OfTask) -> None:
         self._namespace = namespace
         self._task = task
-        self._needed = needed(site)
+        self._needed, self._read_first = needed(site), read_first(site)
         names = names_in(state)
         self._wanted = names or ()
         self._state = None if names is not None else state
@@ -120,11 +116,12 @@ class CellVariables:
         ]
         shared = {name: namespace.data[name] for name in same if type(namespace.data[name]) not in ATOMS}
         own = {} if self._state is None else {STATE: self._state}
-        spare = frozenset(name for name in changes.bound if name not in self._needed and name not in wanted)
+        free = frozenset(changes.bound) - frozenset(wanted)
+        spare, late = free - self._needed, free & self._needed - self._read_first
         left = {name: self._before.values[name] for name in self._ground if name not in (*values, *changes.deleted)}
         plain = {name: value for name, value in left.items() if type(value) in ATOMS}
         found = {name: self._digest(name) for name in left if name not in plain}
-        return Captured({**values, **plain, **own}, shared, spare, changes.mutated, changes.deleted, found)
+        return Captured({**values, **plain, **own}, shared, spare, late, changes.mutated, changes.deleted, found)
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
         """Bind them; other objects take the place of those that the code before the loop made."""
