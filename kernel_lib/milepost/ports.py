@@ -194,7 +194,8 @@ class Store(Protocol):
 
         Its stream is always verified before. Buffers may be verified afterwards: see `settle` and `on_trouble`.
 
-        Raises `UntrustedError`, or `CorruptCheckpointError` when bytes are missing or differ, or `KeyError`.
+        Raises `UntrustedError`, or `CorruptCheckpointError` when bytes are missing or differ, or `KeyError`; any other
+        error says that they cannot be read this time.
         """
 
     def forget(self, tasks: Iterable[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +23,7 @@ from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.notes import chain
 from milepost.checkpoint.once import SILENT, Attempt
 from milepost.checkpoint.owner import is_alive, this_process
+from milepost.engine.once import record_of
 from milepost.model.errors import StoreUnwritableError, UsageError
 from milepost.model.once import OnceKind, OnceNote, OnceState, Owner, Standing
 from milepost.model.record import Record
@@ -31,6 +34,7 @@ from milepost.testing.disk import write_tree
 from milepost.testing.states import Notes, record
 
 MINE, THEIRS = Signer(b"m" * 32), Signer(b"x" * 32)
+_EXACT = ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")
 FREE, RUNNING, DONE, IN_DOUBT = Standing.FREE, Standing.RUNNING, Standing.DONE, Standing.IN_DOUBT
 
 
@@ -55,6 +59,16 @@ def saved(store: LocalStore, attempt: str = "", *, signer: Signer = MINE) -> Rec
     return LocalStore(store.path, signer).save(Record(task="a", key="k", once=attempt), {"values": Blob(b"v" * 3000)})
 
 
+def lost(store: LocalStore, *, before: bool = False) -> str:
+    """An attempt ("" for a run of before it happened once) of which the result, which is there, counts as lost."""
+    attempt = None if before else started(store, "x")
+    saved(store, attempt.id if attempt else "")
+    if attempt is not None:
+        attempt.end(OnceKind.FINISHED, outputs=["x"])
+    store.once.lost("a", "damaged")
+    return attempt.id if attempt else ""
+
+
 def look(store: LocalStore) -> OnceState:
     """As a new process sees it."""
     return LocalStore(store.path, MINE).once.look("a")
@@ -76,6 +90,7 @@ class TestTheWayOfATask:
             (None, False, IN_DOUBT),
             (None, True, DONE),  # it died between the save and the note
             (OnceKind.FAILED, False, IN_DOUBT),
+            (OnceKind.FAILED, True, DONE),  # stopped after the save
             (OnceKind.FINISHED, False, IN_DOUBT),  # what it left could not be saved
             (OnceKind.FINISHED, True, DONE),
             (OnceKind.RELEASED, False, FREE),
@@ -141,6 +156,77 @@ class TestTheWayOfATask:
             store.once.resolve("a", done=False)
         assert look(store).standing is DONE
 
+    def test_a_rerun_that_comes_too_late_takes_nothing_away(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both saw it in doubt; that it is done was noted first."""
+        attempt = lost(store)
+        other, real = LocalStore(store.path, MINE), store.once.notes.add
+
+        def after_the_other(number: int, note: OnceNote) -> bool:
+            other.once.resolve("a", done=True)
+            return real(number, note)
+
+        monkeypatch.setattr(store.once.notes, "add", after_the_other)
+        with pytest.raises(UsageError, match="somebody else has decided meanwhile"):
+            store.resolve("a", done=False)
+        assert look(store).standing is DONE
+        assert [record.once for record in LocalStore(store.path, MINE).history("a")] == [attempt]
+
+    @pytest.mark.parametrize("before", [False, True], ids=["of an attempt", "of before it happened once"])
+    def test_a_rerun_that_was_killed_halfway_counts(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch, before: bool
+    ) -> None:
+        """What is left of earlier attempts does not stand for the next one, whether it was dropped or not."""
+        lost(store, before=before)
+        with dying_before_it_drops(store, monkeypatch):
+            store.resolve("a", done=False)
+        fresh = LocalStore(store.path, MINE)
+        assert (look(fresh).standing, len(fresh.history("a"))) == (FREE, 1)
+        with dying_before_it_drops(fresh, monkeypatch):
+            fresh.once.begin("a")
+        assert look(fresh).standing is FREE
+        again = started(fresh)
+        assert fresh.history("a") == []
+        again.end(OnceKind.RELEASED)
+        assert look(fresh).standing is FREE
+
+    def test_what_was_set_aside_is_not_what_the_next_attempt_left(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lost(store)
+        monkeypatch.setattr(store.once, "_drop", lambda lines: None)  # another process is as slow as that
+        store.resolve("a", done=False)
+        started(store).end(OnceKind.FINISHED)
+        state = look(store)
+        assert (state.standing, record_of(store.history("a"), state.note)) == (DONE, None)
+
+    @pytest.mark.parametrize("kind", ["lost", "unreadable", "before"])
+    def test_done_without_a_value_keeps_what_it_left(self, store: LocalStore, kind: str) -> None:
+        attempt = started(store, "x") if kind != "before" else None
+        left = saved(store, attempt.id if attempt else "")
+        if attempt is not None:
+            attempt.end(OnceKind.FINISHED, outputs=["x"])
+        if kind in ("lost", "before"):
+            store.once.lost("a", "damaged")
+        if kind == "unreadable":
+            store.once.notes.file("a", 2).write_bytes(b"")
+        fresh = LocalStore(store.path, MINE)
+        assert look(fresh).standing is IN_DOUBT
+        fresh.resolve("a", done=True)
+        record = record_of(fresh.history("a"), look(fresh).note)
+        assert (look(fresh).standing, record and record.identity) == (DONE, left.identity)
+        fresh.resolve("a", done=True, value="1")
+        assert record_of(fresh.history("a"), look(fresh).note) is None
+
+    def test_a_forget_that_was_killed_halfway_counts(self, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        attempt = started(store, "x")
+        saved(store, attempt.id)
+        attempt.end(OnceKind.FINISHED, outputs=["x"])
+        with dying_before_it_drops(store, monkeypatch):
+            store.forget(["a"])
+        assert look(store).standing is FREE
+
     def test_a_result_of_before_counts(self, store: LocalStore) -> None:
         """`--once` was added to a task that had run."""
         saved(store)
@@ -177,6 +263,19 @@ class TestTheWayOfATask:
         assert look(store).standing is FREE
 
 
+@contextlib.contextmanager
+def dying_before_it_drops(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if its process ended just then."""
+
+    def interrupt(*args: object, **facts: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
 class TestOwners:
     def test_this_process_lives_and_others_of_its_number_did(self) -> None:
         me = this_process()
@@ -208,6 +307,8 @@ class TestOwners:
         monkeypatch.setattr(once, "this_process", lambda: there)
         attempt = started(store)
         monkeypatch.undo()
+        while not store.once.beat("a").exists():  # by another thread
+            pass
         left_by_the_dead(store, attempt)
         return attempt
 
@@ -327,6 +428,47 @@ class TestWhatIsThere:
             assert store.once.look("a").standing is DONE
             shutil.rmtree(store.path)
             assert store.once.look("a").standing is FREE
+
+    def test_notes_of_a_deleted_store_are_not_those_of_the_next_in_its_place(
+        self, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file system gives the numbers of what was deleted to what is made then."""
+        real = os.lstat
+
+        def of_one_number(path: Any) -> os.stat_result:
+            found = real(path)
+            return os.stat_result((found.st_mode, 7, *found[2:]), {name: getattr(found, name) for name in _EXACT})
+
+        monkeypatch.setattr(os, "lstat", of_one_number)
+        started(store).end(OnceKind.FINISHED)
+        assert [store.once.notes.newest("a")[0], store.once.look("a").standing] == [2, DONE]
+        next_one = LocalStore(tmp_path / "next.milepost", MINE)
+        started(next_one).end(OnceKind.FAILED)
+        store.path.rename(tmp_path / "deleted")
+        next_one.path.rename(store.path)
+        assert store.once.look("a").standing is IN_DOUBT
+
+    def test_the_end_of_a_task_is_not_noted_for_another_start(
+        self, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its store was deleted while it ran, and another process has started it in the next one."""
+        monkeypatch.setattr(Attempt, "_live", lambda self: None)
+        first = started(store)
+        shutil.rmtree(store.path)
+        second = started(LocalStore(store.path, MINE))
+        assert not first.end(OnceKind.FAILED, "of the first")
+        assert look(store).standing is RUNNING
+        assert second.end(OnceKind.FINISHED)
+        assert look(store).standing is DONE
+
+    def test_the_end_of_a_task_is_noted_where_its_store_was_deleted(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Attempt, "_live", lambda self: None)
+        attempt = started(store)
+        shutil.rmtree(store.path)
+        assert attempt.end(OnceKind.FINISHED)
+        assert look(store).standing is DONE
 
     def test_a_folder_that_was_just_listed_is_listed_again(self, store: LocalStore) -> None:
         """Where two changes come faster than the times of the file system tell apart."""

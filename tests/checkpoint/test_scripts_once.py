@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import importlib
+import itertools
 import os
+import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from tests.keys import signing_key
 
+import milepost.checkpoint.once
+import milepost.engine.once
 from milepost import RetryPolicy, Task, TaskResult, TaskRunnerBuilder, TaskStatus, task, use_runner
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.memory import MemoryStore
+from milepost.engine.strategies import checkpointing
 from milepost.model.cancel import CancelSignal
-from milepost.model.errors import TaskGraphError, TaskInDoubt, UsageError
+from milepost.model.errors import ResultNotGivenBack, TaskGraphError, TaskInDoubt, UsageError
 from milepost.model.once import Standing
 from milepost.model.task import LoopPolicy
 
@@ -168,6 +178,45 @@ def test_cancelled_in_its_body_it_is_in_doubt(place: Path, log: Path) -> None:
     assert LocalStore(place).once.look("pay").standing is Standing.IN_DOUBT
 
 
+LINES = {module.__file__ for module in (milepost.engine.once, checkpointing, milepost.checkpoint.once)}
+
+
+def interrupted(number: int, run: Callable[[], object]) -> bool:
+    """Whether as many lines of these files ran, before the last of which Ctrl-C came."""
+    left = iter(range(number))
+
+    def look(frame: FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename not in LINES:
+            return None
+        if event == "line" and next(left, None) is None:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return look
+
+    sys.settrace(look)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            run()
+        return sys.gettrace() is None
+    finally:
+        sys.settrace(None)
+
+
+def test_interrupted_before_any_line_it_does_not_seem_to_run_for_ever(tmp_path: Path, log: Path) -> None:
+    standings = set()
+    for number in itertools.count():
+        store = LocalStore(tmp_path / f"{number}.milepost")
+        with TaskRunnerBuilder().with_store(store).with_executor("main").build() as runner:
+            more = interrupted(number, partial(runner.run, [Task("pay", pay(log), once=True)]))
+        standing, ran = store.once.look("pay").standing, bool(lines(log))
+        standings.add((standing, ran))
+        assert standing in ((Standing.IN_DOUBT, Standing.DONE) if ran else (Standing.FREE, Standing.IN_DOUBT)), number
+        log.unlink(missing_ok=True)
+        if not more:
+            break
+    assert {(Standing.FREE, False), (Standing.IN_DOUBT, True), (Standing.DONE, True)} <= standings
+
+
 def test_a_result_that_is_damaged_is_asked_for(place: Path, log: Path) -> None:
     tasks = Task("pay", lambda: bytes(100_000), once=True)
     run(place, tasks)
@@ -177,6 +226,107 @@ def test_a_result_that_is_damaged_is_asked_for(place: Path, log: Path) -> None:
     assert "its checkpoint is damaged" in run(place, tasks)["pay"].message
     LocalStore(place).once.resolve("pay", done=True, value="7")
     assert run(place, tasks)["pay"].data == 7
+
+
+def damage(place: Path) -> Callable[[], None]:
+    """Write over all objects; what is returned puts them back."""
+    before = {path: path.read_bytes() for path in (place / "objects").glob("*/*")}
+    for path, data in before.items():
+        path.chmod(0o600)
+        path.write_bytes(b"x" * len(data))
+    return lambda: [path.write_bytes(data) for path, data in before.items()] and None
+
+
+def test_what_was_damaged_and_is_put_back_is_given_back_once_a_person_says_that_it_is_done(place: Path) -> None:
+    tasks = Task("pay", lambda: bytes(100_000), once=True)
+    run(place, tasks)
+    mend = damage(place)
+    assert isinstance(run(place, tasks)["pay"].exception, TaskInDoubt)
+    shutil.rmtree(place / "quarantine", ignore_errors=True)
+    mend()
+    LocalStore(place).resolve("pay", done=True)
+    for _ in range(2):
+        result = run(place, tasks)["pay"]
+        assert (result.data, result.restored) == (bytes(100_000), True)
+
+
+def test_done_without_a_value_leaves_nothing_where_the_result_stays_damaged(place: Path, log: Path) -> None:
+    tasks = Task("pay", lambda: note(log, "paid") or bytes(100_000), once=True)
+    run(place, tasks)
+    damage(place)
+    assert isinstance(run(place, tasks)["pay"].exception, TaskInDoubt)
+    LocalStore(place).resolve("pay", done=True)
+    for _ in range(2):
+        result = run(place, tasks)["pay"]
+        assert (result.ok, result.data) == (True, None)
+    assert len(lines(log)) == 1
+
+
+@pytest.fixture
+def paid_with_a_module(place: Path, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Task]:
+    """A task that left an object of a module, in a process that has not loaded that, and cannot."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "receipts.py").write_text("class Receipt:\n    number = 17\n")
+
+    def paid() -> Any:
+        note(log, "paid")
+        return importlib.import_module("receipts").Receipt()
+
+    tasks = Task("pay", paid, once=True)
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path / "library")
+        assert run(place, tasks)["pay"].ok
+    sys.modules.pop("receipts")
+    yield tasks
+    sys.modules.pop("receipts", None)
+
+
+def test_a_result_that_cannot_be_built_today_is_given_back_tomorrow(
+    paid_with_a_module: Task, place: Path, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = Task("mail", lambda pay: pay.number, ("pay",))
+    first = run(place, paid_with_a_module, needs)
+    assert isinstance(first["pay"].exception, ResultNotGivenBack)
+    for words in ("'pay' was done once", "need the module 'receipts'", "is not run again for that", "resolve pay done"):
+        assert words in first["pay"].message
+    assert first["mail"].status is TaskStatus.SKIPPED
+    assert LocalStore(place).once.look("pay").standing is Standing.DONE
+    monkeypatch.syspath_prepend(tmp_path / "library")
+    assert run(place, paid_with_a_module, needs)["mail"].data == 17
+    assert len(lines(log)) == 1
+
+
+def test_what_it_left_can_be_said_where_it_cannot_be_built_any_more(
+    paid_with_a_module: Task, place: Path, log: Path
+) -> None:
+    with pytest.raises(UsageError, match="not in doubt: it was done once"):
+        LocalStore(place).resolve("pay", done=False)
+    LocalStore(place).resolve("pay", done=True, value="18")
+    assert run(place, paid_with_a_module)["pay"].data == 18
+    assert len(lines(log)) == 1
+
+
+@pytest.mark.parametrize("folder", ["objects", "once"])
+def test_without_file_handles_it_fails_this_time_only(
+    place: Path, log: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    tasks = Task("pay", lambda: note(log, "paid") or bytes(100_000), once=True)
+    run(place, tasks)
+    real = os.open
+
+    def refused(path: Any, *rest: Any, **options: Any) -> int:
+        if f"/{folder}/" in os.fspath(path):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+        return real(path, *rest, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refused)
+        result = run(place, tasks)["pay"]
+    assert not isinstance(result.exception, TaskInDoubt)
+    assert "Too many open files" in result.message
+    assert len(list((place / "once").glob("*.0*"))) == 2, "nothing was noted"
+    assert run(place, tasks)["pay"].data == bytes(100_000)
+    assert len(lines(log)) == 1
 
 
 def test_a_rehearsal_notes_nothing(place: Path, log: Path) -> None:

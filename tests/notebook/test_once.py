@@ -69,6 +69,8 @@ def test_it_happens_once_whatever_kernel_and_code(start: Start, tmp_path: Path) 
     assert any("does not happen again, although its code changed" in stamp for stamp in edited.stamps)
     assert second.status()["charge"]["why"]["kind"] == "done-once"
     assert len(charged(tmp_path)) == 1
+    second.run_ok(CHARGE.format(then="").replace("task charge", "task charged"))
+    assert len(set(charged(tmp_path))) == 2, "of another name it is another task"
 
 
 def test_in_doubt_after_a_kill_it_and_what_needs_it_wait(start: Start, tmp_path: Path, key: str) -> None:
@@ -88,6 +90,7 @@ def test_in_doubt_after_a_kill_it_and_what_needs_it_wait(start: Start, tmp_path:
     assert len(charged(tmp_path)) == 1
 
     kernel.run_ok("%tasks resolve charge done {'receipt': 'r-2'}")
+    assert kernel.run("receipt").ename == "NameError", "its own cell binds it"
     assert kernel.run_ok(CHARGE.format(then="")).stdout == ""
     kernel.run_ok(REPORT)
     assert kernel.value("report") == "R-2"
@@ -95,6 +98,70 @@ def test_in_doubt_after_a_kill_it_and_what_needs_it_wait(start: Start, tmp_path:
     kernel.kill()
     later = start(MILEPOST_KEY_FILE=key)
     assert later.run_ok("receipt").shown[0]["data"]["text/plain"] == "'r-2'"
+
+
+def test_what_cannot_be_built_today_is_given_back_tomorrow(start: Start, tmp_path: Path, key: str) -> None:
+    """A module that is missing for one run costs that run, and neither the result nor a second charge."""
+    module = tmp_path / "receipts.py"
+    module.write_text("class Receipt:\n    number = 17\n")
+    paid = CHARGE.format(then="import receipts\n").replace('"r-1"', "receipts.Receipt()")
+    needs = "%%task report\nreport = receipt.number"
+    first = start(MILEPOST_KEY_FILE=key)
+    first.run_ok(IMPORTS)
+    first.run_ok(paid)
+    first.kill()
+    module.rename(tmp_path / "gone")
+    second = start(MILEPOST_KEY_FILE=key)
+    second.run_ok(IMPORTS)
+    reply = second.run(paid)
+    assert reply.ename == "ResultNotGivenBack"
+    for words in ("need the module 'receipts', which is missing", "It is not run again for that"):
+        assert words in reply.evalue
+    row = second.status()["charge"]
+    assert (row["state"], row["why"]["kind"]) == ("failure", "not-restorable")
+    assert second.run(needs).ename
+    (tmp_path / "gone").rename(module)
+    second.run_ok(paid)
+    second.run_ok(needs)
+    assert second.value("report") == 17
+    assert second.status()["charge"]["state"] == "success"
+    assert len(charged(tmp_path)) == 1
+
+
+def test_done_alone_leaves_nothing_where_what_it_left_is_damaged(start: Start, tmp_path: Path, key: str) -> None:
+    code = CHARGE.format(then="").replace('"r-1"', "bytes(100_000)")
+    first = start(MILEPOST_KEY_FILE=key)
+    first.run_ok(IMPORTS)
+    first.run_ok(code)
+    first.kill()
+    for path in (tmp_path / "nb.milepost" / "objects").glob("*/*"):
+        path.chmod(0o600)
+        path.write_bytes(b"x" * path.stat().st_size)
+    second = start(MILEPOST_KEY_FILE=key)
+    second.run_ok(IMPORTS)
+    assert second.run(code).ename == "TaskInDoubt"
+    second.run_ok("%tasks resolve charge done")
+    for _ in range(2):
+        second.run_ok(code)
+        assert second.run("receipt").ename == "NameError"
+        assert second.status()["charge"]["state"] == "success"
+    second.run_ok("%tasks resolve charge done {'receipt': 'r-5'}")
+    second.run_ok(code)
+    assert second.value("receipt") == "r-5"
+    assert len(charged(tmp_path)) == 1
+
+
+def test_what_is_never_saved_was_done_all_the_same(start: Start, tmp_path: Path, key: str) -> None:
+    """It leaves no variable, so nothing of it is lost."""
+    code = "%%task send --once --save never\nopen('charged.milepost', 'a').write('sent ');"
+    first = start(MILEPOST_KEY_FILE=key)
+    first.run_ok(code)
+    first.kill()
+    second = start(MILEPOST_KEY_FILE=key)
+    for _ in range(2):
+        second.run_ok(code)
+        assert second.status()["send"]["state"] == "success"
+    assert charged(tmp_path) == ["sent"]
 
 
 def test_rerun_has_the_same_key_and_forget_another(start: Start, tmp_path: Path, key: str) -> None:

@@ -64,6 +64,23 @@ def test_a_pause_within_a_loop_outlives_its_kernel(start: Start, tmp_path: Path)
     assert start().request("ping")["paused"] is False, "resumed for good"
 
 
+NO_SYNC = """import errno
+real, os.fsync = os.fsync, lambda file: (_ for _ in ()).throw(OSError(errno.EIO, os.strerror(errno.EIO)))"""
+
+
+def test_what_is_kept_of_a_loop_stays_until_the_result_would_survive_a_power_loss(start: Start, tmp_path: Path) -> None:
+    kernel = begin(start)
+    kernel.run_ok("import milepost.notebook.midway.budget as budget\nbudget.SHARE = float('inf')")
+    cell = LOOP.format(at=99).replace('name="items"', "every=0")
+    kept = tmp_path / "nb.milepost" / "partial"
+    kernel.run_ok(cell)
+    assert not list(kept.iterdir())
+    kernel.run_ok(NO_SYNC)
+    kernel.run_ok(cell.replace("%%task train", "%%task trained"))
+    assert [path.name for path in kept.glob("*/*")] == ["0"]
+    kernel.run_ok("os.fsync = real")
+
+
 def test_a_paused_loop_goes_on_or_is_cancelled(start: Start, tmp_path: Path) -> None:
     kernel = begin(start)
     cell = kernel.send(LOOP.format(at=5))
@@ -76,6 +93,49 @@ def test_a_paused_loop_goes_on_or_is_cancelled(start: Start, tmp_path: Path) -> 
     assert kernel.finish(cell).ename in ("KeyboardInterrupt", "TaskCancelled")
     kernel.request("resume")
     assert "goes on after item 6 of 60" in "".join(kernel.run_ok(LOOP.format(at=5)).stamps)
+
+
+PAUSED = """%%task send {options}
+sent = []
+for item in track(range(60), name="items"):
+    sent.append(item)
+    if item == 5 and not os.path.exists("go.milepost"): get_ipython().run_line_magic("tasks", "pause")
+"""
+IN_A_FUNCTION = """%%task send
+def send(sent):
+    for item in track(range(60)):
+        if item == 5 and not os.path.exists("go.milepost"): get_ipython().run_line_magic("tasks", "pause")
+        sent = item
+    return sent
+sent = send(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (PAUSED.format(options=""), "Run `%tasks resume`, then this cell again: it goes on there"),
+        (
+            PAUSED.format(options="--once"),
+            "Run `%tasks resume` and, where its code before the loop may run again, `%tasks resolve send rerun`, then "
+            "this cell again: it goes on there",
+        ),
+        (IN_A_FUNCTION, "Run `%tasks resume`, then this cell again: the loop is not kept, and begins anew"),
+    ],
+    ids=["cell", "once", "function"],
+)
+def test_where_nobody_could_resume_it_says_how_to_go_on(start: Start, tmp_path: Path, cell: str, words: str) -> None:
+    kernel = start()  # a console: no page that asks anything
+    kernel.run_ok(SETUP)
+    refused = kernel.run(cell)
+    assert refused.ename == "TaskPaused"
+    assert words in refused.evalue
+    (tmp_path / "go.milepost").touch()
+    for command in refused.evalue.split("`")[1::2]:
+        kernel.run_ok(command)
+    again = "".join(kernel.run_ok(cell).stamps)
+    assert ("goes on after item 6 of 60" in again) is ("goes on there" in words)
+    assert kernel.value("sent") == (59 if cell is IN_A_FUNCTION else list(range(60)))
 
 
 def test_bars_of_tqdm_and_code_without_a_loop_say_how_far_they_are(start: Start, tmp_path: Path) -> None:
@@ -106,6 +166,46 @@ def fit(n):
         if item == 7 and not os.path.exists("go.milepost"): raise SystemError("ends here")
     return w
 """
+MODEL = """
+class Model:
+    w = 0
+    def __setstate__(self, saved): vars(self).update(saved)
+    def state_dict(self): return {"w": self.w}
+    def load_state_dict(self, saved):
+        if not os.path.exists("fits.milepost"): raise ValueError("size mismatch for w")
+        self.w = saved["w"]
+def fit(model):
+    for item in track(range(9), state=model, every=0, name="epochs"):
+        model.w += item
+        if item == 7 and not os.path.exists("go.milepost"): raise SystemError("ends here")
+    return model.w
+"""
+
+
+@pytest.mark.parametrize("options", ["", "--once"])
+def test_what_is_kept_and_does_not_fit_any_more_is_told_with_what_to_do(
+    start: Start, tmp_path: Path, options: str
+) -> None:
+    kernel = begin(start)
+    kernel.run_ok("import milepost.notebook.midway.budget as budget\nbudget.SHARE = float('inf')")
+    kernel.run_ok(MODEL)
+    cell = f"%%task fitted {options}\nfitted = fit(Model())"
+    assert kernel.run(cell).ename == "SystemError"
+    if options:
+        kernel.run_ok("%tasks resolve fitted rerun")
+    refused = kernel.run(cell)
+    assert refused.ename == "LoopNotResumed"
+    for words in ("a loop of 'fitted' cannot go on", "ValueError: size mismatch for w"):
+        assert words in refused.evalue
+    commands = refused.evalue.split("`")[1::2]
+    assert commands == [*(["%tasks resolve fitted rerun"] if options else []), "%tasks forget fitted"]
+    for command in commands:
+        kernel.run_ok(command)
+    (tmp_path / "go.milepost").touch()
+    assert "goes on" not in "".join(kernel.run_ok(cell).stamps)
+    assert kernel.value("fitted") == 36
+
+
 GIVEN = "range(len(os.listdir('given')))"
 ENDS = "if item == 7 and not os.path.exists('go.milepost'): raise SystemError('ends here')"
 

@@ -30,7 +30,13 @@ from milepost.checkpoint.space import Space
 from milepost.checkpoint.sweep import remove_logs
 from milepost.checkpoint.verification import Given, Verification
 from milepost.checkpoint.view import View, next_time
-from milepost.model.errors import CorruptCheckpointError, StoreError, StoreUnwritableError, UntrustedError
+from milepost.model.errors import (
+    CorruptCheckpointError,
+    StoreError,
+    StoreUnwritableError,
+    UnreadableError,
+    UntrustedError,
+)
 from milepost.model.once import OnceNote
 from milepost.model.record import BlobRef, Record
 from milepost.model.trust import UserSigner
@@ -75,7 +81,7 @@ class LocalStore:
         self._verification = Verification(self._objects, self._damaged)
         self._listeners: list[Callable[[Trouble], None]] = []
         self.space = Space(self)
-        self.once = OnceBook(self._layout, self.authenticator, self.view, lambda task: self.write(forgotten=(task,)))
+        self.once = OnceBook(self._layout, self.authenticator, self.view, lambda lines: self.write(dropped=lines))
         self.partials = Partials(self._layout, self._signer)
         """What is kept of tasks that have not ended."""
         self.paused = Paused(self._layout)
@@ -174,6 +180,8 @@ class LocalStore:
         try:
             sizes = zip(ref.buffers, ref.buffer_bytes, strict=True)
             return Blob(self._stream(ref), tuple(self._buffer(record, address, size) for address, size in sizes))
+        except UnreadableError as error:
+            raise UnreadableError(f"task {record.task!r}, part {part!r}: {error}") from error
         except (CorruptCheckpointError, ValueError) as error:
             raise CorruptCheckpointError(f"task {record.task!r}, part {part!r}: {error}") from error
 

@@ -38,6 +38,9 @@ _SETTLED = 2.0
 _UNWRITTEN = {"mine"}
 _WRITTEN = tuple(field.name for field in fields(OnceNote) if field.name not in _UNWRITTEN)
 _NOBODY = Owner(host="", machine="", pid=0, began="")
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""What says nothing of a file: this process has too much open, or too little memory."""
+
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -51,8 +54,8 @@ class Notes:
         self._newest: dict[str, int] = {}
         self._time, self._since, self._settled = 0, 0.0, False
         """The folder's time, since when it is known (by a clock that never goes back), and whether the list stands."""
-        self._folder = 0
-        """The number of the folder."""
+        self._store: tuple[int, ...] = ()
+        """What tells the store from another one in its place."""
         self._named = False
         """Whether the folder's own name is durable."""
 
@@ -139,8 +142,9 @@ class Notes:
             found = os.lstat(self._layout.once)
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        if found.st_ino != self._folder:  # a store was deleted, and another one made: its notes bear the same names
-            self._folder, self._named = found.st_ino, False
+        store = (found.st_ino, *self._made())
+        if store != self._store:  # it was deleted, and another one made: its notes bear the same names
+            self._store, self._named = store, False
             self._read.clear()
         if found.st_mtime_ns != self._time:
             self._time, self._since, self._settled = found.st_mtime_ns, time.monotonic(), False
@@ -148,6 +152,14 @@ class Notes:
             settled = time.monotonic() - self._since > _SETTLED
             self._newest, self._settled = self._listed(), settled
         return self._newest
+
+    def _made(self) -> tuple[int, ...]:
+        """What tells when the store was made: the number of a folder that was deleted may be that of the next."""
+        try:
+            found = os.lstat(self._layout.format)
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
     def _listed(self) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -192,10 +204,10 @@ def decode(data: bytes, signer: Callable[[], Authenticator]) -> OnceNote | None:
     """The note in these bytes, None where they hold none. One of others says as much, for whoever runs a task."""
     signature, _, body = data.rstrip(b"\n").partition(b" ")
     try:
-        facts: dict[str, Any] = json.loads(body)
+        facts: dict[str, Any] = {"void": (), **json.loads(body)}  # of which older ones know nothing
         facts = {name: facts[name] for name in _WRITTEN}
         facts |= {"kind": OnceKind(facts["kind"]), "owner": Owner(**facts["owner"])}
-        facts["outputs"] = tuple(map(str, facts["outputs"]))
+        facts |= {name: tuple(map(str, facts[name])) for name in ("outputs", "void")}
         mine = signer().verify(body, PURPOSE, signature.decode("latin-1"))
         return OnceNote(**facts, mine=mine) if isinstance(facts["task"], str) else None
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -206,5 +218,7 @@ def _bytes(path: Path) -> bytes:
     try:
         with open(open_plain(path), "rb") as file:
             return file.read(LONGEST)
-    except OSError:
+    except OSError as error:
+        if error.errno in _SHORT:
+            raise StoreError(f"the note {path} cannot be read now ({error.strerror}): try again") from error
         return b""

@@ -20,7 +20,7 @@ from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.plain import NOT_PLAIN, NotPlainError, open_plain
 from milepost.checkpoint.sweep import take_back
 from milepost.hashing import LARGE, hexdigest
-from milepost.model.errors import CorruptCheckpointError
+from milepost.model.errors import CorruptCheckpointError, UnreadableError
 
 MAP_FROM = 64 * 1024
 """Buffers of at least so many bytes are mapped; smaller ones are read, as maps are a limited resource."""
@@ -164,7 +164,7 @@ class Objects:
         """As `check`, of what was just written; raises the `OSError` of what cannot be read."""
         try:
             return self.check(address, size, stopping)
-        except CorruptCheckpointError as error:
+        except (CorruptCheckpointError, UnreadableError) as error:
             cause = error.__cause__
             if isinstance(cause, _DamagedError) or not isinstance(cause, OSError):
                 raise
@@ -190,7 +190,7 @@ class Objects:
             return False
         try:
             self.check(address, size)
-        except CorruptCheckpointError:
+        except (CorruptCheckpointError, UnreadableError):
             self.heal()
             return False
         return self._touch(address, path)
@@ -242,12 +242,13 @@ class Objects:
         is_folder(self._layout.objects)
         is_folder(folder)
 
-    def _noted(self, address: str, size: int, error: OSError) -> CorruptCheckpointError:
+    def _noted(self, address: str, size: int, error: OSError) -> CorruptCheckpointError | UnreadableError:
         what = _DAMAGE.get(error.errno or 0, "") if not isinstance(error, _DamagedError) else str(error)
         if what:
             self._damaged[address] = what, size
+            return CorruptCheckpointError(f"object {address[:12]}…: {what}")
         # Too many open files, say, is no damage: nothing to put aside.
-        return CorruptCheckpointError(f"object {address[:12]}…: {what or error.strerror or error}")
+        return UnreadableError(f"object {address[:12]}… cannot be read: {error.strerror or error}")
 
 
 class _DamagedError(OSError):

@@ -52,10 +52,13 @@ class Attempt:
         return self._note.key
 
     def end(self, kind: OnceKind, text: str = "", outputs: Sequence[str] | None = None) -> bool:
-        """Note how it ended; False where something else was noted meanwhile: a person has decided."""
+        """Note how it ended; False where something else was noted meanwhile: a person has decided, say."""
         left = self._note.outputs if outputs is None else tuple(outputs)
         note = replace(self._note, kind=kind, at=_now(), text=text, outputs=left)
         try:
+            number, newest = self._book.notes.newest(note.task)
+            if number == self._number and newest is not None and newest.attempt not in ("", self.id):
+                return False  # the store was deleted, and somebody has started it in the next one
             return self._book.notes.add(self._number + 1, note)
         finally:
             _under_way.discard(self.id)
@@ -81,7 +84,7 @@ class OnceBook:
     results : callable
         Gives what is saved now.
     drop : callable
-        `drop(task)` has results of a task count no more.
+        `drop(lines)` has the results in the lines with these sums count no more.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class OnceBook:
         layout: Layout,
         signer: Callable[[], Authenticator],
         results: Callable[[], View],
-        drop: Callable[[str], object],
+        drop: Callable[[tuple[str, ...]], object],
     ) -> None:
         self.notes = Notes(layout, signer)
         self._layout = layout
@@ -120,10 +123,13 @@ class OnceBook:
             Where that cannot be noted.
         """
         number, note = self.notes.newest(task)
-        if self._state(task, note, self._results()).standing is not Standing.FREE:
+        results = self._results()
+        if self._state(task, note, results).standing is not Standing.FREE:
             return None
+        void = note.void if note is not None else ()
+        self._drop_those_of(results, void)  # where whoever decided that was killed
         key = self.notes.key(task) or secrets.token_hex(16)
-        new = replace(_note(task, OnceKind.STARTED), key=key, outputs=tuple(outputs))
+        new = replace(_note(task, OnceKind.STARTED), key=key, outputs=tuple(outputs), void=void)
         _under_way.add(new.attempt)  # before its note is there: other threads look
         try:
             if self.notes.add(number + 1, new):
@@ -142,30 +148,43 @@ class OnceBook:
 
     def lost(self, task: str, text: str) -> OnceState:
         """Note that what a task left cannot be given back; where it stands then."""
-        number, note = self.notes.newest(task)
-        known = note or _note(task, OnceKind.LOST)
+        number, _ = self.notes.newest(task)
+        known = self.look(task).note or _note(task, OnceKind.LOST)
         self.notes.add(number + 1, replace(known, kind=OnceKind.LOST, at=_now(), owner=this_process(), text=text))
         return self.look(task)
 
     def resolve(self, task: str, *, done: bool, value: str | None = None) -> OnceNote:
         """Decide for a task in doubt: it is `done`, and left `value` (JSON text), or it may run again.
 
+        What it left stands where no value is given, as far as it is there. One may also be given for a task that was
+        done, if none was before: for the time when what it left can never be built again.
+
         Raises
         ------
         UsageError
             Where it is not in doubt, or somebody else decided meanwhile.
         """
-        number, note = self.notes.newest(task)
-        if not (done and value is not None and _lacks_value(note)):
+        number, results = self.notes.newest(task)[0], self._results()
+        state = self.look(task)
+        if not (done and value is not None and _takes_value(state)):
             self.require_doubt(task)
-        if not done:
-            self._drop(task)  # what is left of it, damaged perhaps, must not stand for the next run
-        known = note or _note(task, OnceKind.DONE)
+        known = state.note or _note(task, OnceKind.DONE)
         new = replace(known, kind=OnceKind.DONE if done else OnceKind.RELEASED, attempt=secrets.token_hex(8))
         new = replace(new, at=_now(), owner=this_process(), value=value, text="as a person has said")
+        if not done:  # what is left of it, damaged perhaps, must not stand for the next run
+            new = replace(new, void=_lines(results, task))
+        elif value is None:
+            record = result_of(results, task, known.attempt)
+            new = replace(new, attempt=record.once if record else known.attempt or new.attempt)
         if not self.notes.add(number + 1, new):
             raise UsageError(f"task {task!r}: somebody else has decided meanwhile; look again")
+        self._drop_those_of(results, new.void)
         return new
+
+    def _drop_those_of(self, results: View, lines: Iterable[str]) -> None:
+        """Only once that is noted: another decision may have come first."""
+        if standing := tuple(line for line in lines if results.standing(line)):
+            self._drop(standing)
 
     def require_doubt(self, task: str) -> None:
         """Raise `UsageError` where a task is not in doubt."""
@@ -191,8 +210,10 @@ class OnceBook:
                 raise UsageError(state.text)
             if state.standing is Standing.RUNNING:
                 raise UsageError(f"task {task!r}: {state.reason.text}; wait for its end, or cancel it there")
+        results = self._results()
         for task, number, note in noted:
-            self.notes.add(number + 1, replace(_note(task, OnceKind.FORGOTTEN), outputs=note.outputs))
+            new = replace(_note(task, OnceKind.FORGOTTEN), outputs=note.outputs, void=_lines(results, task))
+            self.notes.add(number + 1, new)
         return [task for task, _, _ in noted]
 
     def beat(self, task: str) -> Path:
@@ -203,14 +224,16 @@ class OnceBook:
 
     def _state(self, task: str, note: OnceNote | None, results: View) -> OnceState:
         if note is None or note.kind in (OnceKind.RELEASED, OnceKind.FORGOTTEN):
-            if (record := result_of(results, task)) is None:
+            if (record := result_of(results, task, void=note.void if note is not None else ())) is None:
                 return OnceState(Standing.FREE, note)
             # It ran before it was said to happen once.
-            return OnceState(Standing.DONE, replace(note or _note(task, OnceKind.FINISHED), at=record.saved_at))
+            known = note or _note(task, OnceKind.FINISHED)
+            return OnceState(Standing.DONE, replace(known, attempt=record.once, at=record.saved_at))
         if note.kind is OnceKind.STARTED:
             return self._started(task, note, results)
-        whole = not note.outputs or result_of(results, task, note.attempt) is not None
-        if note.kind is OnceKind.DONE or (note.kind is OnceKind.FINISHED and whole):
+        saved = note.kind in _ENDED and result_of(results, task, note.attempt) is not None
+        nothing = note.kind is OnceKind.FINISHED and not note.outputs
+        if note.kind is OnceKind.DONE or saved or nothing:
             return OnceState(Standing.DONE, note)
         return OnceState(Standing.IN_DOUBT, note, _why(note))
 
@@ -235,11 +258,18 @@ class OnceBook:
         return abs(clock_of(self._layout.once) - last)  # from the future: that clock was set back, and tells nothing
 
 
-def result_of(results: View, task: str, attempt: str = "") -> Record | None:
-    """What is saved of an attempt, or (with "") of a task, and may be loaded."""
-    own = (version.record for version in results.of(task) if version.trusted)
+def result_of(results: View, task: str, attempt: str = "", void: Sequence[str] = ()) -> Record | None:
+    """What is saved of an attempt, or (with "") of a task, and may be loaded; not in the lines that are void."""
+    own = (version.record for version in results.of(task) if version.trusted and version.sum not in void)
     return next((record for record in own if record.once == attempt or not attempt), None)
 
+
+def _lines(results: View, task: str) -> tuple[str, ...]:
+    return tuple(version.sum for version in results.of(task))
+
+
+_ENDED = (OnceKind.FINISHED, OnceKind.FAILED)
+"""After which a result that is saved says that it was done: it may have been stopped after the save."""
 
 _UNSETTLED = (Standing.IN_DOUBT, Standing.RUNNING)
 
@@ -256,8 +286,10 @@ def _now() -> str:
     return stamp(datetime.now(UTC))
 
 
-def _lacks_value(note: OnceNote | None) -> bool:
-    return note is not None and note.kind is OnceKind.DONE and note.value is None
+def _takes_value(state: OnceState) -> bool:
+    """Whether a task was done, and nobody has said what it left."""
+    note = state.note
+    return state.standing is Standing.DONE and note is not None and note.value is None
 
 
 def _why(note: OnceNote) -> str:

@@ -101,6 +101,10 @@ class Partials:
         """Whether something seems to be kept of a loop."""
         return self._path(task, place).is_file()
 
+    def any(self, task: str) -> bool:
+        """Whether something seems to be kept of a task."""
+        return self._folder(task).is_dir()
+
     def unfinished(self) -> list[Record]:
         """What is kept last of each task, as far as this user wrote it; nothing of the loops' content is read."""
         heads = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from milepost.checkpoint.background import Background
 from milepost.checkpoint.objects import Objects
-from milepost.model.errors import CorruptCheckpointError
+from milepost.model.errors import CorruptCheckpointError, UnreadableError
 from milepost.model.record import Identity, Record
 
 PATIENCE = 2.0
@@ -47,7 +47,7 @@ class Verification:
         for given in batch:
             try:
                 self._objects.check(given.address, given.size, lambda: self._background.stopping)
-            except CorruptCheckpointError as error:
+            except (CorruptCheckpointError, UnreadableError) as error:
                 self._damaged(given.record, str(error))
 
     def _damaged(self, record: Record, why: str) -> None:

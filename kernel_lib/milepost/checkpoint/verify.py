@@ -11,7 +11,7 @@ from milepost.checkpoint.layout import Layout
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.objects import Objects
 from milepost.checkpoint.usage import objects
-from milepost.model.errors import CorruptCheckpointError
+from milepost.model.errors import CorruptCheckpointError, UnreadableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _damaged(store: Objects, needed: Iterable[tuple[tuple[str, int], dict[str, N
     for (address, size), tasks in needed:
         try:
             store.check(address, size)
-        except (CorruptCheckpointError, ValueError, OverflowError) as error:
+        except (CorruptCheckpointError, UnreadableError, ValueError, OverflowError) as error:
             found.append(Problem(str(error), tuple(tasks)))
     return found
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
-from milepost.model.errors import StoreError, TaskInDoubt
+from milepost.model.errors import MilepostError, ResultNotGivenBack, StoreError, TaskInDoubt
 from milepost.model.keyed import holding
 from milepost.model.once import OnceKind, OnceNote, OnceState, Standing
 from milepost.model.plain import decode
 from milepost.model.record import Record
 from milepost.model.result import TaskError, TaskResult
 from milepost.model.states import TaskStatus
-from milepost.model.task import Task
 from milepost.ports import OnceAttempt, OnceBook, TaskCall
 
 SOONEST, LATEST = 0.002, 1.0
@@ -30,38 +29,24 @@ def book_of(store: object) -> OnceBook | None:
     return getattr(store, "once", None)
 
 
-def admit(
-    book: OnceBook, call: TaskCall, outputs: Sequence[str], waits: Callable[[str], None]
-) -> OnceAttempt | OnceState:
-    """An attempt, where the task may run here and now; else where it stands: done, or in doubt.
-
-    While another process runs it, this waits; `waits(words)` is told so, once.
-    """
-    name, pause = call.task.name, SOONEST
-    while True:
-        state = book.look(name)
-        if state.standing in (Standing.DONE, Standing.IN_DOUBT):
-            return state
-        if state.standing is Standing.FREE and (attempt := book.begin(name, outputs)) is not None:
-            return attempt
-        if state.standing is Standing.RUNNING and pause == SOONEST:
-            waits(f"{name!r}: {state.reason.text}; waiting for its end")
-        call.clock.sleep(pause, call.signal)
-        pause = min(2 * pause, LATEST)
-
-
 def in_doubt(text: str) -> TaskResult:
     """What a task comes to that is not run since it is in doubt: a failure, so that what depends on it waits."""
-    error = TaskInDoubt(text)
-    return TaskResult(TaskStatus.FAILURE, text, TaskError.of(error), exception=error)
+    return _refused(TaskInDoubt(text))
+
+
+def not_given_back(text: str) -> TaskResult:
+    """What a task comes to that was done, and of which the result cannot be given back this time: as much as that."""
+    return _refused(ResultNotGivenBack(text))
+
+
+def _refused(error: MilepostError) -> TaskResult:
+    return TaskResult(TaskStatus.FAILURE, str(error), TaskError.of(error), exception=error)
 
 
 def record_of(history: Sequence[Record], note: OnceNote | None) -> Record | None:
-    """The saved result of a task that is done; one of before it was said to happen once, too."""
-    own = [record for record in history if record.trusted]
-    mine = next((record for record in own if note is not None and record.once == note.attempt), None)
-    told = note is not None and note.kind is OnceKind.DONE
-    return mine or (None if told else next(iter(own), None))
+    """The saved result of a task that is done: of the very attempt, "" for one of before it happened once."""
+    own = (record for record in history if record.trusted)
+    return next((record for record in own if note is not None and record.once == note.attempt), None)
 
 
 def value_of(note: OnceNote | None) -> Any:
@@ -71,47 +56,100 @@ def value_of(note: OnceNote | None) -> Any:
 
 @dataclass(slots=True)
 class Once:
-    """One attempt, as its run goes on."""
+    """One call of such a task: first `admit`, then perhaps `run`, in a `with` block.
 
-    attempt: OnceAttempt
-    _begun: list[bool] = field(default_factory=list)
+    The end of the block sees to it that an attempt ends, wherever Ctrl-C came: what has not ended seems to run on.
+    """
 
-    def run(self, call: TaskCall, work: Callable[[TaskCall], TaskResult], outputs: Outputs) -> TaskResult:
+    book: OnceBook
+    call: TaskCall
+    _attempt: OnceAttempt | None = None
+    _begun: bool = False
+    _ending: tuple[OnceKind, str, Sequence[str] | None] | None = None
+    _ended: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._attempt is None or self._ended:
+            return
+        if self._ending is None:
+            return self._failed("interrupted")
+        with suppress(StoreError):
+            self._note(*self._ending)
+
+    @property
+    def id(self) -> str:
+        """Which start of the task this is."""
+        assert self._attempt is not None, "it was admitted"
+        return self._attempt.id
+
+    def admit(self, outputs: Sequence[str], waits: Callable[[str], None]) -> OnceState | None:
+        """None where the task may run here and now; else where it stands: done, or in doubt.
+
+        While another process runs it, this waits; `waits(words)` is told so, once.
+        """
+        name, pause = self.call.task.name, SOONEST
+        while True:
+            state = self.book.look(name)
+            if state.standing in (Standing.DONE, Standing.IN_DOUBT):
+                return state
+            if state.standing is Standing.FREE:
+                self._attempt = self.book.begin(name, outputs)
+                if self._attempt is not None:
+                    return None
+            if state.standing is Standing.RUNNING and pause == SOONEST:
+                waits(f"{name!r}: {state.reason.text}; waiting for its end")
+            self.call.clock.sleep(pause, self.call.signal)
+            pause = min(2 * pause, LATEST)
+
+    def run(self, work: Callable[[TaskCall], TaskResult], outputs: Outputs) -> TaskResult:
         """What `work` comes to, which runs the body (see `keyed`) and saves what it left; then the end is noted."""
+        assert self._attempt is not None, "it was admitted"
         try:
-            with holding(self.attempt.key):
-                result = work(call._replace(started=lambda: self._begin(call)))
+            with holding(self._attempt.key):
+                result = work(self.call._replace(started=self._begin))
         except BaseException as error:
-            self._end(call.task, TaskError.of(error).message or type(error).__name__)
+            self._failed(TaskError.of(error).message or type(error).__name__)
             raise
         if result.ok:
             return self._finished(result, outputs)
-        self._end(call.task, str(result.error or result.message), result.exception)
-        return self._explained(call.task, result)
+        self._failed(str(result.error or result.message), result.exception)
+        return self._explained(result)
 
-    def _begin(self, call: TaskCall) -> None:
-        self._begun.append(True)
-        call.started()
+    def _begin(self) -> None:
+        self._begun = True
+        self.call.started()
 
     def _finished(self, result: TaskResult, outputs: Outputs) -> TaskResult:
         try:
-            if self.attempt.end(OnceKind.FINISHED, result.message, outputs(result)):
+            if self._note(OnceKind.FINISHED, result.message, outputs(result)):
                 return result
-            words = "a person decided what it came to while it ran, and that stands"
+            words = "something else was noted of it while it ran, by a person who decided, say, and that stands"
         except StoreError as error:
             words = f"that it was done could not be noted, so it may be in doubt later: {error}"
         return replace(result, message="; ".join(filter(None, [result.message, words])))
 
-    def _end(self, task: Task, text: str, error: BaseException | None = None) -> None:
-        kind = OnceKind.FAILED if self._may_have_happened(task, error) else OnceKind.RELEASED
+    def _failed(self, text: str, error: BaseException | None = None) -> None:
+        kind = OnceKind.FAILED if self._may_have_happened(error) else OnceKind.RELEASED
         with suppress(StoreError):  # it began and nothing says that it ended, which is in doubt as well
-            self.attempt.end(kind, text)
+            self._note(kind, text)
 
-    def _may_have_happened(self, task: Task, error: BaseException | None) -> bool:
-        return bool(self._begun) and not (task.retry is not None and isinstance(error, task.retry.retry_on))
+    def _note(self, kind: OnceKind, text: str, outputs: Sequence[str] | None = None) -> bool:
+        """Whether its end is what is noted of it now."""
+        assert self._attempt is not None, "it was admitted"
+        self._ending = kind, text, outputs
+        noted = self._attempt.end(kind, text, outputs)
+        self._ended = True
+        return noted
 
-    def _explained(self, task: Task, result: TaskResult) -> TaskResult:
-        if not self._may_have_happened(task, result.exception):
+    def _may_have_happened(self, error: BaseException | None) -> bool:
+        retry = self.call.task.retry
+        return self._begun and not (retry is not None and isinstance(error, retry.retry_on))
+
+    def _explained(self, result: TaskResult) -> TaskResult:
+        if not self._may_have_happened(result.exception):
             return result
-        words = f"it is in doubt now: whether {task.name!r} has had its effect is not known"
+        words = f"it is in doubt now: whether {self.call.task.name!r} has had its effect is not known"
         return replace(result, message=f"{result.message}; {words}")

@@ -45,6 +45,10 @@ class TaskInDoubt(MilepostError):
     """A task that happens once has started and not reported its end, so it is not run: a person must decide."""
 
 
+class ResultNotGivenBack(MilepostError):
+    """A task that happens once was done, and what it left cannot be given back this time: it is not run for that."""
+
+
 class LoopNotResumed(MilepostError):
     """What was kept of a loop cannot be put back whole. It stays kept, and no item was run."""
 
@@ -99,6 +103,10 @@ class NewerFormatError(StoreError):
 
 class CorruptCheckpointError(StoreError):
     """A file of the store does not hold the bytes that were written."""
+
+
+class UnreadableError(StoreError):
+    """A file of the store that cannot be read just now, and may hold what was written: no permission, no handles."""
 
 
 class UntrustedError(StoreError):

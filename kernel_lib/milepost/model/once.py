@@ -57,8 +57,9 @@ class OnceNote:
     """One note: the newest of a task says where it stands.
 
     `attempt` tells one start from others, `key` is the idempotency key, `at` an ISO 8601 time (UTC), `outputs` what it
-    leaves, `value` what a person says that it left (JSON text of `model.plain`; None: nothing). `mine` is no part of
-    what is written: whether this user's key signed it.
+    leaves, `value` what a person says that it left (JSON text of `model.plain`; None: nothing), `void` the sums of the
+    lines with results that count no more, as a person has decided. `mine` is no part of what is written: whether this
+    user's key signed it.
     """
 
     task: str
@@ -70,6 +71,7 @@ class OnceNote:
     text: str = ""
     outputs: tuple[str, ...] = ()
     value: str | None = None
+    void: tuple[str, ...] = ()
     mine: bool = True
 
 
@@ -97,6 +99,17 @@ class OnceState:
         assert self.note is not None
         return " ".join([f"task {self.note.task!r} is {self.reason.text}.", *self.reason.details])
 
+    def not_given_back(self, why: str) -> str:
+        """What to tell where it was done, and what it left is there and cannot be given back this time."""
+        assert self.note is not None
+        name = shlex.quote(self.note.task)
+        return (
+            f"task {self.note.task!r} was done once, on {when(self.note)}{_said(self.note)}, and what it left cannot "
+            f"be given back now: {why}. It is not run again for that: mend it (install what is missing, say), and ask "
+            f"for it again; or say what it left, with `%tasks resolve {name} done VALUE` (in a terminal: milepost "
+            f"resolve NOTEBOOK {name} done VALUE)"
+        )
+
 
 def when(note: OnceNote) -> str:
     """The time of a note, to the minute."""
@@ -106,13 +119,18 @@ def when(note: OnceNote) -> str:
 def advice(task: str) -> str:
     """What to do about a task in doubt."""
     name = shlex.quote(task)
-    how = f"`%tasks resolve {name} done [VALUE]` or `%tasks resolve {name} rerun`"
+    how = f"`%tasks resolve {name} done [VALUE]` or {rerun(task)}"
     return f"Look whether it has had its effect, then say {how} (in a terminal: milepost resolve NOTEBOOK {name} …)"
 
 
 def again(task: str) -> str:
     """What to do about a task that was done and shall happen once more."""
     return f"`%tasks forget {shlex.quote(task)}` has it happen again, when its cell runs next"
+
+
+def rerun(task: str) -> str:
+    """What says of a task in doubt that it may run again."""
+    return f"`%tasks resolve {shlex.quote(task)} rerun`"
 
 
 def spread(note: OnceNote, value: Any) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from milepost.checkpoint.local import LocalStore
-from milepost.engine.once import Once, admit, in_doubt, record_of, value_of
-from milepost.model.once import OnceNote, OnceState, Standing, again, spread
+from milepost.engine.once import Once, in_doubt, not_given_back, record_of, value_of
+from milepost.model.errors import TaskCancelled
+from milepost.model.once import OnceKind, OnceNote, OnceState, Standing, again, spread
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Record
 from milepost.model.result import TaskResult
@@ -39,18 +40,19 @@ class HappensOnce:
         here = self._here(stage, plan)
         if here is not None:
             return here
-        found = admit(self._store().once, call, _outputs(plan.definition), lambda words: _say(stage, words, "⧗"))
-        if not isinstance(found, OnceState):
-            return self._run(stage, call, plan, Once(found))
-        if found.standing is Standing.DONE:
-            return self._done(stage, plan, found)
-        plan.facts.why = found.reason
-        return in_doubt(found.text)
+        with Once(self._store().once, call) as once:
+            state = once.admit(_outputs(plan.definition), lambda words: _say(stage, words, "⧗"))
+            if state is None:
+                return self._run(stage, call, plan, once)
+        if state.standing is Standing.DONE:
+            return self._done(stage, plan, state)
+        plan.facts.why = state.reason
+        return in_doubt(state.text)
 
     def _run(self, stage: Stage, call: TaskCall, plan: Plan, once: Once) -> TaskResult:
-        plan, facts = replace(plan, once=once.attempt.id, record=None), plan.facts
+        plan, facts = replace(plan, once=once.id, record=None), plan.facts
         facts.key, facts.why, facts.unsaved = plan.key, plan.why, ""
-        result = once.run(call, lambda call: self._runs.run(stage, call, plan), lambda _: _left(facts))
+        result = once.run(lambda call: self._runs.run(stage, call, plan), lambda _: _left(facts))
         if not result.ok and (state := self._store().once.look(call.task.name)).standing is Standing.IN_DOUBT:
             stage.note(state.text, symbol="⚠", warning=True)
         return result
@@ -71,34 +73,56 @@ class HappensOnce:
         name, valid = plan.definition.name, plan.record
         record = record_of(self._store().history(name), state.note)
         record = record or self._told(stage, plan, state.note)
-        if record is None:
-            return self._lost(plan, plan.facts.unsaved)
-        result = self._runs.give_back(stage, replace(plan, record=record, key=record.key))
-        if result is None:
-            return self._lost(plan, plan.facts.why.text if plan.facts.why else "")
-        if valid is None or valid.identity != record.identity:
+        found = self._given_back(stage, plan, record)
+        if _is_damaged(found) and state.note is not None and state.note.kind is OnceKind.DONE:  # a person has said it
+            record = self._told(stage, plan, state.note)
+            found = self._given_back(stage, plan, record)
+        if isinstance(found, Reason):
+            return self._not_given_back(plan, state, found)
+        if record is not None and (valid is None or valid.identity != record.identity):
             plan.facts.why = Reason(ReasonKind.DONE_ONCE, f"{state.reason.text}, and does not happen again", _why(plan))
             words = f"{state.reason.text}, and does not happen again{_although(plan)}; {again(name)}"
             stage.note(words, symbol="⚠", warning=True)
-        return result
+        return found
 
-    def _lost(self, plan: Plan, why: str) -> TaskResult:
-        """What it left cannot be given back."""
-        state = self._store().once.lost(plan.definition.name, why)
+    def _given_back(self, stage: Stage, plan: Plan, record: Record | None) -> TaskResult | Reason:
+        """What is saved, put in place, or why that cannot be."""
+        if record is None:
+            return Reason(ReasonKind.NOT_RESTORABLE, plan.facts.unsaved)
+        try:
+            result = self._runs.give_back(stage, replace(plan, record=record, key=record.key))
+        except TaskCancelled:
+            raise
+        except Exception as error:  # there is no memory, say
+            return Reason(ReasonKind.NOT_RESTORABLE, f"{type(error).__name__}: {error}")
+        return result or plan.facts.why or Reason(ReasonKind.NOT_RESTORABLE, "")
+
+    def _not_given_back(self, plan: Plan, state: OnceState, why: Reason) -> TaskResult:
+        """Only damage loses what it left: what is missing to build it may be there the next time."""
+        if not _is_damaged(why):
+            plan.facts.why = why
+            return not_given_back(state.not_given_back(why.text))
+        state = self._store().once.lost(plan.definition.name, why.text)
         plan.facts.why = state.reason
         return in_doubt(state.text)
 
     def _told(self, stage: Stage, plan: Plan, note: OnceNote | None) -> Record | None:
         """Save what a person says that it left, as if it had; nothing, where it left nothing."""
         assert note is not None
-        left = Left(values=_values(note))
-        saved = self._runs.write(stage, replace(plan, once=note.attempt), left, 0.0)
+        left, definition = Left(values=_values(note)), plan.definition
+        # Also with `--save never`: it is known by that from now on, and is as small as what a person says.
+        definition = replace(definition, options=replace(definition.options, save="auto"))
+        saved = self._runs.write(stage, replace(plan, definition=definition, once=note.attempt), left, 0.0)
         plan.facts.unsaved = saved.unsaved
         missing = [name for name in note.outputs if name not in (*left.values, RETURN)]
         if missing and not left.values:
             words = f"not there: {', '.join(missing)}; `%tasks resolve {note.task} done VALUE` gives a value"
             stage.note(words, symbol="⚠", warning=True)
         return saved.record
+
+
+def _is_damaged(found: TaskResult | Reason) -> bool:
+    return isinstance(found, Reason) and found.kind is ReasonKind.CORRUPT
 
 
 def _values(note: OnceNote) -> dict[str, Any]:

@@ -38,6 +38,9 @@ from milepost.tracking.scope import keeper
 from milepost.widget.ages import age
 from milepost.widget.words import duration
 
+PATIENCE = 10.0
+"""Seconds for which a task that kept loops, so one of many seconds, waits for the disk."""
+
 
 class Desk(Protocol):
     """What the strategy needs of the session."""
@@ -81,7 +84,7 @@ class CheckpointStrategy:
             return plan.facts.result
         restored = self.restore(stage, plan)
         if restored is not None:
-            self._desk.store.partials.forget([call.task.name])
+            self._forget_loops(call.task.name)
         return restored or self.run(stage, call, plan)
 
     @staticmethod
@@ -223,10 +226,16 @@ class CheckpointStrategy:
         if left is None:
             return result
         self.save(stage, plan, self._desk.observer.complete(watch, plan, left), seconds)
-        self._desk.store.partials.forget([plan.definition.name])
+        self._forget_loops(plan.definition.name)
         return TaskResult(
             result.status, result.message, data=task_data(plan.definition, left.values), metrics=result.metrics
         )
+
+    def _forget_loops(self, name: str) -> None:
+        """Only once what is saved survives a power loss, which could cost both else; what stays goes another time."""
+        store = self._desk.store
+        if store.partials.any(name) and store.flush(PATIENCE):
+            store.partials.forget([name])
 
     def save(self, stage: Stage, plan: Plan, left: Left, seconds: float) -> None:
         """Write what a body left to the store, or say why not, and put it in place."""

@@ -11,10 +11,10 @@ from typing import Any
 from milepost.analysis.code import digest_text
 from milepost.analysis.reading import Reader, reading_digest
 from milepost.analysis.validity import PYTHON, explain, task_key
-from milepost.engine.once import Once, admit, book_of, in_doubt, record_of, value_of
+from milepost.engine.once import Once, book_of, in_doubt, not_given_back, record_of, value_of
 from milepost.model.errors import CorruptCheckpointError, UntrustedError
 from milepost.model.keyed import keyed
-from milepost.model.once import OnceState, Standing
+from milepost.model.once import OnceKind, OnceState, Standing
 from milepost.model.parameters import data_names
 from milepost.model.reasons import Reason, ReasonKind
 from milepost.model.record import Input, Output, Record
@@ -117,12 +117,13 @@ class CheckpointingStrategy:
     def _once(self, call: TaskCall, plan: _Plan) -> TaskResult:
         book = book_of(self._store)
         assert book is not None, "the runner has refused the task"
-        found = admit(book, call, (DATA,), call.progress)
-        if isinstance(found, OnceState):
-            return self._given(book, call, plan, found)
-        self._ran[call.task.name] = None
-        plan = replace(plan, once=found.id)
-        return Once(found).run(call, lambda call: self._run(call, plan), _left)
+        with Once(book, call) as once:
+            state = once.admit((DATA,), call.progress)
+            if state is not None:
+                return self._given(book, call, plan, state)
+            self._ran[call.task.name] = None
+            own = replace(plan, once=once.id)
+            return once.run(lambda call: self._run(call, own), _left)
 
     def _given(self, book: OnceBook, call: TaskCall, plan: _Plan, state: OnceState) -> TaskResult:
         """What a task comes to that was done, or is in doubt: whatever else it depends on now, it does not run."""
@@ -134,9 +135,17 @@ class CheckpointingStrategy:
             return self._told(call, plan, state)
         restored = self._restore(name, record)
         if isinstance(restored, Reason):
-            return in_doubt(book.lost(name, restored.text).text)
+            return self._not_restored(book, call, plan, state, restored)
         changed = "" if record.key == plan.key else "what it depends on changed, and it does not happen again for that"
         return replace(restored, message="; ".join(filter(None, [restored.message, changed])))
+
+    def _not_restored(self, book: OnceBook, call: TaskCall, plan: _Plan, state: OnceState, why: Reason) -> TaskResult:
+        """Only damage loses what it left: what is missing to build it may be there the next time."""
+        if why.kind is not ReasonKind.CORRUPT:
+            return not_given_back(state.not_given_back(why.text))
+        if state.note is not None and state.note.kind is OnceKind.DONE:  # with that a person has said it
+            return self._told(call, plan, state)
+        return in_doubt(book.lost(call.task.name, why.text).text)
 
     def _told(self, call: TaskCall, plan: _Plan, state: OnceState) -> TaskResult:
         """What a person says that the task left: kept from now on as if it had."""
@@ -229,7 +238,7 @@ class CheckpointingStrategy:
         except CorruptCheckpointError as error:
             return Reason(ReasonKind.CORRUPT, f"its checkpoint is damaged: {error}")
         except Exception as error:
-            return Reason(ReasonKind.NOT_RESTORABLE, str(error))
+            return Reason(ReasonKind.NOT_RESTORABLE, str(error) or type(error).__name__)
         self._known[name] = _Known(record.key, record.outputs[0].digest, record)
         _log.info("task %r: restored, saved %s", name, record.saved_at)
         message = str(record.extra.get("message", ""))

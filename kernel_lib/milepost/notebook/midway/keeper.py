@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from milepost.model.errors import StoreError, TaskPaused
+from milepost.model.once import rerun
 from milepost.model.states import TaskState
 from milepost.notebook.capture import in_background, unrecorded
 from milepost.notebook.midway import kept
@@ -158,8 +159,16 @@ class Midway:
         if held and not in_background() and not self._desk.can_resume:
             raise TaskPaused(
                 f"task {self.plan.definition.name!r} was paused within a loop, and this front end has no way to resume "
-                "while a cell waits. Run `%tasks resume`, then this cell again: it goes on there"
+                f"while a cell waits. {self._how_to_go_on()}"
             )
+
+    def _how_to_go_on(self) -> str:
+        how, definition = "Run `%tasks resume`", self.plan.definition
+        if definition.options.once:  # it has begun, and does not begin again by itself
+            how += f" and, where its code before the loop may run again, {rerun(definition.name)}"
+        kept = any(loop.goes_on for loop in self._open)
+        then = "it goes on there" if kept else "the loop is not kept, and begins anew"
+        return f"{how}, then this cell again: {then}"
 
     def show(self, text: str, *, last: bool = False) -> None:
         """A line below the cell, where no page of ours shows how far the task is."""

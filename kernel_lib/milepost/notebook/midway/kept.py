@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.checkpoint.view import stamp
 from milepost.model.errors import LoopNotResumed, StoreError
+from milepost.model.once import rerun
 from milepost.model.record import Record
 from milepost.model.result import TaskError
 from milepost.notebook.activity import parts_of
@@ -127,6 +129,11 @@ class KeptLoop:
     def current(self) -> bool:
         """Whether what was saved is of the moment at which the item began that runs now."""
         return not self._broken and self._at == self.done
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether something is saved of it with which the next run goes on."""
+        return bool(self.address) and not self._broken
 
     def items(self) -> Iterator[Any]:
         """What is left."""
@@ -251,11 +258,14 @@ class KeptLoop:
             self.keeper.note(f"the loop begins anew: {reason}", warning=True)
 
     def _stuck(self, error: Exception) -> LoopNotResumed:
-        name = self.keeper.plan.definition.name
+        definition = self.keeper.plan.definition
+        name, once = definition.name, definition.options.once  # such a task has begun, and is in doubt by this
         words = error if isinstance(error, LoopNotResumed) else TaskError.of(error)
+        first, then = (f" after {rerun(name)}", " that and") if once else ("", "")
+        how = f"try again{first}, or begin anew after{then}"
         return LoopNotResumed(
-            f"a loop of {name!r} cannot go on after what was kept of it: {words}. That stays kept: try again, or begin "
-            f"anew after `%tasks forget {name}`"
+            f"a loop of {name!r} cannot go on after what was kept of it: {words}. That stays kept: {how} "
+            f"`%tasks forget {shlex.quote(name)}`"
         )
 
     def _unfit(self, then: Record) -> str:
