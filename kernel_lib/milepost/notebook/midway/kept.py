@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.checkpoint.view import stamp
-from milepost.model.errors import LoopNotResumed, StoreError
+from milepost.model.errors import LoopNotResumed, StoreError, TaskCancelled
 from milepost.model.once import rerun
 from milepost.model.record import Record
 from milepost.model.result import TaskError
@@ -252,6 +252,8 @@ class KeptLoop:
                 self.address = address
         except (StoreError, Changed) as error:
             reason = str(error)
+        except TaskCancelled:  # while items are skipped
+            raise
         except Exception as error:
             raise self._stuck(error) from error
         if reason:
