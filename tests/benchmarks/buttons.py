@@ -245,7 +245,9 @@ def main() -> None:
     """Measure all, and say which bars are met."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="one click of each")
-    parser.add_argument("--python", action="append", default=[], metavar="PATH", help="the Python of the kernel")
+    parser.add_argument(
+        "--python", action="append", default=[], type=os.path.abspath, metavar="PATH", help="the Python of the kernel"
+    )
     chosen = parser.parse_args()
     rounds, restarts = (1, 1) if chosen.quick else (ROUNDS, RESTARTS)
     with tempfile.TemporaryDirectory() as home:

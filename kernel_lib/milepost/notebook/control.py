@@ -32,22 +32,38 @@ LONGEST_NAME = 2_000_000
 
 def answer(session: Session, content: Any) -> dict[str, Any]:
     """Carry out one request from a page; what is not one is refused, not raised."""
+    replies: list[dict[str, Any]] = []
+    _respond(session, content, replies.append)
+    return replies[0]
+
+
+def _respond(session: Session, content: Any, reply: Callable[[dict[str, Any]], object]) -> None:
     action = content.get("action") if isinstance(content, dict) else None
-    if not isinstance(action, str) or action not in ACTIONS:
-        return _refused(f"unknown action {str(action)[:40]!r}; there are {', '.join(ACTIONS)}")
+    if wrong := _malformed(action, content):
+        reply(_refused(wrong))
+        return
+    task = content.get("task")
+    name = next(iter(session.named([task])), None) if task is not None else None
+    if action == "cancel":  # said first: what it interrupts keeps Python busy
+        reply({"status": "ok", **_seen(session)})
+        session.cancel(name)
+        return
+    try:
+        reply({"status": "ok", **ACTIONS[str(action)](session, name, content)})
+    except MilepostError as error:
+        reply(_refused(str(error)))
+
+
+def _malformed(action: Any, content: Any) -> str:
+    if not isinstance(action, str) or action not in (*ACTIONS, "cancel"):
+        return f"unknown action {str(action)[:40]!r}; there are {', '.join(sorted((*ACTIONS, 'cancel')))}"
     task = content.get("task")
     if task is not None and (not isinstance(task, str) or len(task) > LONGEST_NAME):
-        return _refused("the task must be named by a text")
+        return "the task must be named by a text"
     if task is None and action in _OF_A_TASK:
-        return _refused(f"{action} needs the name of a task")
-    for flag in ("needs", "force"):
-        if type(content.get(flag, False)) is not bool:
-            return _refused(f"{flag} must be true or false")
-    name = next(iter(session.named([task])), None) if task is not None else None
-    try:
-        return {"status": "ok", **ACTIONS[action](session, name, content)}
-    except MilepostError as error:
-        return _refused(str(error))
+        return f"{action} needs the name of a task"
+    wrong = next((flag for flag in ("needs", "force") if type(content.get(flag, False)) is not bool), "")
+    return f"{wrong} must be true or false" if wrong else ""
 
 
 def _refused(message: str) -> dict[str, Any]:
@@ -69,11 +85,6 @@ def _pause(session: Session, name: str | None, content: dict[str, Any]) -> dict[
 
 def _resume(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
     session.resume()
-    return _seen(session)
-
-
-def _cancel(session: Session, name: str | None, content: dict[str, Any]) -> dict[str, Any]:
-    session.cancel(name)
     return _seen(session)
 
 
@@ -124,7 +135,6 @@ ACTIONS: dict[str, Callable[[Session, str | None, dict[str, Any]], dict[str, Any
     "ping": _ping,
     "pause": _pause,
     "resume": _resume,
-    "cancel": _cancel,
     "state": _state,
     "log": _log,
     "sheet": _sheet,
@@ -177,8 +187,11 @@ def listen(session: Session) -> None:
 
     async def handler(stream: Any, ident: Any, parent: Any) -> None:
         session.can_resume = True
-        content = answer(session, parent.get("content"))
-        kernel.session.send(stream, REPLY, content, parent, ident=ident)
+
+        def reply(content: dict[str, Any]) -> None:
+            kernel.session.send(stream, REPLY, content, parent, ident=ident)
+
+        _respond(session, parent.get("content"), reply)
 
     handlers[REQUEST] = handler
 
