@@ -369,7 +369,8 @@ def seconds_until(nb: NotebookPage, selector: str, text: str, button: Locator) -
 
 _WATCH = """([selector, text]) => {
   window.milepostWatch = new Promise((done, fail) => {
-    setTimeout(() => { fail(new Error(`${selector} never said ${text}`)); }, 20000);
+    const heard = () => document.querySelector(selector)?.textContent ?? 'nothing';
+    setTimeout(() => { fail(new Error(`${selector} never said ${text}, but ${heard()}`)); }, 20000);
     let start = null;
     addEventListener('click', () => { start = performance.now(); }, {capture: true, once: true});
     const look = () => {

@@ -234,11 +234,81 @@ ROWS = [
         "fitted",
     ),
     row(
+        "closure of the state",
+        "def fit(n):\n"
+        "  t = {'n': 0}\n"
+        "  def more(i): t['n'] += i\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i); more(i); last = lambda: i\n"
+        "  return t, last()\n"
+        "fitted = fit(8)",
+        "fitted",
+    ),
+    row(
+        "file made in it",
+        "for i in track(range(8)):\n  stop(i); n = Path('latest').write_text(str(i))\nlast = n",
+        "last",
+    ),
+    row(
         "argument",
         "def fit(n, w):\n  for i in track(range(n), state=w):\n    stop(i); w[0] += i\nw = [0.0]\nfit(8, w)",
         "w",
     ),
     # Those that must not go on, and say why.
+    row(
+        "by a closure",
+        "def make():\n"
+        "  held = [0]\n"
+        "  def more(i): held[0] += i; return held[0]\n"
+        "  return more\n"
+        "def fit(n):\n"
+        "  more, t = make(), []\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i); t.append(more(i))\n"
+        "  return t\n"
+        "fitted = fit(8)",
+        "fitted",
+        False,
+    ),
+    row(
+        "by a nonlocal name",
+        "def fit(n):\n"
+        "  t, count = [], 0\n"
+        "  def more():\n"
+        "    nonlocal count\n"
+        "    count += 1\n"
+        "    return count\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i); t.append(more())\n"
+        "  return t\n"
+        "fitted = fit(8)",
+        "fitted",
+        False,
+    ),
+    row(
+        "notebook's list in the background",
+        "def fit(n):\n"
+        "  t = []\n"
+        "  for i in track(range(n), state=t):\n"
+        "    stop(i); t.append(i); given.append(i)\n"
+        "  return t, len(given)\n"
+        "fitted = fit(8)",
+        "fitted",
+        False,
+        setup="given = []",
+        options="--on threads",
+    ),
+    row(
+        "file begun before it",
+        "with open('log', 'w') as f: f.write('first')\n"
+        "for i in track(range(8)):\n"
+        "  stop(i)\n"
+        "  with open('log', 'a') as f: print(i, file=f)\n"
+        "text = Path('log').read_text()",
+        "text",
+        False,
+        "the code before it writes 'log' anew, to which the loop had written",
+    ),
     row(
         "left before it",
         "def fit(n):\n"
@@ -447,6 +517,9 @@ ROWS = [
 WARNED = {
     "comprehension": "is not a `for` statement",
     "counted": "is not a `for` statement",
+    "by a closure": "the loop changes 'more.held'",
+    "by a nonlocal name": "the loop gives its variable 'count' another value",
+    "notebook's list in the background": "the loop changes 'given'",
     "left before it": "gives its variable 'x' another value",
     "part that changes": "state['n'] is a Slotted, which cannot be changed in place",
     "unsaveable": "'held' cannot be saved",
@@ -455,5 +528,5 @@ WARNED = {
     "forgotten": "gives its variable 'best' another value",
     "also changed": "the loop changes 'log'",
     "at once": "at the same time",
-    "of the caller": "the loop changes 'log'",
+    "of the caller": "the loop changes '<lambda>.log'",
 }

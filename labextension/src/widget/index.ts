@@ -19,6 +19,9 @@ const BUSY = "From this page, the kernel is reached only once the running cell h
 /** Milliseconds for which words can be read. */
 const READ = 8000;
 
+/** How long what a reply has said counts where the kernel tells of no change (ms). */
+const HEARD = 2000;
+
 class View {
   private readonly root = html("div", "milepost");
   private readonly totals = html("span", "milepost-totals");
@@ -57,6 +60,7 @@ class View {
   private frame = 0;
   private chosen: string | null;
   private said: RunView = {};
+  private saidEnd = 0;
   /** What the last click came to, in words, and what takes them away. */
   private words = "";
   /** What the kernel last said by itself. */
@@ -138,6 +142,7 @@ class View {
     this.control.dispose();
     this.endStore();
     clearTimeout(this.wordsEnd);
+    clearTimeout(this.saidEnd);
     cancelAnimationFrame(this.frame);
   }
 
@@ -301,6 +306,11 @@ class View {
       this.said = { cancelling: true };
     }
     this.paint();
+    clearTimeout(this.saidEnd);
+    this.saidEnd = window.setTimeout(() => {
+      this.said = {}; // where nothing has changed, the kernel has nothing to say
+      this.paint();
+    }, HEARD);
   }
 
   private lose(): void {

@@ -12,6 +12,7 @@ from milepost.notebook.ambient.ambient import Ambient, Snapshot
 from milepost.notebook.capture import current_recorder, replay
 from milepost.notebook.midway.variables import Refused
 from milepost.notebook.observed.observer import Observer, told
+from milepost.notebook.observed.outcome import WRITTEN
 from milepost.notebook.observed.telling import current
 from milepost.notebook.random_state import Seeds, read_states, state_digests
 from milepost.notebook.recorder import Output, outputs_from_bytes
@@ -40,13 +41,16 @@ class Around:
     """What the states of the generators say."""
     ambient: Snapshot
     shown: list[Output]
+    written: Mapping[str, str]
+    """Files that the code before it wrote, and what they held then."""
 
     @classmethod
     def now(cls, desk: Desk, plan: Plan) -> Around:
         """All of it at this moment."""
         states, recorder = read_states(), current_recorder()
         shown = outputs_from_bytes(recorder.to_bytes()) if recorder is not None else []
-        return cls(states, desk.seeds.meaning(states, plan.definition.code), desk.ambient.read(), shown)
+        told = desk.seeds.meaning(states, plan.definition.code)
+        return cls(states, told, desk.ambient.read(), shown, written_by_now(desk))
 
     def drawn(self) -> tuple[str, ...]:
         """The libraries whose generators have moved since."""
@@ -58,6 +62,8 @@ class Around:
         for library, state in then.extra["random"].items():
             if self.told.get(library, state) != state:
                 return f"the random generator of {library!r} is in another state than when it began"
+        if again := sorted(self.written.keys() & then.extra["written"].keys()):
+            return f"the code before it writes {again[0]!r} anew, to which the loop had written"
         read = [item for item in then.observed if item.kind in READ and files]
         return desk.ambient.mismatch(then, self.ambient) or told(desk.observer.differences(read))
 
@@ -67,6 +73,10 @@ class Around:
         if obstacle:
             raise Refused(obstacle)
         return changes
+
+    def written_since(self, desk: Desk) -> dict[str, str]:
+        """The files that the loop has written, or changed."""
+        return {name: held for name, held in written_by_now(desk).items() if self.written.get(name) != held}
 
     def observed(self, desk: Desk) -> tuple[Input, ...]:
         """What the task has been seen to touch so far; raises `Refused`."""
@@ -85,6 +95,13 @@ class Around:
         if rest is None:
             desk.shell.display_pub.clear_output(wait=True)
         replay(desk.shell, then if rest is None else rest)
+
+
+def written_by_now(desk: Desk) -> dict[str, str]:
+    """The files that the task has written, and what they hold."""
+    watch = current()
+    seen = desk.observer.so_far(watch).inputs if watch is not None else ()
+    return {item.name: item.digest for item in seen if item.kind in WRITTEN}
 
 
 def shown_now() -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import FrameType, FunctionType, ModuleType
+from types import CellType, FrameType, FunctionType, ModuleType
 from typing import Any
 
+from milepost.analysis.builtin import content_of_cell
 from milepost.analysis.digest import digest
 from milepost.analysis.flat import ATOMS
 from milepost.analysis.names import cell_names
@@ -49,6 +50,11 @@ class FunctionState:
         self._before = namespace.fix() if namespace is not None else None
         self._scopes = list(_scopes(frame, task, self._before))
         self._bound = dict(frame.f_locals)
+        each_item = {*cell_names(site.body).binds, *site.targets} & set(frame.f_code.co_cellvars)
+        found = (pair for scope in self._scopes for pair in _closures(scope.now()))
+        self._closures = [
+            (n, cell, content_of_cell(cell)) for n, cell in found if n.rpartition(".")[2] not in each_item
+        ]
         read = {name: self._bound[name] for name in cell_names(site.body).reads if _changes(self._bound.get(name))}
         self._obstacle = used_up({name: digest(value, frame.f_globals) for name, value in read.items()})
 
@@ -106,8 +112,12 @@ class FunctionState:
             if value is not self._bound.get(name, _NOTHING) and name in self._needed and not state.holds(value):
                 words = f"the loop gives its variable {name!r} another value, which `state` does not hold"
                 raise Refused(f"{words}: keep it in a dict that is part of `state`")
+        for name, cell, value in self._closures:
+            now = content_of_cell(cell)
+            if now is not value and not state.holds(now):
+                raise Refused(f"the loop gives {name!r} another value, which `state` does not hold")
         for scope in self._scopes:
-            for name, value in scope.values.items() if not scope.of_cell else ():
+            for name, value in scope.values.items() if not scope.of_cell or self._before is None else ():
                 if (
                     _changes(value)
                     and not self._holds(state, value)
@@ -158,8 +168,24 @@ def _scopes(frame: FrameType, task: OfTask, before: Before | None) -> Iterator[_
             data, known = dict(each.f_globals), before.digests if before is not None else {}
             values = {name: data[name] for name in task.made_by(each, data)}
         else:
-            values = {name: value for name, value in each.f_locals.items() if _is_data(value)}
+            values = dict(each.f_locals)
+        values |= {name: content_of_cell(cell) for name, cell in _closures(values)}
+        values = {name: value for name, value in values.items() if _is_data(value)}
         yield _Scope(each, values, {n: known.get(n) or state_of(v, each.f_globals) for n, v in values.items()})
+
+
+def _closures(values: Mapping[str, Any]) -> Iterator[tuple[str, CellType]]:
+    """The variables of other functions that those among these hold, as `function.variable`."""
+    waiting = [value for value in values.values() if isinstance(value, FunctionType)]
+    seen: set[int] = set()
+    while waiting:
+        function = waiting.pop()
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            if id(cell) not in seen:
+                seen.add(id(cell))
+                yield f"{function.__name__}.{name}", cell
+                content = content_of_cell(cell)
+                waiting += [content] if isinstance(content, FunctionType) else []
 
 
 def _frames(frame: FrameType) -> Iterator[FrameType]:

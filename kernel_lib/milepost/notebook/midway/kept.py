@@ -228,6 +228,7 @@ class KeptLoop:
                 "total": self.loop.total,
                 "nature": self._nature,
                 "statement": self.statement,
+                "written": self._around.written_since(self.desk),
                 "left": sorted({*captured.values, *captured.deleted}),
                 "found": dict(captured.found),
                 "outer": self._within(),
