@@ -42,8 +42,8 @@ BUSY = {
 }
 PREPARE = """import ipykernel, os, time, numpy
 begin = time.perf_counter(); numpy.linalg.svd(numpy.random.rand(600, 600))
-size = int(600 * (5 / (time.perf_counter() - begin)) ** (1 / 3))  # some 5 s
-matrix = numpy.random.rand(min(size, 2500), min(size, 2500))
+size = int(600 * (8 / (time.perf_counter() - begin)) ** (1 / 3))  # some 8 s
+matrix = numpy.random.rand(min(size, 3000), min(size, 3000))
 print(ipykernel.__version__)"""
 MARK = "open('begun', 'w').close()"
 PARTS = """import time
