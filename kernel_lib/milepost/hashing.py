@@ -23,6 +23,47 @@ def large_hasher() -> blake3:
     return blake3(max_threads=_threads)
 
 
+GATHERED = 1 << 16
+"""Bytes that are hashed at once, at least: of a piece of some bytes the call takes longer than the hash."""
+
+
+class Stream:
+    """What comes to one hash, piece by piece. Small pieces are added to `waiting`, large ones come by `large`."""
+
+    __slots__ = ("_hasher", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting = bytearray()
+        self._hasher: blake3 | None = None
+
+    def large(self, data: Any) -> None:
+        """Hash a buffer after all that waits."""
+        self.flush()
+        self._hash(data)
+
+    def flush(self) -> None:
+        """Hash what waits."""
+        if self.waiting:
+            self._hash(bytes(self.waiting))
+            self.waiting.clear()
+
+    def _hash(self, data: Any) -> None:
+        if self._hasher is None:
+            self._hasher = large_hasher()
+        self._hasher.update(data)
+
+    def digest(self) -> bytes:
+        """The 32 bytes of the hash of all that came."""
+        if self._hasher is None:
+            return blake3(self.waiting).digest()
+        self.flush()
+        return self._hasher.digest()
+
+    def hexdigest(self) -> str:
+        """The same in hexadecimal digits."""
+        return self.digest().hex()
+
+
 def _alone() -> None:
     """In a fork the threads of BLAKE3's pool are gone, and it would wait for them without end."""
     global _threads

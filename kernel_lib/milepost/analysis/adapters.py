@@ -7,6 +7,8 @@ import struct
 import sys
 from typing import Any, Protocol
 
+from milepost.model.by_class import ByClass
+
 
 class NoContent(Exception):
     """A value, or a part of it, has no content that could be digested.
@@ -32,8 +34,23 @@ class Feed(Protocol):
 
 def feed(walk: Feed, value: Any) -> bool:
     """Feed a value that one of the adapters knows; whether one did."""
-    modules = sys.modules
-    return any(adapter(walk, value, modules[name]) for name, adapter in _ADAPTERS if name in modules)
+    kind = type(value)
+    honest = getattr(value, "__class__", kind) is kind
+    for name, adapter in _for_class(kind) if honest else _loaded():
+        if adapter(walk, value, sys.modules[name]):
+            return True
+    return False
+
+
+@ByClass
+def _for_class(kind: type) -> list[tuple[str, Any]]:
+    """The adapters that may know an instance: those of libraries that one of its classes is from."""
+    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    return [adapter for adapter in _loaded() if adapter[0] in libraries]
+
+
+def _loaded() -> list[tuple[str, Any]]:
+    return [adapter for adapter in _ADAPTERS if adapter[0] in sys.modules]
 
 
 def _numpy(walk: Feed, value: Any, np: Any) -> bool:
@@ -138,6 +155,14 @@ def _pandas(walk: Feed, value: Any, pd: Any) -> bool:
     return True
 
 
+def _dtype_name(dtype: Any) -> str:
+    return _plain_name(dtype) if dtype.kind in _PLAIN else str(dtype)
+
+
+_plain_name = functools.lru_cache(maxsize=1_000)(str)
+"""Of a plain one: NumPy puts it together anew each time."""
+
+
 def columns_of(frame: Any) -> list[Any]:
     """The arrays of a frame's columns; by way of `iloc` each would take thirty times as long."""
     quick = getattr(frame, "_iter_column_arrays", None)
@@ -161,7 +186,7 @@ def _index(walk: Feed, index: Any, pd: Any) -> None:
 def _column(walk: Feed, column: Any, pd: Any) -> None:
     """One column by its own buffers, never by the blocks that pandas keeps it in."""
     np = sys.modules["numpy"]
-    walk.tag("column", str(column.dtype))
+    walk.tag("column", _dtype_name(column.dtype) if isinstance(column, np.ndarray) else str(column.dtype))
     if isinstance(column, pd.Categorical):
         walk.value(column.categories)
         walk.tag(column.ordered)

@@ -37,7 +37,7 @@ def digest(value: object, namespace: Mapping[str, Any] | None = None, *, walked:
     content, opaque, consumable = "", "", False
     try:
         walk.value(value)
-        content = walk.hasher.hexdigest()
+        content = walk.hexdigest()
     except NoContent as reason:
         opaque, consumable = str(reason), reason.consumable
     except RecursionError:
@@ -61,4 +61,4 @@ def outline(value: object, namespace: Mapping[str, Any] | None = None) -> str:
         raise
     except Exception:  # as in `digest`, which says why nothing is known of it
         return ""
-    return walk.hasher.hexdigest()
+    return walk.hexdigest()

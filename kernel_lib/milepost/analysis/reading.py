@@ -179,7 +179,7 @@ def reading_digest(value: object) -> tuple[Digest, ReadingWalk]:
     content, opaque, consumable = "", "", False
     try:
         walk.value(value)
-        content = walk.hasher.hexdigest()
+        content = walk.hexdigest()
     except NoContent as reason:
         opaque, consumable = str(reason), reason.consumable
     except RecursionError:

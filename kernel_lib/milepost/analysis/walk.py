@@ -23,7 +23,7 @@ from milepost.analysis.code import global_names, imported_names, quoted_names
 from milepost.analysis.flat import ATOMS, content_of
 from milepost.analysis.modules import is_project, module_of, named_by_package
 from milepost.analysis.opaque import LOOKED_INTO, alive, seen
-from milepost.hashing import large_hasher
+from milepost.hashing import GATHERED, Stream
 from milepost.model.by_class import ByClass
 
 MAX_NODES = 1_000_000
@@ -57,7 +57,8 @@ class Walk:
         self.namespace = namespace
         self.holes = holes
         self.imports: set[str] = set()
-        self.hasher = large_hasher()
+        self._stream = Stream()
+        self._waiting = self._stream.waiting
         self.globals: set[str] = set()
         self.nodes = 0
         self._seen: dict[int, int] = {}
@@ -65,28 +66,37 @@ class Walk:
 
     # feeding
 
+    def hexdigest(self) -> str:
+        """What all that was fed comes to."""
+        return self._stream.hexdigest()
+
     def tag(self, *words: object) -> None:
         """Feed short words that are likely to come again, each with its length."""
-        self.hasher.update(pack_again(*words))
+        self._waiting += pack_again(*words)
 
     def data(self, data: Any) -> None:
         """Feed a buffer with its length."""
         view = memoryview(data)
-        self.hasher.update(length(view.nbytes))
-        self.hasher.update(view)
+        self._waiting += length(view.nbytes)
+        if view.nbytes < GATHERED:
+            self._waiting += view
+        else:
+            self._stream.large(view)
 
     def packed(self, data: bytes) -> None:
         """Feed bytes that say themselves where each thing ends."""
-        self.hasher.update(data)
+        self._waiting += data
 
     def value(self, value: object) -> None:
         """Feed any value."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise NoContent(f"it has more than {MAX_NODES:,} parts")
+        if len(self._waiting) > GATHERED:
+            self._stream.flush()
         kind = type(value)
         if kind in ATOMS:
-            self.hasher.update(_atom(value))
+            self._waiting += _atom(value)
         elif kind is tuple:
             self._sequence("tuple", value)  # type: ignore[arg-type]
         elif kind is frozenset:
@@ -125,11 +135,13 @@ class Walk:
             handler(self, value)
         elif isinstance(value, type):
             self._class(value)
+        elif adapters.feed(self, value):
+            pass
         elif _without_content(kind) or (_says_class(value) is not kind and isinstance(value, _NO_CONTENT)):
             raise NoContent(f"a {type(value).__name__} has no content to compare", consumable=True)
         elif alive(value):
             raise NoContent(f"a {type(value).__name__} lives in the running kernel", consumable=True)
-        elif not adapters.feed(self, value):
+        else:
             self._object(value)
 
     # containers
@@ -201,7 +213,7 @@ class Walk:
         self.nodes = walk.nodes
         self.globals |= walk.globals
         self.imports |= walk.imports
-        return walk.hasher.hexdigest()
+        return walk.hexdigest()
 
     def another(self) -> Walk:
         """A walk by the same rules over something else."""
