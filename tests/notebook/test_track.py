@@ -13,10 +13,12 @@ import pytest
 
 from .conftest import Start
 from .kernel import Kernel, Reply
-from .track_rows import ROWS, SETUP, WARNED
+from .track_rows import GO_ON, SETUP
+from .track_rows_anew import ANEW, WARNED
 
 pytestmark = pytest.mark.slow
 
+ROWS = [*GO_ON, *ANEW]
 PLAIN = "\ndef track(items, **options): return items\n"
 
 
@@ -116,3 +118,41 @@ def test_what_cannot_be_put_back_whole_is_an_error_and_stays_kept(bare: Start, t
             assert f"%tasks forget task_{number}" in reply.evalue
         kernel.run_ok(f"%tasks forget task_{number}")
         kernel.run_ok(f"%%task task_{number}\n{cell}")
+
+
+HALF = """class Half(Model):
+  def __setstate__(self, state): self.__dict__.update(state)
+class Stop(BaseException): pass
+def end(item):
+  if item == 5 and Path('stop.milepost').exists(): raise Stop
+m = Half()"""
+SWALLOWS = """%%task caught
+def fit(n):
+  own = Half()
+  try:
+    for i in track(range(n), state=own): end(i); own.w += i; own.steps.append(i)
+  except Exception: pass
+  return own.w, own.steps
+fitted = fit(8)"""
+OF_NOTEBOOK = """%%task theirs
+def fit(m, n):
+  for i in track(range(n), state=m): end(i); m.w += i; m.steps.append(i)
+  return m.w, list(m.steps)
+fitted = fit(m, 8)"""
+
+
+def test_what_was_put_back_half_is_no_result_even_where_the_body_catches_that(bare: Start, tmp_path: Path) -> None:
+    stop = tmp_path / "stop.milepost"
+    stop.touch()
+    kernel = bare()
+    kernel.run_ok(f"{SETUP}\n{HALF}")
+    for cell in (SWALLOWS, OF_NOTEBOOK):
+        assert kernel.run(cell).ename == "Stop"
+    kernel.kill()
+    stop.unlink()
+    kernel = bare()
+    kernel.run_ok(f"{SETUP}\n{HALF}")
+    for cell in (SWALLOWS, OF_NOTEBOOK):
+        for _ in range(2):
+            assert kernel.run(cell).ename == "LoopNotResumed"
+    assert kernel.value("[m.w, m.steps]") == [0.0, [0]], "it is as it was"

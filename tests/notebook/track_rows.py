@@ -1,4 +1,4 @@
-"""Loops in tasks: a cell each, which ends at its sixth item in one kernel and goes on, or begins anew, in another."""
+"""Loops in tasks: a cell each, which ends at its sixth item in one kernel and goes on in another."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def row(name: str, cell: str, gives: str, goes_on: bool = True, says: str = "", 
     return Row(name, cell.strip(), gives, goes_on, says, **more)
 
 
-ROWS = [
+GO_ON = [
     row("list", "xs = []\nfor i in track(list('abcdefghij')):\n  stop(len(xs)); xs.append(i)\nn = len(xs)", "[xs, n]"),
     row("range", "t = 0\nfor i in track(range(3, 30, 3)):\n  stop(i, 18); t += i", "[t, i]"),
     row("mapping", "seen = {}\nfor k in track({c: 1 for c in 'abcdefgh'}):\n  stop(len(seen)); seen[k] = 1", "seen"),
@@ -254,279 +254,23 @@ ROWS = [
         "def fit(n, w):\n  for i in track(range(n), state=w):\n    stop(i); w[0] += i\nw = [0.0]\nfit(8, w)",
         "w",
     ),
-    # Those that must not go on, and say why.
     row(
-        "by a closure",
-        "def make():\n"
-        "  held = [0]\n"
-        "  def more(i): held[0] += i; return held[0]\n"
-        "  return more\n"
+        "best is the same",
         "def fit(n):\n"
-        "  more, t = make(), []\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i); t.append(more(i))\n"
-        "  return t\n"
-        "fitted = fit(8)",
-        "fitted",
-        False,
-    ),
-    row(
-        "by a nonlocal name",
-        "def fit(n):\n"
-        "  t, count = [], 0\n"
-        "  def more():\n"
-        "    nonlocal count\n"
-        "    count += 1\n"
-        "    return count\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i); t.append(more())\n"
-        "  return t\n"
-        "fitted = fit(8)",
-        "fitted",
-        False,
-    ),
-    row(
-        "notebook's list in the background",
-        "def fit(n):\n"
-        "  t = []\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i); t.append(i); given.append(i)\n"
-        "  return t, len(given)\n"
-        "fitted = fit(8)",
-        "fitted",
-        False,
-        setup="given = []",
-        options="--on threads",
-    ),
-    row(
-        "file begun before it",
-        "with open('log', 'w') as f: f.write('first')\n"
-        "for i in track(range(8)):\n"
-        "  stop(i)\n"
-        "  with open('log', 'a') as f: print(i, file=f)\n"
-        "text = Path('log').read_text()",
-        "text",
-        False,
-        "the code before it writes 'log' anew, to which the loop had written",
-    ),
-    row(
-        "left before it",
-        "def fit(n):\n"
-        "  t, x = [], -1\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i)\n"
-        "    for j in range(n - i if i < 3 else 0): x = i * j\n"
-        "    t.append(x)\n"
-        "  return t, x\n"
-        "fitted = fit(8)",
-        "fitted",
-        False,
-    ),
-    row(
-        "part that changes",
-        "def fit(n):\n"
-        "  state = {'n': Slotted(), 't': []}\n"
+        "  net = Net()\n"
+        "  state = {'best': None, 'net': net}\n"
         "  for i in track(range(n), state=state):\n"
-        "    stop(i); state['n'].n += i\n"
-        "  return state['n'].n\n"
+        "    stop(i); net.step(i)\n"
+        "    if i == 1: state['best'] = net\n"
+        "  return net.w, state['best'] is net\n"
         "fitted = fit(8)",
         "fitted",
-        False,
     ),
     row(
-        "number of a function",
-        "def fit(n):\n"
-        "  t, rate = [], coin()\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i); t.append(rate)\n"
-        "  return t\n"
-        "fitted = fit(8)",
-        "len(set(fitted))",
-        False,
-        "the code before it made another 'rate' than then",
-    ),
-    row(
-        "number of an argument",
-        "def fit(n, rate):\n"
-        "  t = []\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i); t.append(rate)\n"
-        "  return t\n"
-        "fitted = fit(8, coin())",
-        "len(set(fitted))",
-        False,
-        "the code before it made another 'rate' than then",
-    ),
-    row(
-        "number of a caller",
-        "def step(t, n):\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i); t.append(i)\n"
-        "  return t\n"
-        "def fit(n):\n"
-        "  rate = coin()\n"
-        "  t = [rate]\n"
-        "  return t[0] == rate and len(step([], n))\n"
-        "fitted = fit(8)",
-        "fitted",
-        False,
-        "the code before it made another 'rate' than then",
-    ),
-    row(
-        "number of the cell",
-        "rate = coin()\n"
-        "def fit(n):\n"
-        "  t = []\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i); t.append(rate)\n"
-        "  return t\n"
-        "fitted = fit(8)",
-        "len(set(fitted))",
-        False,
-        "the code before it made another 'rate' than then",
-    ),
-    row(
-        "more than then",
-        "def fit(n):\n"
-        "  t = []\n"
-        "  if second(): more = 1\n"
-        "  for i in track(range(n), state=t):\n"
-        "    stop(i)\n"
-        "    try: t.append(more)\n"
-        "    except NameError: t.append(0)\n"
-        "  return t\n"
-        "fitted = fit(8)",
-        "len(set(fitted))",
-        False,
-        "the code before it made another 'more' than then",
-    ),
-    row(
-        "another statement",
-        "t = []\nif second():\n  for i in track(range(8)): t.append(-i)\n"
-        "else:\n  for i in track(range(8)):\n    stop(i); t.append(i)",
-        "t",
-        False,
-        "it is another loop",
-    ),
-    row(
-        "input in place",
-        "noise.append(coin())\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(noise[-1])",
+        "drawn by a helper",
+        "def draw():\n  global scale\n  scale = coin()\ndraw()\n"
+        "t = []\nfor i in track(range(8)):\n  stop(i); t.append(scale)",
         "len(set(t))",
-        False,
-        "the code before it made another 'noise' than then",
-        setup="noise = []",
-    ),
-    row(
-        "other numbers",
-        "def feed():\n  while True: yield coin()\n"
-        "t = []\nfor i, x in track(zip(range(8), feed())):\n  stop(i); t.append(x)",
-        "len(set(t))",
-        False,
-        "gives others now",
-    ),
-    row(
-        "other arrays",
-        "def feed():\n  for i in range(8): yield np.array([i, coin()])\n"
-        "t = []\nfor x in track(feed()):\n  stop(x[0]); t.append(x[1])",
-        "len(set(t))",
-        False,
-        "gives others now",
-    ),
-    row(
-        "others of a class",
-        "class Feed:\n  def __iter__(self): return iter([(i, coin()) for i in range(8)])\n"
-        "t = []\nfor i, x in track(Feed()):\n  stop(i); t.append(x)",
-        "len(set(t))",
-        False,
-        "gives others now",
-    ),
-    row("comprehension", "xs = [stop(i) or i for i in track(range(8))]", "xs", False),
-    row("counted", "xs = []\nfor n, i in enumerate(track(range(8))):\n  stop(i); xs.append(n)", "xs", False),
-    row(
-        "unsaveable",
-        "n = 0\nheld = 0\nfor i in track(range(8)):\n"
-        "  held = threading.Lock() if not held else held\n"
-        "  stop(i); n += i",
-        "n",
-        False,
-    ),
-    row(
-        "used up",
-        "feed = (i * i for i in range(9))\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(next(feed))",
-        "t",
-        False,
-    ),
-    row(
-        "by iterator",
-        "nets = [Net() for _ in range(8)]\nfor i, net in track(enumerate(nets)):\n  stop(i); net.step(i)",
-        "[n.w for n in nets]",
-        False,
-    ),
-    row(
-        "forgotten",
-        "def fit(n):\n"
-        "  w, best = np.zeros(2), 0\n"
-        "  for i in track(range(n), state=w):\n"
-        "    stop(i); w += i; best = max(best, i)\n"
-        "  return best\n"
-        "best = fit(8)",
-        "best",
-        False,
-    ),
-    row(
-        "also changed",
-        "def fit(n):\n"
-        "  w, log = np.zeros(2), []\n"
-        "  for i in track(range(n), state=w):\n"
-        "    stop(i); w += i; log.append(i)\n"
-        "  return log\n"
-        "log = fit(8)",
-        "log",
-        False,
-    ),
-    row(
-        "of the caller",
-        "def step(w, log, n):\n  for i in track(range(n), state=w):\n    stop(i); w += i; log()\n"
-        "def fit(n):\n  w, log = np.zeros(2), []\n  step(w, lambda: log.append(1), n)\n  return len(log), w.tolist()\n"
-        "fitted = fit(8)",
-        "fitted",
-        False,
-    ),
-    row(
-        "at once",
-        "seen = []\nasync def part(n):\n  for i in track(range(8), state=seen):\n    await asyncio.sleep(0)\n"
-        "    stop(len(seen), 9); seen.append(n)\nawait asyncio.gather(part(1), part(2))",
-        "sorted(seen)",
-        False,
-    ),
-    row(
-        "another start",
-        "noise = [random.SystemRandom().random()]\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(noise[0])",
-        "len(set(t))",
-        False,
-        "the code before it made another 'noise' than then",
-    ),
-    row(
-        "file read",
-        "t = []\nfor i in track(range(8)):\n  stop(i); t.append(Path('data').read_text())",
-        "t",
-        False,
-        "'data', which it read, is another one now",
+        setup="scale = 1.0",
     ),
 ]
-WARNED = {
-    "comprehension": "is not a `for` statement",
-    "counted": "is not a `for` statement",
-    "by a closure": "the loop changes 'more.held'",
-    "by a nonlocal name": "the loop gives its variable 'count' another value",
-    "notebook's list in the background": "the loop changes 'given'",
-    "left before it": "gives its variable 'x' another value",
-    "part that changes": "state['n'] is a Slotted, which cannot be changed in place",
-    "unsaveable": "'held' cannot be saved",
-    "used up": "the loop uses 'feed'",
-    "by iterator": "changes what it goes through",
-    "forgotten": "gives its variable 'best' another value",
-    "also changed": "the loop changes 'log'",
-    "at once": "at the same time",
-    "of the caller": "the loop changes '<lambda>.log'",
-}

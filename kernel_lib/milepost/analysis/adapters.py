@@ -36,10 +36,8 @@ def feed(walk: Feed, value: Any) -> bool:
     """Feed a value that one of the adapters knows; whether one did."""
     kind = type(value)
     honest = getattr(value, "__class__", kind) is kind
-    for name, adapter in _for_class(kind) if honest else _loaded():
-        if adapter(walk, value, sys.modules[name]):
-            return True
-    return False
+    chosen = _for_class(kind) if honest else _loaded()
+    return any(adapter(walk, value, sys.modules[name]) for name, adapter in chosen)
 
 
 @ByClass

@@ -222,6 +222,8 @@ class CheckpointStrategy:
         midway = Midway(self._desk, stage, plan)
         with self._desk.observer.watching(plan) as watch, _kept_by(midway, call) as call:
             result, left = stage.run(self._inner, call, plan)
+        if midway.stuck is not None and left is not None:  # the body went on with what was put back half
+            raise midway.stuck
         plan.facts.seconds = seconds = midway.seconds
         if left is None:
             return result

@@ -35,7 +35,8 @@ class Parts:
     def of(cls, state: Any) -> Parts:
         """All that can be got at."""
         objects = dict(_walk(state, ()))
-        stiff = {path: part for path, part in objects.items() if not _fixed(part) and _filler(part) is None}
+        whole = (tuple, frozenset)
+        stiff = {path: part for path, part in objects.items() if type(part) not in whole and _filler(part) is None}
         return cls(objects, frozenset(map(id, objects.values())), stiff)
 
     def still_in(self, now: Parts) -> list[Path]:
@@ -67,58 +68,58 @@ def in_words(path: Path, part: Any, name: str = "state") -> str:
 
 def fill(state: Any, saved: Any, same: list[Path]) -> Any:
     """The state with the saved content: the object itself where it can be, else what takes its place."""
-    return _Filling({tuple(path) for path in same}).fill(state, saved, ())
+    return _Filling(state, saved, {tuple(path) for path in same}).fill(saved)
 
 
 class _Filling:
-    def __init__(self, same: set[Path]) -> None:
-        self._same = same
-        self._known: dict[int, Any] = {}
-        """By the identity of what was saved."""
-        self._held: list[Any] = []
+    """Knows of each object that was saved which one of now it is: the one in the same place, else itself."""
 
-    def fill(self, old: Any, new: Any, path: Path) -> Any:
-        if id(new) in self._known:
-            return self._known[id(new)]
-        stays = path in self._same and type(old).__qualname__ == type(new).__qualname__
-        self._held.append(new)
-        self._known[id(new)] = old if stays else new
-        if stays:
-            self._put(old, new, path)
+    def __init__(self, state: Any, saved: Any, same: set[Path]) -> None:
+        own, self._held = dict(_walk(state, ())), dict(_walk(saved, ()))
+        pairs = ((own[path], new) for path, new in self._held.items() if path in same and path in own)
+        self._known = {id(new): old for old, new in pairs if type(old).__qualname__ == type(new).__qualname__}
+        """By the identity of what was saved."""
+        self._filled: set[int] = set()
+
+    def fill(self, new: Any) -> Any:
+        if type(new) in _ATOMS:
+            return new
+        if id(new) not in self._filled:
+            self._filled.add(id(new))
+            self._put(self._known.setdefault(id(new), new), new)
         return self._known[id(new)]
 
-    def _put(self, old: Any, new: Any, path: Path) -> None:
+    def _put(self, old: Any, new: Any) -> None:
         filler = _filler(old)
-        if filler is not None:
-            filler(self, old, new, path)
+        if filler is not None and (old is not new or filler in _CONTAINERS):
+            filler(self, old, new)
         if type(old) is tuple:
-            for place, (was, item) in enumerate(zip(old, new, strict=True)):
-                self.fill(was, item, (*path, place))
+            for item in new:
+                self.fill(item)
         elif _more_than_named(type(old)):
-            self.instance(old, new, path)
+            self.instance(old, new)
 
-    def mapping(self, old: Any, new: Any, path: Path) -> None:
-        content = {key: self.fill(old.get(key), item, (*path, key)) for key, item in new.items()}
+    def mapping(self, old: Any, new: Any) -> None:
+        content = {key: self.fill(item) for key, item in new.items()}
         old.clear()
         old.update(content)
 
-    def sequence(self, old: Any, new: Any, path: Path) -> None:
-        items = list(old)
-        content = [self.fill(items[n] if n < len(items) else None, item, (*path, n)) for n, item in enumerate(new)]
+    def sequence(self, old: Any, new: Any) -> None:
+        content = [self.fill(item) for item in new]
         old.clear()
         old.extend(content)
 
-    def unordered(self, old: Any, new: Any, path: Path) -> None:
+    def unordered(self, old: Any, new: Any) -> None:
         old.clear()
         old.update(new)
 
-    def array(self, old: Any, new: Any, path: Path) -> None:
+    def array(self, old: Any, new: Any) -> None:
         if old.shape != new.shape or old.dtype != new.dtype:
             self._known[id(new)] = new
         else:
             old[...] = new
 
-    def loaded(self, old: Any, new: Any, path: Path) -> None:
+    def loaded(self, old: Any, new: Any) -> None:
         """What `state_dict` leaves out comes besides: numbers, gradients, the order of an optimiser's options."""
         old.load_state_dict(new.state_dict())
         own = getattr(new, "__dict__", {})
@@ -131,26 +132,27 @@ class _Filling:
             was.clear()
             was.update(options)
 
-    def tensor(self, old: Any, new: Any, path: Path) -> None:
+    def tensor(self, old: Any, new: Any) -> None:
         if old.shape != new.shape or old.dtype != new.dtype:
             self._known[id(new)] = new
         else:
             old.detach().copy_(new.detach())
             old.grad = new.grad if new.is_leaf else None
 
-    def generator(self, old: Any, new: Any, path: Path) -> None:
+    def generator(self, old: Any, new: Any) -> None:
         old.bit_generator.state = new.bit_generator.state
 
-    def random(self, old: Any, new: Any, path: Path) -> None:
+    def random(self, old: Any, new: Any) -> None:
         old.setstate(new.getstate())
 
-    def instance(self, old: Any, new: Any, path: Path) -> None:
-        content = {name: self.fill(vars(old).get(name), item, (*path, (".", name))) for name, item in vars(new).items()}
+    def instance(self, old: Any, new: Any) -> None:
+        content = {name: self.fill(item) for name, item in vars(new).items()}
         vars(old).clear()
         vars(old).update(content)
 
 
-_Filler = Callable[[_Filling, Any, Any, Path], None]
+_Filler = Callable[[_Filling, Any, Any], None]
+_CONTAINERS = (_Filling.mapping, _Filling.sequence, _Filling.instance)
 
 
 def _filler(part: Any) -> _Filler | None:
@@ -187,11 +189,11 @@ def _more_than_named(kind: type) -> bool:
     return base is not None and base is not kind and kind.__dictoffset__ != 0
 
 
-def _fixed(part: Any) -> bool:
+def fixed(part: Any) -> bool:
     """Whether it never changes: it counts by its value."""
     by_value: Any = type(part).__hash__
     by_value = by_value is not None and by_value is not object.__hash__
-    return type(part) is tuple or (by_value and not isinstance(part, MethodType | weakref.ref))
+    return by_value and not isinstance(part, MethodType | weakref.ref)
 
 
 _OWN_STATE = ("__reduce__", "__reduce_ex__", "__setstate__")
@@ -206,10 +208,10 @@ _NAMED: Mapping[str, _Filler] = {
     "builtins.bytearray": _Filling.sequence,
     "numpy.ndarray": _Filling.array,
     "numpy.random._generator.Generator": _Filling.generator,
-    "numpy.random.mtrand.RandomState": lambda _, old, new, path: old.set_state(new.get_state()),
+    "numpy.random.mtrand.RandomState": lambda _, old, new: old.set_state(new.get_state()),
     "random.Random": _Filling.random,
     "torch.Tensor": _Filling.tensor,
-    "torch._C.Generator": lambda _, old, new, path: old.set_state(new.get_state()),
+    "torch._C.Generator": lambda _, old, new: old.set_state(new.get_state()),
 }
 
 

@@ -35,17 +35,23 @@ class Source:
         What is gone through.
     told : function
         What an object of any kind comes to, as a text.
+    known : bool
+        Whether its content is known as a whole.
     """
 
-    def __init__(self, iterable: Any, told: Callable[[Any], str]) -> None:
+    def __init__(self, iterable: Any, told: Callable[[Any], str], *, known: bool) -> None:
         self._iterable = iterable
         self._told = told
+        self._whole = known and has_content(iterable)
+        self._counts = not self._whole and not _seekable(iterable)
+        """Whether its items are what it is known by."""
         self._known = blake2b(digest_size=16)
         self._marks: dict[int, str] = {}
         """What the items came to when there were so many."""
         self._count = 0
-        self._named = not _has_content(iterable)
         self._skipped: list[Any] = []
+        self._again: Iterator[Any] | None = None
+        """All items once more, after some were taken."""
 
     @property
     def skips_dearly(self) -> bool:
@@ -55,15 +61,13 @@ class Source:
 
     def place(self, done: int) -> Any:
         """What tells where it is after so many items, to be saved."""
-        own = self._iterable
-        if hasattr(own, "state_dict") and hasattr(own, "load_state_dict"):
-            return {"state": own.state_dict()}
-        return {"marks": {**self._marks, done: self._known.hexdigest()} if self._named and not _seekable(own) else {}}
+        if _tells_its_place(self._iterable):
+            return {"state": self._iterable.state_dict()}
+        return {"marks": {**self._marks, done: self._known.hexdigest()} if self._counts else {}}
 
     def begin(self) -> Iterator[Any]:
         """All items."""
-        skipped, self._skipped = self._skipped, []
-        return self._noted(chain(skipped, self._iterable) if skipped else iter(self._iterable))
+        return self._noted(self._again if self._again is not None else iter(self._iterable))
 
     def go_on(self, done: int, place: Any) -> Iterator[Any]:
         """The items from there on.
@@ -76,41 +80,41 @@ class Source:
             Where that is so, and they cannot be given once more.
         """
         own = self._iterable
-        if "state" in place:
+        if "state" in place and _tells_its_place(own):
             own.load_state_dict(place["state"])
             return iter(own)
         if _seekable(own):
             own.seek(done)
             return iter(own)
-        items = self._noted(iter(own))
-        skipped = self._skip(items, done, place["marks"])
+        source = iter(own)
+        items = self._noted(source)
+        skipped = self._skip(items, source, done, place["marks"])
         if skipped < done:
-            self._refuse(f"what it goes through has only {skipped} items now, and {done} were done", skipped)
+            self._refuse(f"what it goes through has only {skipped} items now, and {done} were done", source, skipped)
         self._skipped.clear()
         return items
 
-    def _skip(self, items: Iterator[Any], done: int, marks: Mapping[int, str]) -> int:
+    def _skip(self, items: Iterator[Any], source: Iterator[Any], done: int, marks: Mapping[int, str]) -> int:
         skipped = 0
         for skipped, item in enumerate(islice(items, done), 1):
-            if len(self._skipped) < MOST_SKIPPED:
+            if self._counts and len(self._skipped) < MOST_SKIPPED:
                 self._skipped.append(item)
             if skipped in marks and marks[skipped] != self._known.hexdigest():
-                self._refuse("what it goes through gives others now, or in another order", skipped)
+                self._refuse("what it goes through gives others now, or in another order", source, skipped)
         return skipped
 
-    def _refuse(self, words: str, skipped: int) -> NoReturn:
-        """Begin anew with what was skipped, where that can be given once more."""
-        whole = not isinstance(self._iterable, Iterator) or len(self._skipped) == skipped
-        if not isinstance(self._iterable, Iterator):
-            self._skipped.clear()
+    def _refuse(self, words: str, source: Iterator[Any], skipped: int) -> NoReturn:
+        """Begin anew: with what was skipped, where nothing says that it would be given once more."""
+        if not self._whole:
+            if len(self._skipped) < skipped:
+                raise LoopNotResumed(words)
+            self._again = chain(self._skipped, source)
         self._known, self._count = blake2b(digest_size=16), 0
         self._marks.clear()
-        if not whole:
-            raise LoopNotResumed(words)
         raise Changed(words)
 
     def _noted(self, items: Iterator[Any]) -> Iterator[Any]:
-        return self._noting(items) if self._named and not _seekable(self._iterable) else items
+        return self._noting(items) if self._counts else items
 
     def _noting(self, items: Iterator[Any]) -> Iterator[Any]:
         """The items, taken down before each is given: the loop may change it."""
@@ -146,13 +150,19 @@ def _seekable(own: Iterable[Any]) -> bool:
     return callable(getattr(own, "seek", None)) and not hasattr(own, "readline")
 
 
-def _has_content(own: Any) -> bool:
+def has_content(own: Any) -> bool:
     """Whether it is known by what it holds, or is a loader, which shuffles by the random generators.
 
     One whose way of giving items is written in Python may give anything.
     """
     method = getattr(type(own), "__iter__", None) or getattr(type(own), "__getitem__", None)
     return hasattr(own, "dataset") or not (isinstance(own, Iterator) or isinstance(method, FunctionType))
+
+
+def _tells_its_place(own: Any) -> bool:
+    """Whether it is a loader with a state of its own; a model has one that is something else."""
+    stateful = hasattr(own, "state_dict") and hasattr(own, "load_state_dict")
+    return stateful and (hasattr(own, "dataset") or not hasattr(type(own), "__getitem__"))
 
 
 def _plain(own: Iterator[Any]) -> bool:

@@ -62,8 +62,9 @@ class Around:
         for library, state in then.extra["random"].items():
             if self.told.get(library, state) != state:
                 return f"the random generator of {library!r} is in another state than when it began"
-        if again := sorted(self.written.keys() & then.extra["written"].keys()):
-            return f"the code before it writes {again[0]!r} anew, to which the loop had written"
+        for name in then.extra["written"]:
+            if name in self.written or (self._touched_above(name) and not desk.observer.is_there(name)):
+                return f"the code before it writes {name!r} anew, or removes it, and the loop had written to it"
         read = [item for item in then.observed if item.kind in READ and files]
         return desk.ambient.mismatch(then, self.ambient) or told(desk.observer.differences(read))
 
@@ -76,7 +77,12 @@ class Around:
 
     def written_since(self, desk: Desk) -> dict[str, str]:
         """The files that the loop has written, or changed."""
-        return {name: held for name, held in written_by_now(desk).items() if self.written.get(name) != held}
+        now = written_by_now(desk).items()
+        return {name: held for name, held in now if self.written.get(name) != held and desk.observer.is_there(name)}
+
+    def _touched_above(self, name: str) -> bool:
+        """Whether the code before it has done something to a folder that a file is in."""
+        return any(name.startswith(f"{folder}/") for folder in self.written)
 
     def observed(self, desk: Desk) -> tuple[Input, ...]:
         """What the task has been seen to touch so far; raises `Refused`."""

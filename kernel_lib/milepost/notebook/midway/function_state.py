@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import CellType, FrameType, FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from milepost.analysis.builtin import content_of_cell
 from milepost.analysis.digest import digest
 from milepost.analysis.flat import ATOMS
 from milepost.analysis.names import cell_names
-from milepost.model.errors import LoopNotResumed, SerializationError, UsageError
+from milepost.model.errors import LoopNotResumed, UsageError
 from milepost.notebook.midway.needs import needed, read_first
-from milepost.notebook.midway.variables import STATE, Captured, OfTask, Refused, names_in, shown, used_up
+from milepost.notebook.midway.variables import OF_NOTEBOOK, STATE, Captured, OfTask, Refused, names_in, shown, used_up
 from milepost.notebook.namespace import Before, Namespace, state_of
-from milepost.tracking.filling import Parts, fill, in_words, misfit
+from milepost.tracking.filling import Parts, fill, fixed, in_words, misfit
 from milepost.tracking.loop import Track
-from milepost.tracking.site import Site
+from milepost.tracking.site import Site, bound_by_now
 
 SAME, WHOLE = "parts that stayed", "what it comes to"
 """Beside the state."""
@@ -44,17 +45,15 @@ class FunctionState:
         self._parts = Parts.of(state)
         """As the code before the loop made them, in this process."""
         self._stiff = {path: digest(part, frame.f_globals).hex for path, part in self._parts.stiff.items()}
-        if unknown := next((path for path, known in self._stiff.items() if not known), None):
-            raise Refused(in_words(unknown, self._parts.stiff[unknown]))
+        for path, part in self._parts.stiff.items():
+            if not self._stiff[path] and not fixed(part):
+                raise Refused(in_words(path, part))
         self._namespace = namespace
         self._before = namespace.fix() if namespace is not None else None
         self._scopes = list(_scopes(frame, task, self._before))
         self._bound = dict(frame.f_locals)
-        each_item = {*cell_names(site.body).binds, *site.targets} & set(frame.f_code.co_cellvars)
-        found = (pair for scope in self._scopes for pair in _closures(scope.now()))
-        self._closures = [
-            (n, cell, content_of_cell(cell)) for n, cell in found if n.rpartition(".")[2] not in each_item
-        ]
+        self._functions = [value for scope in self._scopes for value in scope.now().values()]
+        self._held = dict(_of_functions(self._functions))
         read = {name: self._bound[name] for name in cell_names(site.body).reads if _changes(self._bound.get(name))}
         self._obstacle = used_up({name: digest(value, frame.f_globals) for name, value in read.items()})
 
@@ -64,8 +63,9 @@ class FunctionState:
 
     def _variables(self) -> Iterator[tuple[str, Any, str]]:
         for number, scope in enumerate(self._scopes):
+            of = OF_NOTEBOOK if scope.of_cell else f"{number} "
             for name, value in scope.values.items():
-                yield f"{number} {name}", value, scope.states[name]
+                yield of + name, value, scope.states[name]
 
     def captured(self) -> Captured:
         """The state, and where in it the objects still are those of the beginning."""
@@ -80,8 +80,16 @@ class FunctionState:
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
         """Fill the function's objects."""
+        before = copy.deepcopy(self._state)
+        try:
+            self._fill(values)
+        except Exception:  # it may be the notebook's: as it was, it counts as it did
+            fill(self._state, before, list(self._parts.objects))
+            raise
+
+    def _fill(self, values: dict[str, Any]) -> None:
         if fill(self._state, values[STATE], values[SAME]) is not self._state:
-            raise SerializationError("its state is another object now")
+            raise LoopNotResumed("its state is another object now")
         then, now = values[WHOLE], self._whole()
         other = next((name for name, state in now.items() if then.get(name, state) != state), None)
         if other is not None:
@@ -112,9 +120,8 @@ class FunctionState:
             if value is not self._bound.get(name, _NOTHING) and name in self._needed and not state.holds(value):
                 words = f"the loop gives its variable {name!r} another value, which `state` does not hold"
                 raise Refused(f"{words}: keep it in a dict that is part of `state`")
-        for name, cell, value in self._closures:
-            now = content_of_cell(cell)
-            if now is not value and not state.holds(now):
+        for name, value in _of_functions(self._functions):
+            if value is not self._held.get(name, _NOTHING) and not state.holds(value):
                 raise Refused(f"the loop gives {name!r} another value, which `state` does not hold")
         for scope in self._scopes:
             for name, value in scope.values.items() if not scope.of_cell or self._before is None else ():
@@ -142,9 +149,10 @@ class FunctionState:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """The variables of a function under way, or of the cell, as the loop found them."""
+    """The variables of a function under way, or of the notebook, as the loop found them."""
 
     frame: FrameType
+    of_cell: bool
     values: Mapping[str, Any]
     states: Mapping[str, str]
 
@@ -152,40 +160,48 @@ class _Scope:
     def home(self) -> dict[str, Any]:
         return self.frame.f_globals
 
-    @property
-    def of_cell(self) -> bool:
-        return _is_cell(self.frame)
-
     def now(self) -> Mapping[str, Any]:
-        return self.frame.f_locals
+        return self.home if self.of_cell else self.frame.f_locals
 
 
 def _scopes(frame: FrameType, task: OfTask, before: Before | None) -> Iterator[_Scope]:
-    """Those of a function, of the notebook's or its module's functions that called it, and of the cell."""
+    """Those of a function, of the notebook's or its module's functions that called it, and of the notebook."""
     for each in _frames(frame):
-        known: Mapping[str, str] = {}
         if _is_cell(each):
-            data, known = dict(each.f_globals), before.digests if before is not None else {}
-            values = {name: data[name] for name in task.made_by(each, data)}
-        else:
-            values = dict(each.f_locals)
-        values |= {name: content_of_cell(cell) for name, cell in _closures(values)}
-        values = {name: value for name, value in values.items() if _is_data(value)}
-        yield _Scope(each, values, {n: known.get(n) or state_of(v, each.f_globals) for n, v in values.items()})
+            yield _of_notebook(each, task, bound_by_now(each), before)
+            return
+        yield _scope(each, False, dict(each.f_locals), {})
+    if frame.f_globals.get("__name__") == "__main__":  # a task that is a function
+        yield _of_notebook(frame, task, frozenset(), before)
 
 
-def _closures(values: Mapping[str, Any]) -> Iterator[tuple[str, CellType]]:
-    """The variables of other functions that those among these hold, as `function.variable`."""
-    waiting = [value for value in values.values() if isinstance(value, FunctionType)]
+def _of_notebook(frame: FrameType, task: OfTask, by_code: frozenset[str], before: Before | None) -> _Scope:
+    data = dict(frame.f_globals) if before is None else before.values
+    values = {name: data[name] for name in task.made_by(data, by_code)}
+    return _scope(frame, True, values, before.digests if before is not None else {})
+
+
+def _scope(frame: FrameType, of_cell: bool, values: dict[str, Any], known: Mapping[str, str]) -> _Scope:
+    values |= dict(_of_functions(values.values()))
+    values = {name: value for name, value in values.items() if _is_data(value)}
+    states = {name: known.get(name) or state_of(value, frame.f_globals) for name, value in values.items()}
+    return _Scope(frame, of_cell, values, states)
+
+
+def _of_functions(values: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """What the functions among values hold now, as `function.variable`."""
+    waiting = [value for value in values if isinstance(value, FunctionType)]
     seen: set[int] = set()
     while waiting:
         function = waiting.pop()
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            if id(cell) not in seen:
-                seen.add(id(cell))
-                yield f"{function.__name__}.{name}", cell
-                content = content_of_cell(cell)
-                waiting += [content] if isinstance(content, FunctionType) else []
+        if id(function) in seen:
+            continue
+        seen.add(id(function))
+        cells = zip(function.__code__.co_freevars, map(content_of_cell, function.__closure__ or ()), strict=True)
+        defaults = {str(number): item for number, item in enumerate(function.__defaults__ or ())}
+        for name, value in {**dict(cells), **defaults, **(function.__kwdefaults__ or {}), **vars(function)}.items():
+            yield f"{function.__name__}.{name}", value
+            waiting += [value] if isinstance(value, FunctionType) else []
 
 
 def _frames(frame: FrameType) -> Iterator[FrameType]:
@@ -203,7 +219,9 @@ def _is_cell(frame: FrameType) -> bool:
 
 
 def _is_data(value: Any) -> bool:
-    return not isinstance(value, ModuleType | FunctionType | type | Track)
+    if isinstance(value, type):
+        return value.__module__ == "__main__"
+    return not isinstance(value, ModuleType | FunctionType | Track)
 
 
 def _changes(value: Any) -> bool:

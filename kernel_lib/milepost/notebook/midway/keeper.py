@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any, Protocol
 
-from milepost.model.errors import StoreError, TaskPaused
+from milepost.model.errors import LoopNotResumed, StoreError, TaskPaused
 from milepost.model.once import rerun
 from milepost.model.states import TaskState
 from milepost.notebook.capture import in_background, unrecorded
@@ -54,10 +54,11 @@ class Midway:
         self._line: LastingStamp | None = None
         self._next_line = 0.0
         self._said: set[str] = set()
-        data = desk.namespace.data
-        self._start = {name: data[name] for name in plan.definition.outputs if name in data}
+        self._start = dict(desk.namespace.data)
         self.plan = plan
         self.budget = Budget()
+        self.stuck: LoopNotResumed | None = None
+        """That a loop could not go on, which the body may catch."""
         self.earlier = 0.0
         """Seconds that processes before this one have worked on what it goes on with."""
 
@@ -85,6 +86,9 @@ class Midway:
                 return self._entered(loop, frame, place, outer)
         except Refused as reason:
             return Unkept(self, loop, str(reason))
+        except LoopNotResumed as error:
+            self.stuck = error
+            raise
         except StoreError:  # where nothing can be saved, the end of the task says so
             return None
 

@@ -22,14 +22,14 @@ from milepost.notebook.activity import parts_of
 from milepost.notebook.midway import around
 from milepost.notebook.midway.around import Around, nature, shown_now
 from milepost.notebook.midway.budget import Budget
-from milepost.notebook.midway.variables import STATE, Captured, Refused, Variables, shown
+from milepost.notebook.midway.variables import OF_NOTEBOOK, STATE, Captured, Refused, Variables, shown
 from milepost.notebook.namespace import state_of
 from milepost.notebook.observed.telling import current
 from milepost.notebook.random_state import read_states, restore_states
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.stage import Plan
 from milepost.ports import Blob
-from milepost.tracking.iterables import Changed, Source
+from milepost.tracking.iterables import Changed, Source, has_content
 from milepost.tracking.loop import Track
 from milepost.widget.ages import age
 
@@ -119,9 +119,9 @@ class KeptLoop:
     """Items that are done by now."""
 
     def __post_init__(self) -> None:
-        self._source = Source(self.loop.iterable, self._told)
         self._around = Around.now(self.desk, self.keeper.plan)
         self._nature = nature(self.loop.iterable, self.home)
+        self._source = self._source_of(self.loop.iterable)
         self._resume()
         self._at, self.due = self.done, self.keeper.budget.next(self.loop.every)
 
@@ -190,7 +190,11 @@ class KeptLoop:
             if changed and _reach(iterable, changed):
                 raise Refused("it changes what it goes through, by way of an iterator")
             return {}
-        return {ITERABLE: iterable} if nature(iterable, self.home) != self._nature else {}
+        if nature(iterable, self.home) == self._nature:
+            return {}
+        if not self.variables.rebinds or not has_content(iterable):
+            raise Refused("it changes what it goes through")
+        return {ITERABLE: iterable}
 
     def _told(self, item: Any) -> str:
         return state_of(item, self.home)
@@ -293,7 +297,8 @@ class KeptLoop:
         A function may lack some that an earlier item had left: no item reads those before it binds them.
         """
         then, now = extra["found"], self.variables.found()
-        missing = set(then) - set(now) if self.variables.rebinds else set()
+        gone = set(then) - set(now)
+        missing = gone if self.variables.rebinds else {name for name in gone if name.startswith(OF_NOTEBOOK)}
         more = set(now) - set(then) - set(extra["left"])
         other = {name for name in set(then) & set(now) if then[name] != now[name]}
         return min(missing | more | other, default="")
@@ -303,14 +308,15 @@ class KeptLoop:
         serializer, before = NotebookSerializer(self.home), read_states()
         rest = serializer.load(blobs["rest"])
         values = serializer.load(blobs["values"], self.home.get)
-        done = record.extra["done"]
-        self._take(values.pop(ITERABLE, self.loop.iterable))
+        done, own = record.extra["done"], (self.loop.iterable, self._source)
         try:
+            self._take(values.pop(ITERABLE, self.loop.iterable))
             restore_states(rest["began"])
             self._items = self._source.go_on(done, rest["place"])
             self.variables.put_back(values, record.deleted)
         except BaseException:
             restore_states(before)
+            self.loop.iterable, self._source = own
             raise
         self.desk.ambient.restore(rest["state"])
         restore_states(rest["random"])
@@ -326,11 +332,14 @@ class KeptLoop:
         """Go through this, which the loop has changed."""
         if iterable is not self.loop.iterable:
             self.loop.iterable = iterable
-            self._source = Source(iterable, self._told)
+            self._source = self._source_of(iterable)
+
+    def _source_of(self, iterable: Any) -> Source:
+        return Source(iterable, self._told, known=bool(self._nature["content"]))
 
     def _say(self, record: Record, done: int) -> None:
         total = record.extra["total"]
-        of = f" of {total}" if total is not None else ""
+        of = f" of {total}" if total is not None and done <= total else ""
         self.keeper.note(f"goes on after item {done}{of}, saved {age(record.saved_at)}")
         if self._source.skips_dearly:
             self.keeper.note(f"its generator was run again for the {done} items before", warning=True)

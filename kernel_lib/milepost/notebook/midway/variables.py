@@ -18,6 +18,9 @@ from milepost.notebook.ties import tied
 from milepost.tracking.loop import Track
 from milepost.tracking.site import Site, bound_by_now
 
+OF_NOTEBOOK = "notebook "
+"""Before the names of its variables, among those of functions."""
+
 STATE = "state of the loop"
 """Beside the variables; none has such a name."""
 
@@ -88,7 +91,7 @@ class CellVariables:
                 raise UsageError(f"state names {name!r}, and there is no such variable{did_you_mean(name, known)}")
         with namespace.remembering():
             self._before: Before = namespace.fix()
-            self._ground = task.made_by(frame, self._before.values)
+            self._ground = task.made_by(self._before.values, bound_by_now(frame))
             self._obstacle = used_up({n: namespace.digest(n) for n in namespace.bound(cell_names(site.body).reads)})
 
     def found(self) -> Mapping[str, str]:
@@ -133,17 +136,17 @@ class CellVariables:
 
 @dataclass(frozen=True, slots=True)
 class OfTask:
-    """The inputs of a task, the names that it binds, and what those were bound to when its body began."""
+    """The inputs of a task, the names that its code binds, and what all were bound to when its body began."""
 
     inputs: tuple[str, ...]
     made: tuple[str, ...]
     start: Mapping[str, Any]
 
-    def made_by(self, frame: FrameType, values: Mapping[str, Any]) -> list[str]:
-        """The variables that the cell's code up to where the frame is may have bound, or changed in place."""
-        bound = {name for name in self.made if values.get(name, _NOTHING) is not self.start.get(name, _NOTHING)}
+    def made_by(self, values: Mapping[str, Any], by_code: frozenset[str] = frozenset()) -> list[str]:
+        """The variables that the task may have bound by now, by its code or as they hold another object, or changed."""
+        bound = {n for n, value in values.items() if n[0] != "_" and value is not self.start.get(n, _NOTHING)}
         mutable = (name for name in self.inputs if type(values.get(name)) not in ATOMS)
-        names = dict.fromkeys((*mutable, *sorted(bound | bound_by_now(frame))))
+        names = dict.fromkeys((*mutable, *sorted(bound | by_code)))
         return [name for name in names if name in values and not isinstance(values[name], ModuleType | Track)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -68,6 +69,10 @@ class Observer:
         so_far.settle_named()
         seen = Outcome(so_far, self._places, self._seal).seen()
         return replace(seen, inputs=(*seen.inputs, *watch.loaded()))
+
+    def is_there(self, name: str) -> bool:
+        """Whether there is a file or folder by the name that was noted."""
+        return os.path.lexists(self._places.unpacked(name))
 
     def given_back(self, observed: Iterable[Input]) -> None:
         """A task was restored: whoever asked for it depends on what it depends on."""
