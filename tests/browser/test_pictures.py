@@ -120,7 +120,7 @@ def test_pictures(album: Album) -> None:
     nb.run_cell(0)
     nb.run_cell(1)
     nb.command("milepost:show-panel")
-    album.widen_panel(170)
+    album.widen_panel(250)
     album.take("empty")
 
     nb.restart()
@@ -150,6 +150,7 @@ def test_pictures(album: Album) -> None:
     nb.run_all(wait=False)
     wait_for(folder / "network.begun")
     expect(node(nb, "network")).to_have_attribute("data-state", "running")
+    nb.outputs(1).locator(".milepost-fit").click()
     nb.select(0)
     album.take("resumed")
     (folder / "network.go").touch()
