@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -225,6 +225,62 @@ class TestTheWayOfATask:
         attempt.end(OnceKind.FINISHED, outputs=["x"])
         with dying_before_it_drops(store, monkeypatch):
             store.forget(["a"])
+        assert look(store).standing is FREE
+
+    def test_a_forget_takes_nothing_of_the_run_that_follows_at_once(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attempt = started(store, "x")
+        saved(store, attempt.id)
+        attempt.end(OnceKind.FINISHED, outputs=["x"])
+        known, real = store.history("a"), store.once.forget
+
+        def and_another_process_runs_it(tasks: Iterable[str]) -> list[str]:
+            found, other = real(tasks), LocalStore(store.path, MINE)
+            again = started(other, "x")
+            saved(other, again.id)
+            again.end(OnceKind.FINISHED, outputs=["x"])
+            return found
+
+        monkeypatch.setattr(store.once, "forget", and_another_process_runs_it)
+        assert store.forget(["a"]) == 1
+        assert look(store).standing is DONE
+        assert [record.identity for record in LocalStore(store.path, MINE).history("a")] != [known[0].identity]
+
+    def test_a_forget_that_comes_too_late_takes_nothing_away(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attempt = started(store, "x")
+        saved(store, attempt.id)
+        attempt.end(OnceKind.FINISHED, outputs=["x"])
+        other, real = LocalStore(store.path, MINE), store.once.notes.add
+
+        def after_the_other(number: int, note: OnceNote) -> bool:
+            other.once.lost("a", "damaged")
+            return real(number, note)
+
+        monkeypatch.setattr(store.once.notes, "add", after_the_other)
+        with pytest.raises(UsageError, match="somebody else has decided meanwhile"):
+            store.forget(["a"])
+        assert [record.once for record in LocalStore(store.path, MINE).history("a")] == [attempt.id]
+
+    def test_a_start_that_is_interrupted_as_its_thread_starts_leaves_none(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = threading.Thread.start
+
+        def interrupted(thread: threading.Thread) -> None:
+            real(thread)
+            threads.append(thread)
+            raise KeyboardInterrupt
+
+        threads: list[threading.Thread] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                started(store)
+        threads[0].join(10)
+        assert not threads[0].is_alive()
         assert look(store).standing is FREE
 
     def test_a_result_of_before_counts(self, store: LocalStore) -> None:

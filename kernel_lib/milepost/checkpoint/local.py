@@ -203,8 +203,10 @@ class LocalStore:
             known = self._fresh().known(tasks)
             # Strangers' lines by their sums: what they say of their time may be anything.
             strange = [version.sum for task in known for version in self._view.of(task) if not version.trusted]
-        if known:
-            self.write(forgotten=tuple(known), dropped=tuple(strange))
+        # What happens once has lost its results already, and may have run again by now.
+        plain = tuple(task for task in known if task not in noted)
+        if plain or strange:
+            self.write(forgotten=plain, dropped=tuple(strange))
         remove_logs(self._layout, tasks)
         self.partials.forget(tasks)
         return len({*known, *noted})

@@ -39,7 +39,11 @@ class Attempt:
     def __init__(self, book: OnceBook, number: int, note: OnceNote) -> None:
         self._book, self._number, self._note = book, number, note
         self._over = threading.Event()
-        threading.Thread(target=self._live, name="milepost-once", daemon=True).start()
+        try:
+            threading.Thread(target=self._live, name="milepost-once", daemon=True).start()
+        except BaseException:  # interrupted while it started: it ends at once
+            self._over.set()
+            raise
 
     @property
     def id(self) -> str:
@@ -200,7 +204,7 @@ class OnceBook:
         Raises
         ------
         UsageError
-            Where one is in doubt or runs; then nothing is forgotten.
+            Where one is in doubt or runs; then nothing is forgotten. Or where somebody else decided meanwhile.
         """
         found = [(task, *self.notes.newest(task)) for task in tasks]
         noted = [(task, number, note) for task, number, note in found if note is not None]
@@ -213,7 +217,9 @@ class OnceBook:
         results = self._results()
         for task, number, note in noted:
             new = replace(_note(task, OnceKind.FORGOTTEN), outputs=note.outputs, void=_lines(results, task))
-            self.notes.add(number + 1, new)
+            if not self.notes.add(number + 1, new):
+                raise UsageError(f"task {task!r}: somebody else has decided meanwhile; look again")
+            self._drop_those_of(results, new.void)
         return [task for task, _, _ in noted]
 
     def beat(self, task: str) -> Path:
