@@ -78,6 +78,10 @@ def test_what_is_kept_of_a_loop_stays_until_the_result_would_survive_a_power_los
     kernel.run_ok(NO_SYNC)
     kernel.run_ok(cell.replace("%%task train", "%%task trained"))
     assert [path.name for path in kept.glob("*/*")] == ["0"]
+    again = kernel.run_ok(cell.replace("%%task train", "%%task trained --force"))
+    assert "begins anew: the task has ended since" in "".join(again.stamps)
+    kernel.run_ok(cell.replace("%%task train", "%%task untrained --save never"))
+    assert [path.parent.name for path in kept.glob("*/*")] == ["trained"]
     kernel.run_ok("os.fsync = real")
 
 

@@ -84,7 +84,7 @@ class CheckpointStrategy:
             return plan.facts.result
         restored = self.restore(stage, plan)
         if restored is not None:
-            self._forget_loops(call.task.name)
+            self._forget_loops(plan.definition)
         return restored or self.run(stage, call, plan)
 
     @staticmethod
@@ -228,15 +228,15 @@ class CheckpointStrategy:
         if left is None:
             return result
         self.save(stage, plan, self._desk.observer.complete(watch, plan, left), seconds)
-        self._forget_loops(plan.definition.name)
+        self._forget_loops(plan.definition)
         return TaskResult(
             result.status, result.message, data=task_data(plan.definition, left.values), metrics=result.metrics
         )
 
-    def _forget_loops(self, name: str) -> None:
+    def _forget_loops(self, definition: Definition) -> None:
         """Only once what is saved survives a power loss, which could cost both else; what stays goes another time."""
-        store = self._desk.store
-        if store.partials.any(name) and store.flush(PATIENCE):
+        store, name = self._desk.store, definition.name
+        if store.partials.any(name) and (definition.options.save == "never" or store.flush(PATIENCE)):
             store.partials.forget([name])
 
     def save(self, stage: Stage, plan: Plan, left: Left, seconds: float) -> None:

@@ -281,6 +281,8 @@ class KeptLoop:
         forced = plan.definition.options.force
         if then.key != plan.key:
             return "what was kept of it is of other code or other inputs"
+        if forced and self._has_ended(then):
+            return "the task has ended since"
         if extra.get("statement") != self.statement:
             return "what was kept is of another loop of the task: it is another loop that begins now"
         if extra["nature"] != self._nature and not forced:
@@ -290,6 +292,11 @@ class KeptLoop:
         if other := self._made_otherwise(extra):
             return f"the code before it made another {shown(other)!r} than then{'' if self.variables.rebinds else HINT}"
         return self._around.differs(self.desk, then, files=not forced)
+
+    def _has_ended(self, then: Record) -> bool:
+        """Whether what is kept stays only until the result of the same work survives a power loss."""
+        results = self.desk.store.history(then.task)
+        return any(result.key == then.key and result.saved_at >= then.saved_at for result in results)
 
     def _made_otherwise(self, extra: dict[str, Any]) -> str:
         """A variable that is not as the loop had found it then, and that nothing would put back; "" where none is.
