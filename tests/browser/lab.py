@@ -369,8 +369,9 @@ def seconds_until(nb: NotebookPage, selector: str, text: str, button: Locator) -
 
 _WATCH = """([selector, text]) => {
   window.milepostWatch = new Promise((done, fail) => {
-    const heard = () => document.querySelector(selector)?.textContent ?? 'nothing';
-    setTimeout(() => { fail(new Error(`${selector} never said ${text}, but ${heard()}`)); }, 20000);
+    const heard = what => document.querySelector(what)?.textContent ?? 'nothing';
+    const words = () => `${selector} never said ${text}, but ${heard(selector)} (${heard('.milepost-news')})`;
+    setTimeout(() => { fail(new Error(words())); }, 20000);
     let start = null;
     addEventListener('click', () => { start = performance.now(); }, {capture: true, once: true});
     const look = () => {
