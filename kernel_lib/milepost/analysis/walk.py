@@ -311,7 +311,7 @@ class Walk:
         self.value(tuple(arguments))
         self._state(state)
         if isinstance(state, dict) and _says_state(type(value)):
-            self._left_out({name: item for name, item in vars(value).items() if name not in state})
+            self._left_out({name: item for name, item in getattr(value, "__dict__", {}).items() if name not in state})
         for more in (items, pairs):
             self.value(None) if more is None else self.passing(list(more))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import threading
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -99,10 +99,11 @@ class Activities:
             self.end(activity)
 
 
-def parts_of(values: Iterable[Any]) -> frozenset[int] | None:
+def parts_of(values: Iterable[Any], within: Callable[[Any], Iterable[Any]] | None = None) -> frozenset[int] | None:
     """What tells the mutable parts of values apart: their `id`, of arrays that of who owns the memory.
 
-    None where there are too many. Modules and classes are shared by everything, and count as no part.
+    None where there are too many. Modules and classes are shared by everything, and count as no part. `within` gives
+    what a part holds, where that shall be more than `inside`.
     """
     seen: set[int] = set()
     found: set[int] = set()
@@ -116,7 +117,7 @@ def parts_of(values: Iterable[Any]) -> frozenset[int] | None:
             return None
         if not _fixed(part):
             found.add(id(part))
-        waiting += _inside(part)
+        waiting += (within or inside)(part)
     return frozenset(found)
 
 
@@ -137,7 +138,8 @@ def _owner(part: Any) -> Any:
     return part.obj if isinstance(part, memoryview) else part
 
 
-def _inside(part: Any) -> Iterable[Any]:
+def inside(part: Any) -> Iterable[Any]:
+    """What a part holds."""
     if isinstance(part, types.FunctionType):
         return [*(part.__closure__ or ()), part.__defaults__, part.__kwdefaults__, part.__dict__]
     if isinstance(part, RegisteredFunction | TaskMap):  # where it is registered is no part of it

@@ -76,6 +76,17 @@ def unrecorded() -> Iterator[None]:
         _current.reset(token)
 
 
+def streams() -> tuple[Any, Any]:
+    """What `print` writes to, and stderr, without what listens in here: other ones where a body redirects them."""
+    return _beneath(sys.stdout), _beneath(sys.stderr)
+
+
+def _beneath(stream: Any) -> Any:
+    while isinstance(stream, _Tee):
+        stream = stream.milepost_stream
+    return stream
+
+
 class _Tee(io.TextIOBase):
     """A stream that passes everything on and tells the recorder of its context."""
 

@@ -43,6 +43,10 @@ class Parts:
         """Where the same objects are now."""
         return [path for path, part in now.objects.items() if path in self.objects and self.objects[path] is part]
 
+    def gone_from(self, now: Parts) -> frozenset[int]:
+        """The identities of those that are at none of their places now."""
+        return self.identities - {id(now.objects[path]) for path in self.still_in(now)}
+
     def holds(self, value: Any) -> bool:
         """Whether this very object is one of the parts."""
         return id(value) in self.identities
@@ -160,7 +164,8 @@ def _filler(part: Any) -> _Filler | None:
     kind = type(part)
     base = _named(kind)
     if base is not None:
-        return _NAMED[_path(base)]
+        filler = _NAMED[_path(base)]
+        return filler if filler is not _Filling.array or part.flags.writeable else None
     if hasattr(part, "__dict__") and _is_its_dictionary(kind):
         return _Filling.instance
     return _Filling.loaded if hasattr(kind, "load_state_dict") and hasattr(kind, "state_dict") else None

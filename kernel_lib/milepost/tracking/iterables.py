@@ -153,8 +153,11 @@ def _seekable(own: Iterable[Any]) -> bool:
 def has_content(own: Any) -> bool:
     """Whether it is known by what it holds, or is a loader, which shuffles by the random generators.
 
-    One whose way of giving items is written in Python may give anything.
+    One whose way of giving items is written in Python may give anything; the order of a set is another one in each
+    process.
     """
+    if isinstance(own, set | frozenset):
+        return False
     method = getattr(type(own), "__iter__", None) or getattr(type(own), "__getitem__", None)
     return hasattr(own, "dataset") or not (isinstance(own, Iterator) or isinstance(method, FunctionType))
 

@@ -21,17 +21,24 @@ from types import FrameType
 _STARTS = (dis.opmap["GET_ITER"], dis.opmap["GET_AITER"])
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPOUND = (*_LOOPS, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+_HOLDING = (ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
 _Positions = tuple[int | None, ...]
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A `for` statement: the code of its body, the names that are read outside of it, and which statement it is."""
+    """A `for` statement: the code of its body, the names that are read outside of it, and which statement it is.
+
+    `around` are the names in the heads of the `for` and `with` statements around it: what these have opened or go
+    through, Python holds for them; `bound_around` those of them that these bind.
+    """
 
     body: ast.Module
     targets: frozenset[str]
     read_outside: frozenset[str]
+    around: frozenset[str]
+    bound_around: frozenset[str]
     statement: str
     """The how-manieth `for` statement of its function or cell, and a hash of its code."""
 
@@ -119,4 +126,15 @@ def _site(outer: ast.AST, node: ast.For | ast.AsyncFor, number: int) -> Site:
     targets = {part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)}
     outside = {part.id for part in names if id(part) not in inside}
     statement = f"{number} {blake2b(ast.dump(node).encode(), digest_size=16).hexdigest()}"
-    return Site(ast.Module(node.body, []), frozenset(targets), frozenset(outside), statement)
+    around = [name for name in _heads(outer, node) if isinstance(name, ast.Name)]
+    bound = frozenset(name.id for name in around if isinstance(name.ctx, ast.Store))
+    heads = frozenset(name.id for name in around)
+    return Site(ast.Module(node.body, []), frozenset(targets), frozenset(outside), heads, bound, statement)
+
+
+def _heads(outer: ast.AST, node: ast.AST) -> Iterator[ast.AST]:
+    """All that stands in the heads of the statements around one whose objects Python holds on to."""
+    for part in ast.walk(outer):
+        if isinstance(part, _HOLDING) and any(node in ast.walk(statement) for statement in part.body):
+            heads = [part.target, part.iter] if isinstance(part, ast.For | ast.AsyncFor) else part.items
+            yield from (inner for head in heads for inner in ast.walk(head))

@@ -131,11 +131,13 @@ def _rest(before: list[Output], then: list[Output]) -> list[Output] | None:
 
 
 def nature(iterable: Any, home: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells an iterable from another: its type, its length, and its content where it has some."""
+    """What tells an iterable from another: its type, its length, and its content, as a `whole` where it has that."""
     kind, length = type(iterable).__qualname__, length_of(iterable)
+    whole = ""
     if hasattr(iterable, "dataset"):
-        parts = (length_of(iterable.dataset), getattr(iterable, "batch_size", None))
-        return {"kind": kind, "length": length, "content": repr(parts)}
-    if hasattr(type(iterable), "__next__"):
-        return {"kind": kind, "length": None, "content": ""}
-    return {"kind": kind, "length": length, "content": digest(iterable, home).hex}
+        content = repr((length_of(iterable.dataset), getattr(iterable, "batch_size", None)))
+    elif hasattr(type(iterable), "__next__"):
+        length, content = None, ""
+    else:
+        content = whole = digest(iterable, home).hex
+    return {"kind": kind, "length": length, "content": content, "whole": bool(whole)}

@@ -6,16 +6,16 @@ is saved only where the outer one was saved when its item began: then it can be 
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
-from collections.abc import Iterable
 from types import FrameType
 from typing import Any, Protocol
 
 from milepost.model.errors import LoopNotResumed, StoreError, TaskPaused
 from milepost.model.once import rerun
 from milepost.model.states import TaskState
-from milepost.notebook.capture import in_background, unrecorded
+from milepost.notebook.capture import in_background, streams, unrecorded
 from milepost.notebook.midway import kept
 from milepost.notebook.midway.budget import Budget
 from milepost.notebook.midway.function_state import FunctionState
@@ -28,6 +28,8 @@ from milepost.tracking.loop import Track
 from milepost.tracking.report import line
 from milepost.tracking.scope import Kept
 from milepost.tracking.site import Site, site_of
+
+_GIVES = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 SHOW = 0.5
 """Seconds between two lines of progress below a cell."""
@@ -55,6 +57,7 @@ class Midway:
         self._next_line = 0.0
         self._said: set[str] = set()
         self._start = dict(desk.namespace.data)
+        self._streams = streams()
         self.plan = plan
         self.budget = Budget()
         self.stuck: LoopNotResumed | None = None
@@ -104,8 +107,12 @@ class Midway:
             return None
         if not partials.has(task, place) and not self._worth_it(outer):
             return None
-        if not isinstance(loop.iterable, Iterable):
+        if hasattr(type(loop.iterable), "__aiter__"):
             raise Refused("what it goes through is asynchronous")
+        if frame.f_code.co_flags & _GIVES:
+            raise Refused("it is in a generator: what that has given so far is not kept")
+        if self._streams != streams():
+            raise Refused("what it prints is redirected, and nobody keeps where to")
         site = site_of(frame)
         if site is None:
             words = "a loop that is not a `for` statement over track(...) itself begins anew after a kill"
@@ -127,7 +134,8 @@ class Midway:
 
     def _function(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         alone = not in_background() and frame.f_globals is self._desk.namespace.home
-        return FunctionState(frame, site, loop, self._of_task(), self._desk.namespace if alone else None)
+        namespace = Namespace(self._desk.shell, frame.f_globals)
+        return FunctionState(frame, site, loop, self._of_task(), namespace, alone=alone)
 
     def _of_task(self) -> OfTask:
         return OfTask(tuple(self.plan.resolution.inputs), self.plan.definition.outputs, self._start)

@@ -18,10 +18,10 @@ from milepost.model.errors import LoopNotResumed, StoreError, TaskCancelled
 from milepost.model.once import rerun
 from milepost.model.record import Record
 from milepost.model.result import TaskError
-from milepost.notebook.activity import parts_of
 from milepost.notebook.midway import around
 from milepost.notebook.midway.around import Around, nature, shown_now
 from milepost.notebook.midway.budget import Budget
+from milepost.notebook.midway.reach import Reach
 from milepost.notebook.midway.variables import OF_NOTEBOOK, STATE, Captured, Refused, Variables, shown
 from milepost.notebook.namespace import state_of
 from milepost.notebook.observed.telling import current
@@ -185,10 +185,10 @@ class KeptLoop:
     def _gone_through(self, captured: Captured) -> dict[str, Any]:
         """What it goes through, where the loop changes that; raises `Refused` where no place in it can be saved."""
         iterable = self.loop.iterable
-        if isinstance(iterable, Iterator):
-            changed = [captured.values[name] for name in captured.mutated if name in captured.values]
-            if changed and _reach(iterable, changed):
-                raise Refused("it changes what it goes through, by way of an iterator")
+        if isinstance(iterable, Iterator) or not self._nature["whole"]:
+            reach = Reach([iterable], self.home)
+            if reach.names & captured.changed or reach.meets(captured.mutated):
+                raise Refused("it changes what it goes through, by way of that or of a variable that this reads")
             return {}
         if nature(iterable, self.home) == self._nature:
             return {}
@@ -342,7 +342,7 @@ class KeptLoop:
             self._source = self._source_of(iterable)
 
     def _source_of(self, iterable: Any) -> Source:
-        return Source(iterable, self._told, known=bool(self._nature["content"]))
+        return Source(iterable, self._told, known=self._nature["whole"])
 
     def _say(self, record: Record, done: int) -> None:
         total = record.extra["total"]
@@ -363,14 +363,6 @@ def _others_run() -> bool:
         return len(asyncio.all_tasks()) > 1
     except RuntimeError:
         return False
-
-
-def _reach(iterator: Iterator[Any], values: list[Any]) -> bool:
-    """Whether an iterator holds one of these values, or a part of it."""
-    frame = getattr(iterator, "gi_frame", None)
-    roots = list(frame.f_locals.values()) if frame is not None else [iterator]
-    held, changed = parts_of(roots), parts_of(values)
-    return held is None or changed is None or bool(held & changed)
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:

@@ -11,19 +11,19 @@ from milepost.tracking.site import Site
 
 def needed(site: Site) -> frozenset[str]:
     """Names whose value goes from one item to the next, or out of the loop, unless each item binds them anew."""
-    ends: list[ast.stmt] = [ast.Expr(ast.Name(name, ast.Load())) for name in sorted(site.read_outside)]
-    return _reads(site, [*site.body.body, *ends])
+    return _reads(site, site.body.body)
 
 
 def read_first(site: Site) -> frozenset[str]:
-    """Those that an item reads before it binds them, where each loop within has at least one item."""
+    """Those of them that are needed even where each loop within has at least one item."""
     straight: ast.Module = _Straight().visit(copy.deepcopy(site.body))
     return _reads(site, straight.body)
 
 
 def _reads(site: Site, statements: list[ast.stmt]) -> frozenset[str]:
+    ends = [ast.Expr(ast.Name(name, ast.Load())) for name in sorted(site.read_outside)]
     starts = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(0)) for name in site.targets]
-    return frozenset(cell_names(ast.Module([*starts, *statements], [])).reads)
+    return frozenset(cell_names(ast.Module([*starts, *statements, *ends], [])).reads)
 
 
 class _Straight(ast.NodeTransformer):

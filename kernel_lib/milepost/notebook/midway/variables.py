@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import Any, Protocol
 
-from milepost.analysis.digest import Digest
 from milepost.analysis.flat import ATOMS
 from milepost.analysis.names import cell_names
 from milepost.model.errors import UsageError
 from milepost.model.graph import did_you_mean
+from milepost.notebook.midway.by_value import by_value
 from milepost.notebook.midway.needs import needed, read_first
+from milepost.notebook.midway.reach import Reach
+from milepost.notebook.midway.used_up import used_up
 from milepost.notebook.namespace import Before, Namespace, state_of
 from milepost.notebook.ties import tied
 from milepost.tracking.loop import Track
@@ -35,15 +37,17 @@ class Captured:
 
     `spare` are those that each item binds anew, `late` those that it does where loops within it have an item: read
     before that, such a name would not be there, which is an error and no wrong value.
-    `mutated` are those that are the objects that the loop found; `found` has the digests of what it left as the code
-    before it had made it: on that it goes on only where that code makes the same again.
+    `changed` are the names that it bound anew, deleted, or whose value it changed; of these last, `mutated` are the
+    objects that it found. `found` has the digests of what it left as the code before it had made it: on that it goes
+    on only where that code makes the same again.
     """
 
     values: Mapping[str, Any]
     shared: Mapping[str, Any] = field(default_factory=dict)
     spare: frozenset[str] = frozenset()
     late: frozenset[str] = frozenset()
-    mutated: tuple[str, ...] = ()
+    changed: frozenset[str] = frozenset()
+    mutated: tuple[Any, ...] = ()
     deleted: tuple[str, ...] = ()
     found: Mapping[str, str] = field(default_factory=dict)
 
@@ -81,6 +85,7 @@ class CellVariables:
     def __init__(self, namespace: Namespace, frame: FrameType, site: Site, state: Any, task: OfTask) -> None:
         self._namespace = namespace
         self._task = task
+        self._site = site
         self._needed, self._read_first = needed(site), read_first(site)
         names = names_in(state)
         self._wanted = names or ()
@@ -92,7 +97,8 @@ class CellVariables:
         with namespace.remembering():
             self._before: Before = namespace.fix()
             self._ground = task.made_by(self._before.values, bound_by_now(frame))
-            self._obstacle = used_up({n: namespace.digest(n) for n in namespace.bound(cell_names(site.body).reads)})
+            read = namespace.read_by(set(cell_names(site.body).reads) - site.targets)
+            self._obstacle = used_up(read, {name: namespace.digest(name) for name in read})
 
     def found(self) -> Mapping[str, str]:
         """Of variables that the task has bound by now, or may have changed."""
@@ -110,21 +116,39 @@ class CellVariables:
         wanted = [name for name in self._wanted if name in namespace.data]
         names = dict.fromkeys((*changes.bound, *changes.mutated, *wanted))
         values = {name: namespace.data[name] for name in names if not isinstance(namespace.data[name], Track)}
-        if reason := tied(namespace.data, values):
+        mutated = [values[name] for name in changes.mutated if name in values]
+        replaced = [*mutated, *(values[name] for name in wanted if name in values), self._state]
+        if reason := tied(namespace.data, values) or self._held_around(replaced):
             raise Refused(reason)
-        same = [
-            n
-            for n in (*self._task.inputs, *self._task.made)
-            if n in self._before.values and n in namespace.data and n not in names
-        ]
-        shared = {name: namespace.data[name] for name in same if type(namespace.data[name]) not in ATOMS}
         own = {} if self._state is None else {STATE: self._state}
         free = frozenset(changes.bound) - frozenset(wanted)
         spare, late = free - self._needed, free & self._needed - self._read_first
         left = {name: self._before.values[name] for name in self._ground if name not in (*values, *changes.deleted)}
-        plain = {name: value for name, value in left.items() if type(value) in ATOMS}
+        plain = {name: value for name, value in left.items() if self._is_kept(name, value)}
         found = {name: self._digest(name) for name in left if name not in plain}
-        return Captured({**values, **plain, **own}, shared, spare, late, changes.mutated, changes.deleted, found)
+        altered = frozenset((*changes.bound, *changes.mutated, *changes.deleted))
+        kept = {**values, **plain, **own}
+        return Captured(kept, self._shared(names), spare, late, altered, tuple(mutated), changes.deleted, found)
+
+    def _shared(self, names: Mapping[str, None]) -> dict[str, Any]:
+        """What stays as it is: what is saved may hold that."""
+        data, before = self._namespace.data, self._before.values
+        same = (n for n in (*self._task.inputs, *self._task.made) if n in before and n in data and n not in names)
+        return {name: data[name] for name in same if type(data[name]) not in ATOMS}
+
+    def _is_kept(self, name: str, value: Any) -> bool:
+        """Whether what the code before the loop has made comes from there, and need not be made again as it was.
+
+        What a statement around the loop binds belongs to what Python holds for that.
+        """
+        return by_value(value) and name not in self._site.bound_around
+
+    def _held_around(self, replaced: list[Any]) -> str:
+        """Why nothing can take the place of these objects, "" where it can: a statement around the loop holds them."""
+        home = self._namespace.home
+        around = self._namespace.read_by(self._site.around).items() if self._site.around else ()
+        name = next((name for name, value in around if Reach([value], home).meets(replaced)), "")
+        return f"a `for` or `with` around it holds {name!r}, which it changes" if name else ""
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
         """Bind them; other objects take the place of those that the code before the loop made."""
@@ -144,19 +168,13 @@ class OfTask:
 
     def made_by(self, values: Mapping[str, Any], by_code: frozenset[str] = frozenset()) -> list[str]:
         """The variables that the task may have bound by now, by its code or as they hold another object, or changed."""
-        bound = {n for n, value in values.items() if n[0] != "_" and value is not self.start.get(n, _NOTHING)}
+        bound = {n for n, value in values.items() if n[0] != "_" and value is not self.start.get(n, NOTHING)}
         mutable = (name for name in self.inputs if type(values.get(name)) not in ATOMS)
         names = dict.fromkeys((*mutable, *sorted(bound | by_code)))
         return [name for name in names if name in values and not isinstance(values[name], ModuleType | Track)]
 
 
-_NOTHING = object()
-
-
-def used_up(digests: Mapping[str, Digest]) -> str:
-    """Why a loop cannot go on where it uses something up that no restore could give back."""
-    found = next((name for name, known in digests.items() if known.consumable), "")
-    return f"the loop uses {found!r}, and that cannot be put back ({digests[found].opaque})" if found else ""
+NOTHING = object()
 
 
 def shown(variable: str) -> str:
