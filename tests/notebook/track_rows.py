@@ -48,13 +48,14 @@ class Net:
 
 @dataclass(frozen=True)
 class Row:
-    """A cell, an expression for what it comes to, and whether it goes on; `says` is in a note of its second run."""
+    """A cell, what it comes to, and whether it goes on; `says` is in a note of its second run, `warns` of its first."""
 
     name: str
     cell: str
     gives: str
     goes_on: bool = True
     says: str = ""
+    warns: str = ""
     setup: str = ""
     options: str = ""
 
@@ -272,5 +273,62 @@ GO_ON = [
         "t = []\nfor i in track(range(8)):\n  stop(i); t.append(scale)",
         "len(set(t))",
         setup="scale = 1.0",
+    ),
+    row(
+        "moments and such",
+        "run, at, mid = uuid.uuid4(), datetime.now(), (Path(f'{coin()}'), np.float64(coin()))\n"
+        "t = []\nfor i in track(range(8)):\n  stop(i); t.append((run, at, mid))",
+        "len(set(t))",
+        setup="import uuid\nfrom datetime import datetime",
+    ),
+    row(
+        "keys around it",
+        "nets = {k: Net() for k in 'abc'}\nc = 0\n"
+        "for key in nets:\n  for i in track(range(4)):\n    nets[key].step(i); c += 1; stop(c, 7)",
+        "[n.w for n in nets.values()]",
+    ),
+    row(
+        "numbers around it",
+        "nets = [Net() for _ in 'abc']\nc = 0\n"
+        "for k in range(len(nets)):\n  for i in track(range(4)):\n    nets[k].step(i); c += 1; stop(c, 7)",
+        "[n.w for n in nets]",
+    ),
+    row(
+        "fixed array in the state",
+        "def fit():\n"
+        "  x, t = np.arange(4.0), []\n"
+        "  x.setflags(write=False)\n"
+        "  for i in track(range(8), state={'x': x, 't': t}):\n    stop(i); t.append(float(x.sum()) + i)\n"
+        "  return t\n"
+        "got = fit()",
+        "got",
+    ),
+    row(
+        "rotated in the state",
+        "def fit():\n"
+        "  held = [np.zeros(2) for _ in range(3)]\n"
+        "  for i in track(range(8), state={'held': held}):\n    stop(i); held.pop(0); held.append(np.full(2, i))\n"
+        "  return [each.tolist() for each in held]\n"
+        "got = fit()",
+        "got",
+    ),
+    row("target left before it", "i = iter([])\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(i)", "t"),
+    row(
+        "lock of an object",
+        "class Log:\n  def __init__(self): self.lock, self.xs = threading.RLock(), []\n"
+        "log, t = Log(), []\nfor i in track(range(8)):\n  stop(i)\n  with log.lock: t.append(i)",
+        "t",
+    ),
+    row(
+        "object of a module",
+        "t = []\nfor i in track(range(8)):\n  stop(i); t.append(helper.MISSING if i % 2 else i)",
+        "[x is helper.MISSING for x in t]",
+        setup="import helper",
+    ),
+    row(
+        "written twice",
+        "for i in track(range(8)):\n  Path('last').write_text(str(i)); stop(i)",
+        "Path('last').read_text()",
+        says="the item after that had begun to write",
     ),
 ]

@@ -16,6 +16,7 @@ ANEW: list[Row] = [
         f"{WORK}work = Work(12)\nt = []\nfor i in track(work):\n  stop(len(t)); t.append(i)",
         "len(t)",
         False,
+        warns="it changes what it goes through",
     ),
     row(
         "todo of a function",
@@ -28,6 +29,7 @@ ANEW: list[Row] = [
         "got = crawl()",
         "got",
         False,
+        warns="it changes what it goes through",
     ),
     row(
         "only once",
@@ -81,6 +83,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="the loop changes 'step.0'",
     ),
     row(
         "attribute of a function",
@@ -92,6 +95,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="the loop gives 'step.n' another value",
     ),
     row(
         "local class",
@@ -103,6 +107,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="the loop changes 'Count'",
     ),
     row(
         "read through a closure",
@@ -114,6 +119,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="the loop gives 'current.total' another value",
     ),
     row(
         "part of a part",
@@ -125,6 +131,7 @@ ANEW: list[Row] = [
         "fitted",
         False,
         setup="from collections import namedtuple\nPair = namedtuple('Pair', 'a b')",
+        warns="state['pair'] is a Pair, which cannot be changed in place",
     ),
     row(
         "folder cleared before it",
@@ -133,7 +140,7 @@ ANEW: list[Row] = [
         "got = sorted(p.name for p in Path('out').iterdir())",
         "got",
         False,
-        "or removes it",
+        "or gone",
         setup="import shutil",
     ),
     row(
@@ -150,6 +157,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="the loop changes 'more.held'",
     ),
     row(
         "by a nonlocal name",
@@ -165,6 +173,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="the loop gives its variable 'count' another value",
     ),
     row(
         "notebook's list in the background",
@@ -178,6 +187,7 @@ ANEW: list[Row] = [
         False,
         setup="given = []",
         options="--on threads",
+        warns="the loop changes 'given'",
     ),
     row(
         "file begun before it",
@@ -188,7 +198,7 @@ ANEW: list[Row] = [
         "text = Path('log').read_text()",
         "text",
         False,
-        "the code before it writes 'log' anew, or removes it",
+        "'log' is written anew, or gone",
     ),
     row(
         "left before it",
@@ -202,6 +212,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="gives its variable 'x' another value",
     ),
     row(
         "part that changes",
@@ -213,6 +224,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="state['n'] is a Slotted, which cannot be changed in place",
     ),
     row(
         "number of a function",
@@ -321,8 +333,14 @@ ANEW: list[Row] = [
         False,
         "gives others now",
     ),
-    row("comprehension", "xs = [stop(i) or i for i in track(range(8))]", "xs", False),
-    row("counted", "xs = []\nfor n, i in enumerate(track(range(8))):\n  stop(i); xs.append(n)", "xs", False),
+    row("comprehension", "xs = [stop(i) or i for i in track(range(8))]", "xs", False, warns="is not a `for` statement"),
+    row(
+        "counted",
+        "xs = []\nfor n, i in enumerate(track(range(8))):\n  stop(i); xs.append(n)",
+        "xs",
+        False,
+        warns="is not a `for` statement",
+    ),
     row(
         "unsaveable",
         "n = 0\nheld = 0\nfor i in track(range(8)):\n"
@@ -330,18 +348,21 @@ ANEW: list[Row] = [
         "  stop(i); n += i",
         "n",
         False,
+        warns="'held' cannot be saved",
     ),
     row(
         "used up",
         "feed = (i * i for i in range(9))\nt = []\nfor i in track(range(8)):\n  stop(i); t.append(next(feed))",
         "t",
         False,
+        warns="the loop uses 'feed'",
     ),
     row(
         "by iterator",
         "nets = [Net() for _ in range(8)]\nfor i, net in track(enumerate(nets)):\n  stop(i); net.step(i)",
         "[n.w for n in nets]",
         False,
+        warns="changes what it goes through",
     ),
     row(
         "forgotten",
@@ -353,6 +374,7 @@ ANEW: list[Row] = [
         "best = fit(8)",
         "best",
         False,
+        warns="gives its variable 'best' another value",
     ),
     row(
         "also changed",
@@ -364,6 +386,7 @@ ANEW: list[Row] = [
         "log = fit(8)",
         "log",
         False,
+        warns="the loop changes 'log'",
     ),
     row(
         "of the caller",
@@ -372,6 +395,7 @@ ANEW: list[Row] = [
         "fitted = fit(8)",
         "fitted",
         False,
+        warns="the loop changes '<lambda>.log'",
     ),
     row(
         "at once",
@@ -379,6 +403,7 @@ ANEW: list[Row] = [
         "    stop(len(seen), 9); seen.append(n)\nawait asyncio.gather(part(1), part(2))",
         "sorted(seen)",
         False,
+        warns="at the same time",
     ),
     row(
         "another start",
@@ -395,26 +420,3 @@ ANEW: list[Row] = [
         "'data', which it read, is another one now",
     ),
 ]
-WARNED = {
-    "takes from itself": "it changes what it goes through",
-    "todo of a function": "it changes what it goes through",
-    "default of a function": "the loop changes 'step.0'",
-    "attribute of a function": "the loop gives 'step.n' another value",
-    "local class": "the loop changes 'Count'",
-    "read through a closure": "the loop gives 'current.total' another value",
-    "part of a part": "state['pair'] is a Pair, which cannot be changed in place",
-    "comprehension": "is not a `for` statement",
-    "counted": "is not a `for` statement",
-    "by a closure": "the loop changes 'more.held'",
-    "by a nonlocal name": "the loop gives its variable 'count' another value",
-    "notebook's list in the background": "the loop changes 'given'",
-    "left before it": "gives its variable 'x' another value",
-    "part that changes": "state['n'] is a Slotted, which cannot be changed in place",
-    "unsaveable": "'held' cannot be saved",
-    "used up": "the loop uses 'feed'",
-    "by iterator": "changes what it goes through",
-    "forgotten": "gives its variable 'best' another value",
-    "also changed": "the loop changes 'log'",
-    "at once": "at the same time",
-    "of the caller": "the loop changes '<lambda>.log'",
-}

@@ -140,6 +140,10 @@ class Namespace:
         coded = [name for name, value in held.items() if mutable(value) and holds(value, self.home)]
         return [read for name in coded for read in self.digest(name).globals]
 
+    def _is_own(self, function: types.FunctionType) -> bool:
+        """Whether what a function reads are these variables; a task in a thread may have some of its own."""
+        return function.__globals__ is self.home or function.__globals__ is self.data
+
     def _read_by(self, value: Any) -> Iterable[str]:
         if isinstance(value, types.FunctionType):
             members: Iterable[Any] = (value,)
@@ -147,7 +151,7 @@ class Namespace:
             members = vars(value).values()
         else:
             return ()
-        functions = [item for item in members if isinstance(item, types.FunctionType) and item.__globals__ is self.home]
+        functions = [item for item in members if isinstance(item, types.FunctionType) and self._is_own(item)]
         return [name for function in functions for name in global_names(function.__code__)]
 
     def fix(self) -> Before:

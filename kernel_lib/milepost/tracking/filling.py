@@ -43,9 +43,11 @@ class Parts:
         """Where the same objects are now."""
         return [path for path, part in now.objects.items() if path in self.objects and self.objects[path] is part]
 
-    def gone_from(self, now: Parts) -> frozenset[int]:
-        """The identities of those that are at none of their places now."""
-        return self.identities - {id(now.objects[path]) for path in self.still_in(now)}
+    def moved_within(self, value: Any, now: Parts) -> bool:
+        """Whether something holds a part that is at none of its places now; not by way of one that is."""
+        stayed = frozenset(id(now.objects[path]) for path in self.still_in(now))
+        moved = self.identities - stayed
+        return bool(moved) and not moved.isdisjoint(id(part) for _, part in _walk(value, (), stayed))
 
     def holds(self, value: Any) -> bool:
         """Whether this very object is one of the parts."""
@@ -65,9 +67,9 @@ def misfit(state: Any, name: str = "state") -> str:
     return f"{in_words((), state, name)}: keep it in a dict, and take it from there in the loop"
 
 
-def in_words(path: Path, part: Any, name: str = "state") -> str:
+def in_words(path: Path, part: Any, name: str = "state", *, why: str = "which cannot be changed in place") -> str:
     """That nothing can be put back into a part."""
-    return f"{name}{_shown(path)} is a {type(part).__name__}, which cannot be changed in place"
+    return f"{name}{_shown(path)} is a {type(part).__name__}, {why}"
 
 
 def fill(state: Any, saved: Any, same: list[Path]) -> Any:
@@ -220,11 +222,11 @@ _NAMED: Mapping[str, _Filler] = {
 }
 
 
-def _walk(part: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """A part and its parts, at each place where it is; what an object holds, once."""
-    seen: set[int] = set()
+def _walk(part: Any, path: Path, closed: frozenset[int] = frozenset()) -> Iterator[tuple[Path, Any]]:
+    """A part and its parts, at each place where it is; what an object holds, once, and of `closed` ones not at all."""
+    seen = set(closed)
     waiting: deque[tuple[Path, Any]] = deque([(path, part)])
-    while waiting and len(seen) < MOST:
+    while waiting and len(seen) < MOST + len(closed):
         path, part = waiting.popleft()
         if type(part) in _ATOMS:
             continue

@@ -31,7 +31,8 @@ class Site:
     """A `for` statement: the code of its body, the names that are read outside of it, and which statement it is.
 
     `around` are the names in the heads of the `for` and `with` statements around it: what these have opened or go
-    through, Python holds for them; `bound_around` those of them that these bind.
+    through, Python holds for them; `bound_around` are those that these bind, `iterated` those that are gone through
+    just so: of a dict, only its keys count.
     """
 
     body: ast.Module
@@ -39,6 +40,7 @@ class Site:
     read_outside: frozenset[str]
     around: frozenset[str]
     bound_around: frozenset[str]
+    iterated: frozenset[str]
     statement: str
     """The how-manieth `for` statement of its function or cell, and a hash of its code."""
 
@@ -126,15 +128,48 @@ def _site(outer: ast.AST, node: ast.For | ast.AsyncFor, number: int) -> Site:
     targets = {part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)}
     outside = {part.id for part in names if id(part) not in inside}
     statement = f"{number} {blake2b(ast.dump(node).encode(), digest_size=16).hexdigest()}"
-    around = [name for name in _heads(outer, node) if isinstance(name, ast.Name)]
-    bound = frozenset(name.id for name in around if isinstance(name.ctx, ast.Store))
-    heads = frozenset(name.id for name in around)
-    return Site(ast.Module(node.body, []), frozenset(targets), frozenset(outside), heads, bound, statement)
+    around = list(_heads(outer, node))
+    named = {name.id for head in around for name in _held(head)}
+    bound = {
+        part.id
+        for head in around
+        for part in ast.walk(head)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
+    iterated = {head.id for head in around if isinstance(head, ast.Name) and isinstance(head.ctx, ast.Load)}
+    return Site(
+        body=ast.Module(node.body, []),
+        targets=frozenset(targets),
+        read_outside=frozenset(outside),
+        around=frozenset(named),
+        bound_around=frozenset(bound),
+        iterated=frozenset(iterated - named),
+        statement=statement,
+    )
 
 
 def _heads(outer: ast.AST, node: ast.AST) -> Iterator[ast.AST]:
-    """All that stands in the heads of the statements around one whose objects Python holds on to."""
+    """What stands in the heads of the statements around one whose objects Python holds on to."""
     for part in ast.walk(outer):
         if isinstance(part, _HOLDING) and any(node in ast.walk(statement) for statement in part.body):
-            heads = [part.target, part.iter] if isinstance(part, ast.For | ast.AsyncFor) else part.items
-            yield from (inner for head in heads for inner in ast.walk(head))
+            yield from [part.target, part.iter] if isinstance(part, ast.For | ast.AsyncFor) else part.items
+
+
+def _held(head: ast.AST) -> Iterator[ast.Name]:
+    """The names of what may be held: not of what is only counted, or gone through just so."""
+    if not (isinstance(head, ast.Name) and isinstance(head.ctx, ast.Load)):
+        yield from _uncounted(head)
+
+
+def _uncounted(node: ast.AST) -> Iterator[ast.Name]:
+    if isinstance(node, ast.Name):
+        yield node
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in COUNTING:
+        yield node.func
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _uncounted(child)
+
+
+COUNTING = ("len", "range")
+"""What Python has by these names holds nothing of what it is given."""

@@ -94,6 +94,28 @@ class Ambient:
                 found[name] = change
         return found
 
+    def made(self, before: Snapshot, after: Snapshot) -> dict[str, str]:
+        """What code made, between two moments, of all that counts as no input: what each entry comes to, by its label.
+
+        Modules that it loaded have only what they always have.
+        """
+        changes = {name: change for name, change in self._between(before, after).items() if not self.counts(name)}
+        known = before.states.get(self._projects.name, {})
+        return {
+            self._aspects[name].label(entry): self._content(change["values"].get(entry))
+            for name, change in changes.items()
+            for entry in (*change["values"], *change["unset"])
+            if name != self._projects.name or f"{entry.partition(':')[0]}:" in known
+        }
+
+    def counts(self, name: str) -> bool:
+        """Whether an aspect is an input of tasks."""
+        return self._aspects[name].counts
+
+    def objects(self, changes: Mapping[str, Change]) -> list[Any]:
+        """Objects of the project's modules among what changed."""
+        return list(changes.get(self._projects.name, {"values": {}})["values"].values())
+
     def shared(self, before: Snapshot, after: Snapshot) -> dict[str, Any]:
         """Objects that modules hold, and what a body made may hold too, by a name for `find_shared`."""
         name = self._projects.name

@@ -98,7 +98,7 @@ def _filled(live: Any, value: Any) -> bool:
 def _container(value: Any) -> bool:
     """Whether all that the object is can be put into another one of its type."""
     kind = type(value)
-    if kind in (list, dict, set):
+    if kind in (list, dict, set, object):
         return True
     plain = getattr(kind, "__reduce_ex__", None) == object.__reduce_ex__ and not hasattr(kind, "__slots__")
     return plain and hasattr(value, "__dict__") and is_project(module_of(kind)) and not isinstance(value, type)

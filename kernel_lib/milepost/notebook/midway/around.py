@@ -41,16 +41,19 @@ class Around:
     """What the states of the generators say."""
     ambient: Snapshot
     shown: list[Output]
+    made: Mapping[str, str]
+    """What the code before it made of the state of the process, where that is no input of tasks; sealed."""
     written: Mapping[str, str]
     """Files that the code before it wrote, and what they held then."""
 
     @classmethod
-    def now(cls, desk: Desk, plan: Plan) -> Around:
-        """All of it at this moment."""
+    def now(cls, desk: Desk, plan: Plan, found: Snapshot) -> Around:
+        """All of it at this moment; the body `found` the state of the process so."""
         states, recorder = read_states(), current_recorder()
         shown = outputs_from_bytes(recorder.to_bytes()) if recorder is not None else []
-        told = desk.seeds.meaning(states, plan.definition.code)
-        return cls(states, told, desk.ambient.read(), shown, written_by_now(desk))
+        told, ambient = desk.seeds.meaning(states, plan.definition.code), desk.ambient.read()
+        made = {label: desk.observer.seal(content) for label, content in desk.ambient.made(found, ambient).items()}
+        return cls(states, told, ambient, shown, made, written_by_now(desk))
 
     def drawn(self) -> tuple[str, ...]:
         """The libraries whose generators have moved since."""
@@ -62,11 +65,19 @@ class Around:
         for library, state in then.extra["random"].items():
             if self.told.get(library, state) != state:
                 return f"the random generator of {library!r} is in another state than when it began"
+        made = then.extra["made"]
+        for label in sorted({*made, *self.made}):
+            if made.get(label) != self.made.get(label):
+                return f"the code before it made another {label} than then"
         for name in then.extra["written"]:
-            if name in self.written or (self._touched_above(name) and not desk.observer.is_there(name)):
-                return f"the code before it writes {name!r} anew, or removes it, and the loop had written to it"
+            if name in self.written or not desk.observer.is_there(name):
+                return f"{name!r} is written anew, or gone, and the loop had written to it"
         read = [item for item in then.observed if item.kind in READ and files]
         return desk.ambient.mismatch(then, self.ambient) or told(desk.observer.differences(read))
+
+    def shared(self, desk: Desk) -> dict[str, Any]:
+        """Objects of modules that its variables may hold, too."""
+        return desk.ambient.shared(self.ambient, desk.ambient.read())
 
     def changed(self, desk: Desk, plan: Plan) -> dict[str, Any]:
         """What the loop changed of the state of the process; raises `Refused`."""
@@ -79,10 +90,6 @@ class Around:
         """The files that the loop has written, or changed."""
         now = written_by_now(desk).items()
         return {name: held for name, held in now if self.written.get(name) != held and desk.observer.is_there(name)}
-
-    def _touched_above(self, name: str) -> bool:
-        """Whether the code before it has done something to a folder that a file is in."""
-        return any(name.startswith(f"{folder}/") for folder in self.written)
 
     def observed(self, desk: Desk) -> tuple[Input, ...]:
         """What the task has been seen to touch so far; raises `Refused`."""

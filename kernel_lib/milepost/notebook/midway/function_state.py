@@ -79,6 +79,7 @@ class FunctionState:
         now = Parts.of(self._state)
         self._look_at_stiff_parts(now)
         self._look_at_places(now)
+        self._look_at_classes(now)
         self._look_at_own_variables()
         self._look_at_others(now)
         self._look_at_notebook(now)
@@ -125,10 +126,15 @@ class FunctionState:
 
     def _look_at_places(self, state: Parts) -> None:
         """Content goes back by the places of objects: what a variable holds too must have stayed where it was."""
-        moved = self._parts.gone_from(state)
-        for _, name, value in self._holding() if moved else ():
-            if not moved.isdisjoint(Parts.of(value).identities):
+        for _, name, value in self._holding():
+            if self._parts.moved_within(value, state):
                 raise Refused(f"{name!r} holds a part of `state` that the loop puts elsewhere, or takes out")
+
+    def _look_at_classes(self, state: Parts) -> None:
+        """A class that the function makes is another one each time; what is of it could be none of this one."""
+        for path, part in state.objects.items():
+            if "<locals>" in type(part).__qualname__ and not self._parts.holds(part):
+                raise Refused(in_words(path, part, why="a class within a function: define that outside of it"))
 
     def _look_at_own_variables(self) -> None:
         for name, value in self._frame.f_locals.items():

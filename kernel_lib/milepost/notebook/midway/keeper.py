@@ -58,6 +58,8 @@ class Midway:
         self._said: set[str] = set()
         self._start = dict(desk.namespace.data)
         self._streams = streams()
+        self.found = desk.ambient.read()
+        """The state of the process as the body found it."""
         self.plan = plan
         self.budget = Budget()
         self.stuck: LoopNotResumed | None = None
@@ -73,6 +75,7 @@ class Midway:
     def again(self) -> None:
         """The body begins anew: another attempt."""
         self._begun, self._open = 0, []
+        self.found = self._desk.ambient.read()
 
     # loops
 

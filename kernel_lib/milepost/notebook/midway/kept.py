@@ -18,12 +18,17 @@ from milepost.model.errors import LoopNotResumed, StoreError, TaskCancelled
 from milepost.model.once import rerun
 from milepost.model.record import Record
 from milepost.model.result import TaskError
+from milepost.notebook.ambient.ambient import Snapshot
+from milepost.notebook.ambient.modules import SHARED as OF_MODULE
+from milepost.notebook.ambient.modules import find_shared
 from milepost.notebook.midway import around
 from milepost.notebook.midway.around import Around, nature, shown_now
 from milepost.notebook.midway.budget import Budget
 from milepost.notebook.midway.reach import Reach
 from milepost.notebook.midway.variables import OF_NOTEBOOK, STATE, Captured, Refused, Variables, shown
 from milepost.notebook.namespace import state_of
+from milepost.notebook.observed.observer import told
+from milepost.notebook.observed.outcome import WRITTEN
 from milepost.notebook.observed.telling import current
 from milepost.notebook.random_state import read_states, restore_states
 from milepost.notebook.recorder import outputs_from_bytes
@@ -54,6 +59,7 @@ class Run(Protocol):
     plan: Plan
     budget: Budget
     earlier: float
+    found: Snapshot
 
     @property
     def seconds(self) -> float: ...
@@ -119,7 +125,7 @@ class KeptLoop:
     """Items that are done by now."""
 
     def __post_init__(self) -> None:
-        self._around = Around.now(self.desk, self.keeper.plan)
+        self._around = Around.now(self.desk, self.keeper.plan, self.keeper.found)
         self._nature = nature(self.loop.iterable, self.home)
         self._source = self._source_of(self.loop.iterable)
         self._resume()
@@ -173,21 +179,23 @@ class KeptLoop:
         if _others_run():
             raise Refused("other coroutines run at the same time")
         captured = self.variables.captured()
-        values, lost = self._dumped(captured, {**captured.values, **self._gone_through(captured)}, captured.shared)
+        state = self._around.changed(self.desk, self.keeper.plan)
+        own = {**captured.values, **self._gone_through(captured, self.desk.ambient.objects(state))}
+        values, lost = self._dumped(captured, own, {**captured.shared, **self._around.shared(self.desk)})
         if done == self.loop.total and lost & captured.late:
             return  # no item is left to bind them; what was saved last stays
-        rest, _ = self._dumped(captured, self._rest(done), {})
+        rest, _ = self._dumped(captured, self._rest(done, state), {})
         blobs = {"values": values, "rest": rest, "display": Blob(shown_now())}
         record = self._record(done, captured, lost)
         self.address = self.desk.store.partials.write(self.place, record, blobs, durable=lasting)
         self.done = done
 
-    def _gone_through(self, captured: Captured) -> dict[str, Any]:
+    def _gone_through(self, captured: Captured, of_modules: list[Any]) -> dict[str, Any]:
         """What it goes through, where the loop changes that; raises `Refused` where no place in it can be saved."""
         iterable = self.loop.iterable
         if isinstance(iterable, Iterator) or not self._nature["whole"]:
             reach = Reach([iterable], self.home)
-            if reach.names & captured.changed or reach.meets(captured.mutated):
+            if reach.names & captured.changed or reach.meets([*captured.mutated, *of_modules]):
                 raise Refused("it changes what it goes through, by way of that or of a variable that this reads")
             return {}
         if nature(iterable, self.home) == self._nature:
@@ -199,8 +207,7 @@ class KeptLoop:
     def _told(self, item: Any) -> str:
         return state_of(item, self.home)
 
-    def _rest(self, done: int) -> dict[str, Any]:
-        state = self._around.changed(self.desk, self.keeper.plan)
+    def _rest(self, done: int, state: dict[str, Any]) -> dict[str, Any]:
         place = self._source.place(done)
         drawn, now = self._around.drawn(), read_states()
         began = {name: self._around.random[name] for name in drawn if name in self._around.random}
@@ -232,6 +239,7 @@ class KeptLoop:
                 "total": self.loop.total,
                 "nature": self._nature,
                 "statement": self.statement,
+                "made": dict(self._around.made),
                 "written": self._around.written_since(self.desk),
                 "left": sorted({*captured.values, *captured.deleted}),
                 "found": dict(captured.found),
@@ -314,7 +322,7 @@ class KeptLoop:
         """Put all in place, the last that can fail first."""
         serializer, before = NotebookSerializer(self.home), read_states()
         rest = serializer.load(blobs["rest"])
-        values = serializer.load(blobs["values"], self.home.get)
+        values = serializer.load(blobs["values"], self._live)
         done, own = record.extra["done"], (self.loop.iterable, self._source)
         try:
             self._take(values.pop(ITERABLE, self.loop.iterable))
@@ -335,6 +343,9 @@ class KeptLoop:
             watch.inherit(tuple(item for item in record.observed if item.kind != "state"))
         self._say(record, done)
 
+    def _live(self, name: str) -> Any:
+        return find_shared(name) if name.startswith(OF_MODULE) else self.home.get(name)
+
     def _take(self, iterable: Any) -> None:
         """Go through this, which the loop has changed."""
         if iterable is not self.loop.iterable:
@@ -348,6 +359,9 @@ class KeptLoop:
         total = record.extra["total"]
         of = f" of {total}" if total is not None and done <= total else ""
         self.keeper.note(f"goes on after item {done}{of}, saved {age(record.saved_at)}")
+        wrote = [item for item in record.observed if item.kind in WRITTEN and item.name in record.extra["written"]]
+        if other := told(self.desk.observer.differences(wrote)):
+            self.keeper.note(f"the item after that had begun to write, and does so again: {other}", warning=True)
         if self._source.skips_dearly:
             self.keeper.note(f"its generator was run again for the {done} items before", warning=True)
 

@@ -18,10 +18,12 @@ from milepost.notebook.midway.used_up import used_up
 from milepost.notebook.namespace import Before, Namespace, state_of
 from milepost.notebook.ties import tied
 from milepost.tracking.loop import Track
-from milepost.tracking.site import Site, bound_by_now
+from milepost.tracking.site import COUNTING, Site, bound_by_now
 
 OF_NOTEBOOK = "notebook "
 """Before the names of its variables, among those of functions."""
+
+WAY_OUT = "go through numbers or keys there, as in `for n in range(len(nets))`"
 
 STATE = "state of the loop"
 """Beside the variables; none has such a name."""
@@ -128,12 +130,12 @@ class CellVariables:
         found = {name: self._digest(name) for name in left if name not in plain}
         altered = frozenset((*changes.bound, *changes.mutated, *changes.deleted))
         kept = {**values, **plain, **own}
-        return Captured(kept, self._shared(names), spare, late, altered, tuple(mutated), changes.deleted, found)
+        return Captured(kept, self._shared(kept), spare, late, altered, tuple(mutated), changes.deleted, found)
 
-    def _shared(self, names: Mapping[str, None]) -> dict[str, Any]:
+    def _shared(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         """What stays as it is: what is saved may hold that."""
         data, before = self._namespace.data, self._before.values
-        same = (n for n in (*self._task.inputs, *self._task.made) if n in before and n in data and n not in names)
+        same = (n for n in (*self._task.inputs, *self._task.made) if n in before and n in data and n not in kept)
         return {name: data[name] for name in same if type(data[name]) not in ATOMS}
 
     def _is_kept(self, name: str, value: Any) -> bool:
@@ -145,10 +147,15 @@ class CellVariables:
 
     def _held_around(self, replaced: list[Any]) -> str:
         """Why nothing can take the place of these objects, "" where it can: a statement around the loop holds them."""
-        home = self._namespace.home
-        around = self._namespace.read_by(self._site.around).items() if self._site.around else ()
-        name = next((name for name, value in around if Reach([value], home).meets(replaced)), "")
-        return f"a `for` or `with` around it holds {name!r}, which it changes" if name else ""
+        site, namespace = self._site, self._namespace
+        held = namespace.read_by(site.around)
+        for name in site.iterated & namespace.data.keys():
+            items = namespace.data[name]
+            held[name] = tuple(items) if type(items) is dict else items
+        name = next(
+            (n for n, item in held.items() if n in COUNTING or Reach([item], namespace.data).meets(replaced)), ""
+        )
+        return f"a `for` or `with` around it holds {name!r}, which it changes: {WAY_OUT}" if name else ""
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
         """Bind them; other objects take the place of those that the code before the loop made."""

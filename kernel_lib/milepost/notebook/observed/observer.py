@@ -58,7 +58,7 @@ class Observer:
                 watch.untracked["elsewhere"] = "it ran in a worker process: files that it touched there are not tracked"
             else:
                 watch.settle_named()
-            seen = Outcome(watch, self._places, self._seal).seen()
+            seen = Outcome(watch, self._places, self.seal).seen()
             inputs = (*seen.inputs, *watch.loaded())
         plan.facts.observed = inputs
         return replace(left, observed=(*left.observed, *inputs), obstacle=left.obstacle or seen.obstacle)
@@ -67,7 +67,7 @@ class Observer:
         """What was seen of a body that goes on."""
         so_far = replace(watch, files={path: replace(touched) for path, touched in watch.files.items()})
         so_far.settle_named()
-        seen = Outcome(so_far, self._places, self._seal).seen()
+        seen = Outcome(so_far, self._places, self.seal).seen()
         return replace(seen, inputs=(*seen.inputs, *watch.loaded()))
 
     def is_there(self, name: str) -> bool:
@@ -85,7 +85,7 @@ class Observer:
 
     def now(self) -> Now:
         """What is there now."""
-        return Now(self._places, self._seal)
+        return Now(self._places, self.seal)
 
     def differences(self, observed: Iterable[Input], *, again: bool = False, now: Now | None = None) -> tuple[str, ...]:
         """What is not as a task found or left it, a line each; see `Now.differences`."""
@@ -102,7 +102,7 @@ class Observer:
         read = [item for item in observed if item.kind in _FILES and item.name not in written]
         return told(self.differences(read))
 
-    def _seal(self, text: str) -> str:
+    def seal(self, text: str) -> str:
         try:
             return self._sign(text.encode("utf-8", "surrogateescape"), "milepost environment variable")
         except StoreError:  # without a key nothing is saved or given back
