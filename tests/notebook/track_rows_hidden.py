@@ -23,7 +23,7 @@ def function(name: str, before: str, body: str, gives: str, warns: str, **more: 
 WEIGHTS = "[n.w for n in nets.values()]"
 HELD = "a `for` or `with` around it holds"
 HIDDEN: list[Row] = [
-    around("for net in nets.values()", "net.step(i)", WEIGHTS, f"{HELD} 'net'"),
+    around("for net in nets.values()", "net.step(i)", WEIGHTS, HELD),
     around("for key, net in nets.items()", "net.step(i)", WEIGHTS, HELD),
     around("for net in list(nets.values())", "net.step(i)", WEIGHTS, HELD),
     around("for n, net in enumerate(nets.values())", "net.step(n)", WEIGHTS, HELD),

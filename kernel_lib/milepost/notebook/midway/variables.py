@@ -148,8 +148,8 @@ class CellVariables:
     def _held_around(self, replaced: list[Any]) -> str:
         """Why nothing can take the place of these objects, "" where it can: a statement around the loop holds them."""
         site, namespace = self._site, self._namespace
-        held = namespace.read_by(site.around)
-        for name in site.iterated & namespace.data.keys():
+        held = namespace.read_by(sorted(site.around))
+        for name in sorted(site.iterated & namespace.data.keys()):
             items = namespace.data[name]
             held[name] = tuple(items) if type(items) is dict else items
         name = next(
