@@ -267,3 +267,23 @@ def test_a_view_of_all_of_an_array_is_not_that_array() -> None:
     np = pytest.importorskip("numpy")
     array = np.arange(6.0)
     assert digest([array, array]).hex != digest([array, array[:]]).hex
+
+
+class Slots:
+    """As `attrs.define` makes them: slots, and a state of its own."""
+
+    __slots__ = ("n",)
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __getstate__(self) -> dict[str, int]:
+        return {"n": self.n}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.n = state["n"]
+
+
+def test_an_object_with_slots_and_a_state_of_its_own_has_content() -> None:
+    assert digest(Slots(1)).hex == digest(pickle.loads(pickle.dumps(Slots(1)))).hex != ""
+    assert digest(Slots(1)).hex != digest(Slots(2)).hex

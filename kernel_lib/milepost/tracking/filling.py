@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
+from milepost.tracking.iterables import ATOMS
+
 Path = tuple[Any, ...]
 """How to get to a part: attributes, keys and places."""
 
-_PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None)})
-_ATOMS = _PLAIN | {range, type, type(len), type(lambda: 0)}
+_FIXED = ATOMS | {range, type, type(len), type(lambda: 0)}
 DEEPEST = 100
 MOST = 100_000
 
@@ -60,7 +61,7 @@ class Parts:
 
 def misfit(state: Any, name: str = "state") -> str:
     """Why nothing can be put back into a state; "" where it can."""
-    if type(state) in _ATOMS or type(state) is frozenset:
+    if type(state) in _FIXED or type(state) is frozenset:
         return f"{name}={state!r} cannot be put back into a variable of a function: keep it in a dict"
     if type(state) is tuple or _filler(state) is not None:
         return ""
@@ -88,7 +89,7 @@ class _Filling:
         self._filled: set[int] = set()
 
     def fill(self, new: Any) -> Any:
-        if type(new) in _ATOMS:
+        if type(new) in _FIXED:
             return new
         if id(new) not in self._filled:
             self._filled.add(id(new))
@@ -129,7 +130,7 @@ class _Filling:
         """What `state_dict` leaves out comes besides: numbers, gradients, the order of an optimiser's options."""
         old.load_state_dict(new.state_dict())
         own = getattr(new, "__dict__", {})
-        getattr(old, "__dict__", {}).update({name: item for name, item in own.items() if type(item) in _PLAIN})
+        getattr(old, "__dict__", {}).update({name: item for name, item in own.items() if type(item) in ATOMS})
         if hasattr(old, "parameters"):
             for was, now in zip(old.parameters(), new.parameters(), strict=True):
                 was.grad = now.grad
@@ -228,7 +229,7 @@ def _walk(part: Any, path: Path, closed: frozenset[int] = frozenset()) -> Iterat
     waiting: deque[tuple[Path, Any]] = deque([(path, part)])
     while waiting and len(seen) < MOST + len(closed):
         path, part = waiting.popleft()
-        if type(part) in _ATOMS:
+        if type(part) in _FIXED:
             continue
         yield path, part
         if len(path) < DEEPEST and id(part) not in seen:

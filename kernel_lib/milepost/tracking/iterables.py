@@ -16,7 +16,7 @@ from milepost.model.errors import LoopNotResumed, MilepostError
 MOST_SKIPPED = 10_000
 """Items that are held until it is sure that they are those of then."""
 
-_ATOMS = frozenset({str, bytes, int, float, complex, bool, type(None)})
+ATOMS = frozenset({str, bytes, int, float, complex, bool, type(None)})
 
 
 class Changed(MilepostError):
@@ -122,12 +122,10 @@ class Source:
         due = 1
         for item in items:
             self._count = count = self._count + 1
-            if type(item) in _ATOMS:
+            if type(item) in ATOMS or (type(item) is tuple and ATOMS.issuperset(map(type, item))):
                 update(marshal.dumps(item, 0))
             elif isinstance(item, os.PathLike):
                 update(os.fsencode(item))
-            elif type(item) is tuple and _ATOMS.issuperset(map(type, item)):
-                update(marshal.dumps(item, 0))
             elif count == due:
                 update(self._told(item).encode())
             if count == due:
