@@ -73,6 +73,18 @@ def test_it_happens_once_whatever_kernel_and_code(start: Start, tmp_path: Path) 
     assert len(set(charged(tmp_path))) == 2, "of another name it is another task"
 
 
+def test_a_result_that_goes_between_two_looks_is_not_taken_for_nothing(start: Start, tmp_path: Path) -> None:
+    first = start()
+    first.run_ok(IMPORTS)
+    first.run_ok(CHARGE.format(then=""))
+    first.kill()
+    second = start()
+    second.run_ok(IMPORTS)
+    second.run_ok("import milepost.notebook.once as once; once.record_of = lambda history, note: None")
+    reply = second.run(CHARGE.format(then=""))
+    assert (reply.ename, len(charged(tmp_path))) == ("ResultNotGivenBack", 1), reply
+
+
 def test_in_doubt_after_a_kill_it_and_what_needs_it_wait(start: Start, tmp_path: Path, key: str) -> None:
     kernel = killed_while_charging(start, key)
     row = kernel.status()["charge"]

@@ -71,8 +71,7 @@ class HappensOnce:
 
     def _done(self, stage: Stage, plan: Plan, state: OnceState) -> TaskResult:
         name, valid = plan.definition.name, plan.record
-        record = record_of(self._store().history(name), state.note)
-        record = record or self._told(stage, plan, state.note)
+        record = self._record(stage, plan, state.note)
         found = self._given_back(stage, plan, record)
         if _is_damaged(found) and state.note is not None and state.note.kind is OnceKind.DONE:  # a person has said it
             record = self._told(stage, plan, state.note)
@@ -84,6 +83,12 @@ class HappensOnce:
             words = f"{state.reason.text}, and does not happen again{_although(plan)}; {again(name)}"
             stage.note(words, symbol="⚠", warning=True)
         return found
+
+    def _record(self, stage: Stage, plan: Plan, note: OnceNote | None) -> Record | None:
+        """What it left, as saved or as a person says; None where that was taken away since this was looked at."""
+        saved = record_of(self._store().history(plan.definition.name), note)
+        told = note is not None and (note.kind is OnceKind.DONE or not note.outputs)
+        return self._told(stage, plan, note) if saved is None and told else saved
 
     def _given_back(self, stage: Stage, plan: Plan, record: Record | None) -> TaskResult | Reason:
         """What is saved, put in place, or why that cannot be."""
