@@ -43,7 +43,7 @@ def look(style: StateStyle) -> dict[str, object]:
 
 def states_ts() -> str:
     """The text of src/states.ts."""
-    looks = {str(state): look(style) for state, style in STYLES.items()} 
+    looks = {str(state): look(style) for state, style in STYLES.items()}
     looks |= {"restored": look(RESTORED_STYLE), "saved": look(SAVED_STYLE)}
     return HEAD + json.dumps(looks, ensure_ascii=False, indent=2) + ";\n"
 

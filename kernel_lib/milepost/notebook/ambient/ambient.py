@@ -99,18 +99,14 @@ class Ambient:
 
         Modules that it loaded have only what they always have.
         """
-        changes = {name: change for name, change in self._between(before, after).items() if not self.counts(name)}
         known = before.states.get(self._projects.name, {})
         return {
             self._aspects[name].label(entry): self._content(change["values"].get(entry))
-            for name, change in changes.items()
+            for name, change in self._between(before, after).items()
             for entry in (*change["values"], *change["unset"])
+            if not self._aspects[name].counts
             if name != self._projects.name or f"{entry.partition(':')[0]}:" in known
         }
-
-    def counts(self, name: str) -> bool:
-        """Whether an aspect is an input of tasks."""
-        return self._aspects[name].counts
 
     def objects(self, changes: Mapping[str, Change]) -> list[Any]:
         """Objects of the project's modules among what changed."""

@@ -41,6 +41,8 @@ from milepost.widget.ages import age
 ITERABLE = "what is gone through"
 """Beside the variables."""
 
+OTHERWISE = "only a list, or keys or numbers, could be gone on with there"
+
 HINT = " (what is part of `state` is kept)"
 
 AT_ONCE = "several of its loops run at the same time"
@@ -196,7 +198,7 @@ class KeptLoop:
         if isinstance(iterable, Iterator) or not self._nature["whole"]:
             reach = Reach([iterable], self.home)
             if reach.names & captured.changed or reach.meets([*captured.mutated, *of_modules]):
-                raise Refused("it changes what it goes through, by way of that or of a variable that this reads")
+                raise Refused(f"it changes what it goes through, or what that reads: {OTHERWISE}")
             return {}
         if nature(iterable, self.home) == self._nature:
             return {}
