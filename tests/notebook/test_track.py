@@ -29,6 +29,7 @@ def test_loops_go_on_as_if_nothing_had_happened(bare: Start, tmp_path: Path) -> 
         (tmp_path / "d" / name).touch()
     (tmp_path / "data").write_text("old")
     (tmp_path / "helper.py").write_text("rate, MISSING = 1.0, object()")
+    (tmp_path / "notes.py").write_text("log = []")
     (tmp_path / "stop.milepost").touch()
     first = run_all(bare(), tmp_path)
     (tmp_path / "stop.milepost").unlink()

@@ -288,6 +288,12 @@ GO_ON = [
         "[n.w for n in nets.values()]",
     ),
     row(
+        "sorted keys around it",
+        "nets = {k: Net() for k in 'cab'}\nc = 0\n"
+        "for key in sorted(nets):\n  for i in track(range(4)):\n    nets[key].step(i); c += 1; stop(c, 7)",
+        "[n.w for n in nets.values()]",
+    ),
+    row(
         "numbers around it",
         "nets = [Net() for _ in 'abc']\nc = 0\n"
         "for k in range(len(nets)):\n  for i in track(range(4)):\n    nets[k].step(i); c += 1; stop(c, 7)",
@@ -324,6 +330,17 @@ GO_ON = [
         "t = []\nfor i in track(range(8)):\n  stop(i); t.append(helper.MISSING if i % 2 else i)",
         "[x is helper.MISSING for x in t]",
         setup="import helper",
+    ),
+    row(
+        "list of a module in the state",
+        "def fit():\n"
+        "  notes.log.clear()\n"
+        "  s = {'log': notes.log, 't': []}\n"
+        "  for i in track(range(8), state=s):\n    s['log'].append(i); s['t'].append(len(notes.log)); stop(i)\n"
+        "  return s['t'], s['log'] is notes.log\n"
+        "got = fit()",
+        "got",
+        setup="import notes",
     ),
     row(
         "written twice",

@@ -28,6 +28,15 @@ HIDDEN: list[Row] = [
     around("for net in list(nets.values())", "net.step(i)", WEIGHTS, HELD),
     around("for n, net in enumerate(nets.values())", "net.step(n)", WEIGHTS, HELD),
     row(
+        "its own len",
+        "nets, len, c = {k: Net() for k in 'abc'}, iter, 0\n"
+        "try:\n  for net in len(nets.values()):\n    for i in track(range(4)):\n      net.step(i); c += 1; stop(c, 7)\n"
+        "finally: del len",
+        WEIGHTS,
+        False,
+        warns=HELD,
+    ),
+    row(
         "with around it",
         "class Open:\n"
         "  def __enter__(self): self.xs = []; return self\n"

@@ -44,19 +44,18 @@ class Parts:
         """Where the same objects are now."""
         return [path for path, part in now.objects.items() if path in self.objects and self.objects[path] is part]
 
-    def moved_within(self, value: Any, now: Parts) -> bool:
-        """Whether something holds a part that is at none of its places now; not by way of one that is."""
-        stayed = frozenset(id(now.objects[path]) for path in self.still_in(now))
-        moved = self.identities - stayed
-        return bool(moved) and not moved.isdisjoint(id(part) for _, part in _walk(value, (), stayed))
-
     def holds(self, value: Any) -> bool:
         """Whether this very object is one of the parts."""
         return id(value) in self.identities
 
     def meets(self, value: Any) -> bool:
         """Whether the two have a part in common."""
-        return not self.identities.isdisjoint(id(part) for _, part in _walk(value, ()))
+        return leads_to(self.identities, value)
+
+
+def leads_to(targets: frozenset[int], value: Any, closed: frozenset[int] = frozenset()) -> bool:
+    """Whether something has one of these parts; not by way of a `closed` one. All are told by their identity."""
+    return not targets.isdisjoint(id(part) for _, part in _walk(value, (), closed))
 
 
 def misfit(state: Any, name: str = "state") -> str:

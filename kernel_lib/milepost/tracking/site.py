@@ -136,7 +136,7 @@ def _site(outer: ast.AST, node: ast.For | ast.AsyncFor, number: int) -> Site:
         for part in ast.walk(head)
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
     }
-    iterated = {head.id for head in around if isinstance(head, ast.Name) and isinstance(head.ctx, ast.Load)}
+    iterated = {name.id for head in around if (name := _gone_through(head)) is not None}
     return Site(
         body=ast.Module(node.body, []),
         targets=frozenset(targets),
@@ -155,10 +155,19 @@ def _heads(outer: ast.AST, node: ast.AST) -> Iterator[ast.AST]:
             yield from [part.target, part.iter] if isinstance(part, ast.For | ast.AsyncFor) else part.items
 
 
+def _gone_through(head: ast.AST) -> ast.Name | None:
+    """The variable whose items alone are gone through, in a head like `nets` or `sorted(nets)`."""
+    if isinstance(head, ast.Call) and isinstance(head.func, ast.Name) and head.func.id in LISTING:
+        head = head.args[0] if len(head.args) == 1 and not head.keywords else head
+    return head if isinstance(head, ast.Name) and isinstance(head.ctx, ast.Load) else None
+
+
 def _held(head: ast.AST) -> Iterator[ast.Name]:
-    """The names of what may be held: not of what is only counted, or gone through just so."""
-    if not (isinstance(head, ast.Name) and isinstance(head.ctx, ast.Load)):
+    """The names of what may be held: not of what is only counted, or whose items alone are gone through."""
+    if _gone_through(head) is None:
         yield from _uncounted(head)
+    elif isinstance(head, ast.Call):
+        yield from _uncounted(head.func)
 
 
 def _uncounted(node: ast.AST) -> Iterator[ast.Name]:
@@ -171,5 +180,5 @@ def _uncounted(node: ast.AST) -> Iterator[ast.Name]:
             yield from _uncounted(child)
 
 
-COUNTING = ("len", "range")
-"""What Python has by these names holds nothing of what it is given."""
+COUNTING, LISTING = ("len", "range"), ("enumerate", "list", "sorted", "tuple")
+"""What Python has by these names holds nothing of what it is given, or its items alone."""

@@ -139,7 +139,7 @@ class Ambient:
             try:
                 self._aspects[name].restore(change)
             except Exception as error:
-                self._undo(before)
+                self.back_to(before)
                 raise StoreError(f"{name} cannot be put back ({type(error).__name__}: {error})") from error
 
     def show(self, values: Iterable[Any]) -> None:
@@ -151,7 +151,8 @@ class Ambient:
             if getattr(plt, "_backend_mod", None) is None:
                 plt.switch_backend(plt.get_backend())
 
-    def _undo(self, before: Snapshot) -> None:
+    def back_to(self, before: Snapshot) -> None:
+        """Undo what changed since then, as far as that is known."""
         for name, change in self._between(self.read(), before).items():
             self._aspects[name].restore(change)
 

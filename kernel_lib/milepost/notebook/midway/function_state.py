@@ -16,7 +16,7 @@ from milepost.notebook.midway.scopes import Scope, can_change, of_functions, sco
 from milepost.notebook.midway.used_up import used_up
 from milepost.notebook.midway.variables import NOTHING, STATE, Captured, OfTask, Refused, names_in, shown
 from milepost.notebook.namespace import Namespace, state_of
-from milepost.tracking.filling import Parts, Path, fill, fixed, in_words, misfit
+from milepost.tracking.filling import Parts, Path, fill, fixed, in_words, leads_to, misfit
 from milepost.tracking.loop import Track
 from milepost.tracking.site import Site
 
@@ -126,8 +126,10 @@ class FunctionState:
 
     def _look_at_places(self, state: Parts) -> None:
         """Content goes back by the places of objects: what a variable holds too must have stayed where it was."""
-        for _, name, value in self._holding():
-            if self._parts.moved_within(value, state):
+        stayed = frozenset(id(state.objects[path]) for path in self._parts.still_in(state))
+        moved = self._parts.identities - stayed
+        for _, name, value in self._holding() if moved else ():
+            if leads_to(moved, value, closed=stayed):
                 raise Refused(f"{name!r} holds a part of `state` that the loop puts elsewhere, or takes out")
 
     def _look_at_classes(self, state: Parts) -> None:

@@ -322,7 +322,7 @@ class KeptLoop:
 
     def _go_on(self, record: Record, blobs: dict[str, Blob]) -> None:
         """Put all in place, the last that can fail first."""
-        serializer, before = NotebookSerializer(self.home), read_states()
+        serializer, before, ambient = NotebookSerializer(self.home), read_states(), self.desk.ambient.read()
         rest = serializer.load(blobs["rest"])
         values = serializer.load(blobs["values"], self._live)
         done, own = record.extra["done"], (self.loop.iterable, self._source)
@@ -330,12 +330,13 @@ class KeptLoop:
             self._take(values.pop(ITERABLE, self.loop.iterable))
             restore_states(rest["began"])
             self._items = self._source.go_on(done, rest["place"])
+            self.desk.ambient.restore(rest["state"])  # what modules hold may be a part of the state
             self.variables.put_back(values, record.deleted)
         except BaseException:
             restore_states(before)
+            self.desk.ambient.back_to(ambient)
             self.loop.iterable, self._source = own
             raise
-        self.desk.ambient.restore(rest["state"])
         restore_states(rest["random"])
         self._around = replace(self._around, random={**self._around.random, **rest["began"]})
         self.done, self.keeper.earlier = done, record.seconds

@@ -18,12 +18,12 @@ from milepost.notebook.midway.used_up import used_up
 from milepost.notebook.namespace import Before, Namespace, state_of
 from milepost.notebook.ties import tied
 from milepost.tracking.loop import Track
-from milepost.tracking.site import COUNTING, Site, bound_by_now
+from milepost.tracking.site import COUNTING, LISTING, Site, bound_by_now
 
 OF_NOTEBOOK = "notebook "
 """Before the names of its variables, among those of functions."""
 
-WAY_OUT = "go through numbers or keys there, as in `for n in range(len(nets))`"
+WAY_OUT = "go through numbers there (`for n in range(len(nets))`), or have the loop in a function, with `state`"
 
 STATE = "state of the loop"
 """Beside the variables; none has such a name."""
@@ -122,15 +122,20 @@ class CellVariables:
         replaced = [*mutated, *(values[name] for name in wanted if name in values), self._state]
         if reason := tied(namespace.data, values) or self._held_around(replaced):
             raise Refused(reason)
-        own = {} if self._state is None else {STATE: self._state}
         free = frozenset(changes.bound) - frozenset(wanted)
-        spare, late = free - self._needed, free & self._needed - self._read_first
         left = {name: self._before.values[name] for name in self._ground if name not in (*values, *changes.deleted)}
         plain = {name: value for name, value in left.items() if self._is_kept(name, value)}
-        found = {name: self._digest(name) for name in left if name not in plain}
-        altered = frozenset((*changes.bound, *changes.mutated, *changes.deleted))
-        kept = {**values, **plain, **own}
-        return Captured(kept, self._shared(kept), spare, late, altered, tuple(mutated), changes.deleted, found)
+        kept = {**values, **plain, **({} if self._state is None else {STATE: self._state})}
+        return Captured(
+            values=kept,
+            shared=self._shared(kept),
+            spare=free - self._needed,
+            late=free & self._needed - self._read_first,
+            changed=frozenset((*changes.bound, *changes.mutated, *changes.deleted)),
+            mutated=tuple(mutated),
+            deleted=changes.deleted,
+            found={name: self._digest(name) for name in left if name not in plain},
+        )
 
     def _shared(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         """What stays as it is: what is saved may hold that."""
@@ -153,7 +158,12 @@ class CellVariables:
             items = namespace.data[name]
             held[name] = tuple(items) if type(items) is dict else items
         name = next(
-            (n for n, item in held.items() if n in COUNTING or Reach([item], namespace.data).meets(replaced)), ""
+            (
+                n
+                for n, item in held.items()
+                if n in (*COUNTING, *LISTING) or Reach([item], namespace.data).meets(replaced)
+            ),
+            "",
         )
         return f"a `for` or `with` around it holds {name!r}, which it changes: {WAY_OUT}" if name else ""
 
