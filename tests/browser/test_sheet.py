@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -120,7 +122,7 @@ def test_run_with_all_it_needs_while_a_cell_runs_and_run_all(nb: NotebookPage, l
     assert runs(folder) == {"load": 1, "use": 1}, "it waits for the cell that runs"
     (folder / "go.milepost").touch()
     wait_for_runs(nb)
-    assert runs(folder) == {"load": 1, "use": 2}
+    assert runs(folder) == {"load": 1, "use": 2}, nb.outputs(1).locator(".milepost-news").inner_text()
     nb.run_cell(LOAD)
     nb.run_cell(USE)
     before = runs(folder)
@@ -138,6 +140,28 @@ def test_run_with_all_it_needs_while_a_cell_runs_and_run_all(nb: NotebookPage, l
     nb.run_cell(STATUS)
     assert nb.text(STATUS) == "5051", "the cell counts as it stands in the saved notebook"
     assert not nb.errors
+
+
+def test_what_was_clicked_is_done_once_the_kernel_answers(nb: NotebookPage, lab: LabServer) -> None:
+    folder = write(lab, "held")
+    nb.open("held/sheet.ipynb")
+    for cell in (0, 1, LOAD):
+        nb.run_cell(cell)
+    nb.edit(STATUS, "import os; print(os.getpid())")
+    nb.run_cell(STATUS)
+    kernel = int(nb.text(STATUS))
+    choose(nb, "load")
+    expect(sheet(nb).get_by_role("button", name="Run again", exact=True)).to_be_visible()
+    news = nb.outputs(1).locator(".milepost-news")
+    os.kill(kernel, signal.SIGSTOP)  # as where C code holds Python's lock
+    try:
+        do(nb, "Run again")
+        expect(news).to_contain_text("does not answer yet", timeout=10_000)
+    finally:
+        os.kill(kernel, signal.SIGCONT)
+    expect(section(nb, "What the run showed")).to_contain_text("loaded 100")
+    assert runs(folder) == {"load": 2}
+    expect(news).not_to_contain_text("gone")
 
 
 def prompt(nb: NotebookPage, cell: int) -> int:

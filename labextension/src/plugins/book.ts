@@ -8,6 +8,7 @@ import { type ISignal, Signal } from "@lumino/signaling";
 
 import { Tasks, taskName } from "../model";
 import { type Reply, request, type RequestContent, type StateMessage, type TaskView } from "../protocol";
+import type { LiveKernel } from "../widget/control";
 import { stateKey } from "../words";
 import { type Cause, Link, type Listener } from "./link";
 import { savedTasks } from "./store";
@@ -67,6 +68,21 @@ export class Book implements Listener {
   /** The connection over which to ask. */
   get kernel(): Kernel.IKernelConnection | null {
     return this.link.kernel;
+  }
+
+  /** What there is to ask, to run code and to hear of its state: only the first may go by a line of its own. */
+  get liveKernel(): LiveKernel | null {
+    const { kernel, own } = this.link;
+    if (!kernel || !own) {
+      return null;
+    }
+    const line = {
+      clientId: kernel.clientId,
+      sendControlMessage: kernel.sendControlMessage.bind(kernel),
+      requestExecute: own.requestExecute.bind(own),
+      statusChanged: own.statusChanged
+    };
+    return line as unknown as LiveKernel; // as much as a view knows of JupyterLab's
   }
 
   private readonly onExecuted = (_: unknown, { notebook, cell }: { notebook: Notebook; cell: Cell }): void => {

@@ -13,6 +13,8 @@ import { COMM_TARGET, request, type StateMessage } from "../protocol";
  * busy kernel is asked over a connection of its own (ms).
  */
 const HELD_BACK = 4000;
+/** By then, all that was asked over it is answered, or given up (ms). */
+const ANSWERED = 130_000;
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 export interface Listener {
@@ -29,6 +31,7 @@ export class Link implements IDisposable {
   isDisposed = false;
   private comm: Kernel.IComm | null = null;
   private early: Kernel.IKernelConnection | null = null;
+  private readonly lines = new Set<Kernel.IKernelConnection>();
   private path: string;
   /** The number of the last message; null where it is not known. */
   private seq: number | null = null;
@@ -52,7 +55,12 @@ export class Link implements IDisposable {
 
   /** The connection over which to ask. */
   get kernel(): Kernel.IKernelConnection | null {
-    return this.early ?? this.context.sessionContext.session?.kernel ?? null;
+    return this.early ?? this.own;
+  }
+
+  /** The notebook's own connection, which stays. */
+  get own(): Kernel.IKernelConnection | null {
+    return this.context.sessionContext.session?.kernel ?? null;
   }
 
   dispose(): void {
@@ -126,16 +134,22 @@ export class Link implements IDisposable {
     const line = kernel.clone({ handleComms: false });
     this.hangUp();
     this.early = line;
+    this.lines.add(line);
     setTimeout(() => {
-      if (this.early === line) {
-        this.hangUp();
-      }
+      this.early = this.early === line ? null : this.early;
     }, HELD_BACK);
+    setTimeout(() => {
+      line.dispose();
+      this.lines.delete(line);
+    }, ANSWERED);
     return line;
   }
 
   private hangUp(): void {
-    this.early?.dispose();
+    this.lines.forEach(line => {
+      line.dispose();
+    });
+    this.lines.clear();
     this.early = null;
   }
 

@@ -98,7 +98,7 @@ class BookModel implements AnyModel {
   }
 
   get widget_manager(): AnyModel["widget_manager"] {
-    return { kernel: this.book.kernel } as unknown as AnyModel["widget_manager"];
+    return { kernel: this.book.liveKernel };
   }
 
   get(key: string): unknown {

@@ -2,9 +2,13 @@
 
 import { type ControlKernel, type Reply, request, type RequestContent, RUN_CELLS, uniqueId } from "../protocol";
 
-const PATIENCE = 4000;
-/** Where there is no control channel, a kernel that has not answered by then is taken to be busy (ms). */
+/** A kernel that has not answered by then is said to be busy, by its control channel or, where there is none, at all (ms). */
+const BUSY_AFTER = 4000;
 const SLOW = 700;
+const BUSY = "From this page, the kernel is reached only once the running cell has ended.";
+const HELD = "The kernel does not answer yet: something holds Python up. It is done as soon as that lets go.";
+/** One that has not answered by then is taken to be gone (ms): a computation that holds Python up may take its time. */
+const PATIENCE = 120_000;
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 /** What the kernel may tell a page to have executed: a number, never a name, which might hold code. */
@@ -22,7 +26,7 @@ export interface Started {
   ended: Promise<unknown>;
 }
 
-interface LiveKernel extends ControlKernel {
+export interface LiveKernel extends ControlKernel {
   requestExecute?(content: object): Execution;
   statusChanged?: {
     connect(slot: (sender: unknown, status: string) => void): void;
@@ -69,7 +73,7 @@ export class Control {
   constructor(
     private readonly model: AnyModel,
     private readonly onGone: () => void,
-    private readonly onSlow: () => void
+    private readonly onSlow: (words: string) => void
   ) {
     this.kernel?.statusChanged?.connect(this.onStatus);
     model.on("msg:custom", this.onMessage);
@@ -83,7 +87,15 @@ export class Control {
   /** The kernel's answer; rejects when there is none. */
   async ask(content: RequestContent): Promise<Reply> {
     const { kernel } = this;
-    return kernel ? await request(kernel, content, PATIENCE) : await this.askModel(content);
+    if (!kernel) {
+      return await this.askModel(content);
+    }
+    const slow = setTimeout(this.onSlow, BUSY_AFTER, HELD);
+    try {
+      return await request(kernel, content, PATIENCE);
+    } finally {
+      clearTimeout(slow);
+    }
   }
 
   /** Has tasks run as cells do: by the notebook itself, where it knows how, else by the kernel; `hear` gets what it shows. */
@@ -115,7 +127,7 @@ export class Control {
 
   private askModel(content: RequestContent): Promise<Reply> {
     const id = uniqueId();
-    const slow = setTimeout(this.onSlow, SLOW);
+    const slow = setTimeout(this.onSlow, SLOW, BUSY);
     return new Promise((resolve, reject) => {
       this.waiting.set(id, reply => {
         clearTimeout(slow);

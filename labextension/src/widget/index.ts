@@ -14,7 +14,6 @@ import { Store } from "./store";
 
 const GONE = "The kernel is gone – run %tasks again.";
 
-const BUSY = "From this page, the kernel is reached only once the running cell has ended.";
 
 /** Milliseconds for which words can be read. */
 const READ = 8000;
@@ -97,8 +96,8 @@ class View {
       () => {
         this.lose();
       },
-      () => {
-        this.speak(BUSY);
+      words => {
+        this.speak(words);
       }
     );
     this.sheet = new SheetView({
