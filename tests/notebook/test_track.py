@@ -30,6 +30,7 @@ def test_loops_go_on_as_if_nothing_had_happened(bare: Start, tmp_path: Path) -> 
     (tmp_path / "data").write_text("old")
     (tmp_path / "helper.py").write_text("rate, MISSING = 1.0, object()")
     (tmp_path / "notes.py").write_text("log = []")
+    (tmp_path / "kept.py").write_text("things = []")
     (tmp_path / "stop.milepost").touch()
     first = run_all(bare(), tmp_path)
     (tmp_path / "stop.milepost").unlink()
@@ -159,3 +160,27 @@ def test_what_was_put_back_half_is_no_result_even_where_the_body_catches_that(ba
         for _ in range(2):
             assert kernel.run(cell).ename == "LoopNotResumed"
     assert kernel.value("[m.w, m.steps]") == [0.0, [0]], "it is as it was"
+
+
+DRAWS = """%%task draws
+random.seed(1)
+t = []
+for x in track(random.random() for _ in range(8)):
+  t.append((x, random.random())); stop(len(t))"""
+
+
+def test_a_generator_that_drew_in_vain_begins_anew_the_next_time(bare: Start, tmp_path: Path) -> None:
+    stop = tmp_path / "stop.milepost"
+    stop.touch()
+    kernel = bare()
+    kernel.run_ok(SETUP)
+    assert kernel.run(DRAWS).ename == "SystemError"
+    kernel.kill()
+    stop.unlink()
+    kernel = bare()
+    kernel.run_ok(SETUP)
+    reply = kernel.run(DRAWS)
+    assert (reply.ename, "run it again" in reply.evalue) == ("LoopNotResumed", True), reply
+    kernel.run_ok(DRAWS)
+    kernel.run_ok(f"found = t\n{PLAIN}\n" + DRAWS.partition("\n")[2])
+    assert kernel.value("found == t")

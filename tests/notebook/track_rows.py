@@ -343,6 +343,65 @@ GO_ON = [
         setup="import notes",
     ),
     row(
+        "items of an argument",
+        "def pick(rows):\n"
+        "  out = {'kept': []}\n"
+        "  for r in track(rows, state=out):\n    stop(r['n']); out['kept'].append(r)\n"
+        "  return [a is b for a, b in zip(out['kept'], rows)]\n"
+        "got = pick([{'n': n} for n in range(8)])",
+        "got",
+    ),
+    row(
+        "gathered from an iterator",
+        "rows, out = [{'n': n} for n in range(8)], []\nfor n, r in track(enumerate(rows)):\n  stop(n); out.append(r)",
+        "[a is b for a, b in zip(out, rows)]",
+    ),
+    row(
+        "moment in the state",
+        "def fit():\n"
+        "  s = {'at': datetime.now(), 't': []}\n"
+        "  for i in track(range(8), state=s):\n    stop(i); s['t'].append(s['at'])\n"
+        "  return len(set(s['t']))\n"
+        "got = fit()",
+        "got",
+        setup="from datetime import datetime",
+    ),
+    row(
+        "unseeded generator in the state",
+        "def fit():\n"
+        "  s = {'rng': np.random.default_rng(), 'old': np.random.RandomState(), 't': []}\n"
+        "  for i in track(range(8), state=s):\n    stop(i); s['t'].append((s['rng'].random(), s['old'].rand()))\n"
+        "  return len(s['t'])\n"
+        "got = fit()",
+        "got",
+    ),
+    row(
+        "state gone through around it",
+        "def fit():\n"
+        "  s = {'seed': 1, 'a': [], 'b': [], 'c': []}\n"
+        "  s.pop('seed'); c = 0\n"
+        "  for k, xs in s.items():\n"
+        "    for i in track(range(4), state=s):\n      xs.append(i + c); stop(i + 10 * len(s['b']), 32)\n"
+        "  return s\n"
+        "got = fit()",
+        "got",
+    ),
+    row(
+        "held by a module, too",
+        "a = [0]\nkept.things[:] = [a]\nfor i in track(range(8)):\n  a.append(i); stop(i)",
+        "[a, kept.things[0] is a]",
+        setup="import kept",
+    ),
+    row(
+        "target of another name",
+        "def fit():\n"
+        "  a, n = [None] * 9, {'at': 0}\n"
+        "  for a[n['at']] in track(range(8), state=[a, n]):\n    n['at'] += 1; stop(n['at'])\n"
+        "  return a\n"
+        "got = fit()",
+        "got",
+    ),
+    row(
         "written twice",
         "for i in track(range(8)):\n  Path('last').write_text(str(i)); stop(i)",
         "Path('last').read_text()",

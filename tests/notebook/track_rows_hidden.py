@@ -211,4 +211,83 @@ HIDDEN: list[Row] = [
         "is written anew, or gone",
         setup="import os, shutil",
     ),
+    row(
+        "class that reads a variable",
+        "class Work:\n  def __iter__(self): return iter(data)\n"
+        "data = [[n] for n in range(8)]\nfor x in track(Work()):\n  stop(x[0]); x.append(1)",
+        "data",
+        False,
+        warns="changes what it goes through",
+    ),
+    row(
+        "property that reads a variable",
+        "rate, t = 1.0, []\n"
+        "class Rates:\n"
+        "  @property\n  def now(self): return rate\n"
+        "  def all(self):\n    while self.now > 0.01: yield self.now\n"
+        "for x in track(Rates().all()):\n  stop(len(t)); t.append(x); rate *= 0.5",
+        "[t, rate]",
+        False,
+        warns="changes what it goes through",
+    ),
+    row(
+        "generator that reads a module",
+        "notes.count, t = 0, []\n"
+        "def counts():\n  for i in range(8): yield notes.count\n"
+        "for x in track(counts()):\n  stop(len(t)); t.append(x); notes.count += 2",
+        "t",
+        False,
+        warns="changes what it goes through",
+        setup="import notes",
+    ),
+    function(
+        "met before",
+        "ns = [Net() for _ in range(4)]; s = {'ns': ns, 'seen': set(), 'n': 0}",
+        "x = ns[i % 4]\nif x not in s['seen']: s['seen'].add(x); s['n'] += 1\npass",
+        "s['n']",
+        "a key, a set or a new tuple in its state holds another part",
+    ),
+    function(
+        "pair with a part",
+        "net = Net(); s = {'net': net, 'best': None}",
+        "net.step(i)\nif i == 2: s['best'] = (i, net)\npass",
+        "s['best'][1] is net",
+        "a key, a set or a new tuple in its state holds another part",
+    ),
+    function("function in the state", "s = []", "s.append(lambda: i)", "[f() for f in s]", "which has no name"),
+    row(
+        "held by a generator",
+        "a = [0]\ndef hold(x):\n  yield x\ng = hold(a)\n"
+        "for i in track(range(8)):\n  a.append(i); stop(i)\ngot = next(g) is a",
+        "got",
+        False,
+        warns="'g' holds what it changes",
+    ),
+    row(
+        "attribute of a module",
+        "net = Net()\nnotes.best = net\nfor i in track(range(8)):\n  net.step(i); stop(i)",
+        "[net.w, notes.best is net]",
+        False,
+        warns="a module holds what it changes",
+        setup="import notes",
+    ),
+    row(
+        "hides its content",
+        "o = Locked(0)\ndef fit():\n  s = []\n"
+        "  for i in track(range(8), state=s):\n    o.n += i; s.append(o.n); stop(i)\n  return s\n"
+        "got = fit()",
+        "got",
+        False,
+        warns="the loop changes 'o'",
+    ),
+    row(
+        "number of a class in the background",
+        "class K:\n  n = 0\n"
+        "def fit():\n  s = []\n  for i in track(range(8), state=s):\n    K.n += i; s.append(K.n); stop(i)\n  return s\n"
+        "got = fit()",
+        "got",
+        False,
+        warns="the loop changes 'K'",
+        options="--on threads",
+    ),
 ]

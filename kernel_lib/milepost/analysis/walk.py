@@ -114,6 +114,8 @@ class Walk:
                 raise
             self.tag("hole", type(value).__qualname__)
             self.value(seen(value))
+            if not self._foreign(type(value)):
+                self._dictionary(getattr(value, "__dict__", {}))
 
     def _foreign(self, kind: type) -> bool:
         """Whether instances are looked into only as a whole: a client or a shell changes by itself all the time."""

@@ -146,4 +146,6 @@ def inside(part: Any) -> Iterable[Any]:
         return [value for name, value in vars(part).items() if name not in ("_registry", "registry")]
     if isinstance(part, type) and part.__module__ != "__main__":
         return ()
+    if type(part).__module__ == "numpy" and getattr(getattr(part, "dtype", None), "hasobject", False):
+        return [part.tolist()]  # it shows Python nothing of what it holds
     return gc.get_referents(part)

@@ -6,11 +6,12 @@ saved get the saved content; where another object was by then, that one takes th
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 from milepost.tracking.iterables import ATOMS
@@ -58,6 +59,27 @@ def leads_to(targets: frozenset[int], value: Any, closed: frozenset[int] = froze
     return not targets.isdisjoint(id(part) for _, part in _walk(value, (), closed))
 
 
+def held_loosely(state: Parts, stayed: frozenset[int]) -> Iterator[Any]:
+    """What parts hold in ways by which nothing is put back: as keys, in sets, in new tuples, stiff parts and views."""
+    for part in state.objects.values():
+        filler, kept = _filler(part), id(part) in stayed
+        if filler in (_Filling.mapping, _Filling.unordered) or (type(part) is tuple and not kept):
+            yield from part
+        elif filler is None and type(part) is not tuple and (not kept or fixed(part)):
+            yield from gc.get_referents(part)
+        elif filler is _Filling.array and (not kept or part.dtype.hasobject):
+            yield part
+
+
+def nameless(state: Parts) -> Iterator[Path]:
+    """Where functions are that no name leads to: these would come back as other ones."""
+    for path, part in state.objects.items():
+        items = dict(_parts(part)) if not isinstance(part, set | frozenset) else dict.fromkeys(part)
+        for key, item in items.items():
+            if any(type(each) is FunctionType and "<" in each.__qualname__ for each in (key, item)):
+                yield (*path, key)
+
+
 def misfit(state: Any, name: str = "state") -> str:
     """Why nothing can be put back into a state; "" where it can."""
     if type(state) in _FIXED or type(state) is frozenset:
@@ -83,7 +105,7 @@ class _Filling:
     def __init__(self, state: Any, saved: Any, same: set[Path]) -> None:
         own, self._held = dict(_walk(state, ())), dict(_walk(saved, ()))
         pairs = ((own[path], new) for path, new in self._held.items() if path in same and path in own)
-        self._known = {id(new): old for old, new in pairs if type(old).__qualname__ == type(new).__qualname__}
+        self._known = {id(new): old for old, new in pairs if _alike(old, new)}
         """By the identity of what was saved."""
         self._filled: set[int] = set()
 
@@ -107,13 +129,19 @@ class _Filling:
 
     def mapping(self, old: Any, new: Any) -> None:
         content = {key: self.fill(item) for key, item in new.items()}
-        old.clear()
-        old.update(content)
+        if list(old) != list(content):  # else a loop around it that goes through it goes on
+            old.clear()
+        for key, item in content.items():
+            old[key] = item
 
     def sequence(self, old: Any, new: Any) -> None:
         content = [self.fill(item) for item in new]
-        old.clear()
-        old.extend(content)
+        if len(old) == len(content):  # else a loop around it that goes through it goes on
+            for place, item in enumerate(content):
+                old[place] = item
+        else:
+            old.clear()
+            old.extend(content)
 
     def unordered(self, old: Any, new: Any) -> None:
         old.clear()
@@ -146,7 +174,11 @@ class _Filling:
             old.grad = new.grad if new.is_leaf else None
 
     def generator(self, old: Any, new: Any) -> None:
-        old.bit_generator.state = new.bit_generator.state
+        old.__init__(new.bit_generator)  # with its seed sequence, which `state` leaves out
+
+    def legacy(self, old: Any, new: Any) -> None:
+        old.__init__(new._bit_generator)
+        old.set_state(new.get_state())
 
     def random(self, old: Any, new: Any) -> None:
         old.setstate(new.getstate())
@@ -159,6 +191,12 @@ class _Filling:
 
 _Filler = Callable[[_Filling, Any, Any], None]
 _CONTAINERS = (_Filling.mapping, _Filling.sequence, _Filling.instance)
+
+
+def _alike(old: Any, new: Any) -> bool:
+    """Whether an object stays where it is; what never changes gives way to what was saved in its place."""
+    same = type(old).__qualname__ == type(new).__qualname__
+    return same and (type(old) is tuple or _filler(old) is not None or not fixed(old))
 
 
 def _filler(part: Any) -> _Filler | None:
@@ -215,7 +253,7 @@ _NAMED: Mapping[str, _Filler] = {
     "builtins.bytearray": _Filling.sequence,
     "numpy.ndarray": _Filling.array,
     "numpy.random._generator.Generator": _Filling.generator,
-    "numpy.random.mtrand.RandomState": lambda _, old, new: old.set_state(new.get_state()),
+    "numpy.random.mtrand.RandomState": _Filling.legacy,
     "random.Random": _Filling.random,
     "torch.Tensor": _Filling.tensor,
     "torch._C.Generator": lambda _, old, new: old.set_state(new.get_state()),

@@ -105,7 +105,7 @@ class Source:
 
     def _refuse(self, words: str, source: Iterator[Any], skipped: int) -> NoReturn:
         """Begin anew: with what was skipped, where nothing says that it would be given once more."""
-        if not self._whole:
+        if not self._whole and iter(self._iterable) is source:
             if len(self._skipped) < skipped:
                 raise LoopNotResumed(words)
             self._again = chain(self._skipped, source)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from types import FrameType
+from typing import TypeGuard
 
 _STARTS = (dis.opmap["GET_ITER"], dis.opmap["GET_AITER"])
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -125,17 +126,12 @@ def _loops(outer: ast.AST, node: ast.AST) -> Iterator[tuple[ast.AST, ast.For | a
 def _site(outer: ast.AST, node: ast.For | ast.AsyncFor, number: int) -> Site:
     inside = {id(part) for statement in node.body for part in ast.walk(statement)}
     names = [part for part in ast.walk(outer) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
-    targets = {part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)}
+    targets = {part.id for part in ast.walk(node.target) if _is_bound(part)}
     outside = {part.id for part in names if id(part) not in inside}
     statement = f"{number} {blake2b(ast.dump(node).encode(), digest_size=16).hexdigest()}"
     around = list(_heads(outer, node))
     named = {name.id for head in around for name in _held(head)}
-    bound = {
-        part.id
-        for head in around
-        for part in ast.walk(head)
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    }
+    bound = {part.id for head in around for part in ast.walk(head) if _is_bound(part)}
     iterated = {name.id for head in around if (name := _gone_through(head)) is not None}
     return Site(
         body=ast.Module(node.body, []),
@@ -153,6 +149,10 @@ def _heads(outer: ast.AST, node: ast.AST) -> Iterator[ast.AST]:
     for part in ast.walk(outer):
         if isinstance(part, _HOLDING) and any(node in ast.walk(statement) for statement in part.body):
             yield from [part.target, part.iter] if isinstance(part, ast.For | ast.AsyncFor) else part.items
+
+
+def _is_bound(part: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
 
 
 def _gone_through(head: ast.AST) -> ast.Name | None:

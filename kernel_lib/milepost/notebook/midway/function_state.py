@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 from milepost.analysis.digest import digest
 from milepost.analysis.names import cell_names
 from milepost.model.errors import LoopNotResumed, UsageError
+from milepost.notebook.activity import parts_of
 from milepost.notebook.midway.needs import needed, read_first
 from milepost.notebook.midway.reads import Reads
 from milepost.notebook.midway.scopes import Scope, can_change, of_functions, scopes_of
-from milepost.notebook.midway.used_up import used_up
+from milepost.notebook.midway.used_up import is_of_c, used_up
 from milepost.notebook.midway.variables import NOTHING, STATE, Captured, OfTask, Refused, names_in, shown
 from milepost.notebook.namespace import Namespace, state_of
-from milepost.tracking.filling import Parts, Path, fill, fixed, in_words, leads_to, misfit
+from milepost.tracking.filling import Parts, Path, fill, fixed, held_loosely, in_words, leads_to, misfit, nameless
 from milepost.tracking.loop import Track
 from milepost.tracking.site import Site
 
@@ -35,21 +37,31 @@ class FunctionState:
     def __init__(
         self, frame: FrameType, site: Site, loop: Track[Any], task: OfTask, namespace: Namespace, *, alone: bool
     ) -> None:
-        self._state = _objects(loop.state)
         self._frame = frame
         self._bound = dict(frame.f_locals)
+        self._state = self._objects(loop.state)
         self._needed = self._to_be_kept(site, ends=loop.total is not None)
         self._parts = Parts.of(self._state)
         """As the code before the loop made them, in this process."""
         self._stiff = dict(self._stiff_parts())
         self._namespace = namespace
         self._before = namespace.fix() if alone else None
-        self._scopes = list(scopes_of(frame, task, self._before))
+        self._scopes = list(scopes_of(frame, task, self._before, namespace.home))
         self._functions = [value for scope in self._scopes for value in scope.now().values()]
         self._held = dict(of_functions(self._functions))
         reads = Reads.of(set(cell_names(site.body).reads) - site.targets, self._bound, namespace)
-        self._reached = {name: namespace.data.get(name, NOTHING) for name in reads.names}
+        both = (namespace.data, namespace.home)
+        self._reached = [(data, name, data.get(name, NOTHING)) for data in both for name in reads.names]
         self._obstacle = used_up(reads.values, reads.digests)
+
+    def _objects(self, state: Any) -> Any:
+        """A state that content can be put back into."""
+        if set(names_in(state) or ("",)) <= self._bound.keys():
+            words = f"state={state!r} names variables of a function, and nobody can exchange these"
+            raise UsageError(f"{words}: hand over the objects, as in state={{{state[0]!r}: {state[0]}}}")
+        if reason := misfit(state):
+            raise Refused(reason)
+        return state
 
     def _to_be_kept(self, site: Site, *, ends: bool) -> frozenset[str]:
         """The variables that items need of each other; where it `ends`, not those that its last items surely bind."""
@@ -72,7 +84,7 @@ class FunctionState:
             if not self._parts.meets(value)
         }
 
-    def captured(self) -> Captured:
+    def captured(self, of_modules: list[Any]) -> Captured:
         """The state, and where in it the objects still are those of the beginning."""
         if self._obstacle:
             raise Refused(self._obstacle)
@@ -84,7 +96,18 @@ class FunctionState:
         self._look_at_others(now)
         self._look_at_notebook(now)
         values = {STATE: self._state, SAME: self._parts.still_in(now), WHOLE: self._whole()}
-        return Captured(values, mutated=(self._state,), found=self.found())
+        return Captured(values, dict(self._outside()), mutated=parts_of([self._state]), found=self.found())
+
+    def live(self, name: str) -> Any:
+        """What a variable around the loop holds, by the name under which the state shares it."""
+        return dict(self._outside()).get(name)
+
+    def _outside(self) -> Iterator[tuple[str, Any]]:
+        """What the state may come to hold, and is none of it: it is found compared, so it is the same again."""
+        for scope in self._scopes:
+            for name, value in scope.values.items():
+                if can_change(value) and not self._parts.meets(value):
+                    yield scope.label(name), value
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
         """Fill the function's objects."""
@@ -127,15 +150,20 @@ class FunctionState:
     def _look_at_places(self, state: Parts) -> None:
         """Content goes back by the places of objects: what a variable holds too must have stayed where it was."""
         stayed = frozenset(id(state.objects[path]) for path in self._parts.still_in(state))
+        loose = parts_of(held_loosely(state, stayed))
+        if loose is None or not loose.isdisjoint(stayed):
+            raise Refused("a key, a set or a new tuple in its state holds another part of that: keep numbers there")
         moved = self._parts.identities - stayed
         for _, name, value in self._holding() if moved else ():
             if leads_to(moved, value, closed=stayed):
                 raise Refused(f"{name!r} holds a part of `state` that the loop puts elsewhere, or takes out")
 
     def _look_at_classes(self, state: Parts) -> None:
-        """A class that the function makes is another one each time; what is of it could be none of this one."""
+        """A class or function that the function makes is another one each time, and what it has is of no other."""
+        for path in nameless(state):
+            raise Refused(in_words(path, nameless, why="which has no name: define it outside of the function"))
         for path, part in state.objects.items():
-            if "<locals>" in type(part).__qualname__ and not self._parts.holds(part):
+            if not self._parts.holds(part) and _is_local(type(part)):
                 raise Refused(in_words(path, part, why="a class within a function: define that outside of it"))
 
     def _look_at_own_variables(self) -> None:
@@ -158,7 +186,7 @@ class FunctionState:
     def _look_at_notebook(self, state: Parts) -> None:
         data = self._namespace.data
         changes = self._namespace.changes(self._before) if self._before is not None else None
-        other = [name for name, value in self._reached.items() if data.get(name, NOTHING) is not value]
+        other = [name for own, name, value in self._reached if own.get(name, NOTHING) is not value]
         for name in changes.bound if changes is not None else other:
             raise Refused(f"the loop binds the notebook's {name!r}, which `state` does not hold")
         for name in changes.mutated if changes is not None else ():
@@ -170,14 +198,14 @@ class FunctionState:
         return state.holds(value) or self._parts.holds(value)
 
 
-def _objects(state: Any) -> Any:
-    """A state that content can be put back into."""
-    if names_in(state) is not None:
-        words = f"state={state!r} names variables of a function, and nobody can exchange these"
-        raise UsageError(f"{words}: hand over the objects, as in state={{{state[0]!r}: {state[0]}}}")
-    if reason := misfit(state):
-        raise Refused(reason)
-    return state
+def _is_local(kind: type) -> bool:
+    """Whether a class that is written in Python is not what is found by its name."""
+    if is_of_c(kind) and not {"__dict__", "__slots__"} & vars(kind).keys():
+        return False
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is not kind
 
 
 def _changed(name: str) -> str:

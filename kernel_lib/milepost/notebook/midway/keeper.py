@@ -133,7 +133,7 @@ class Midway:
 
     def _cell(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         namespace = Namespace(self._desk.shell, frame.f_globals)
-        return CellVariables(namespace, frame, site, loop.state, self._of_task())
+        return CellVariables(namespace, frame, site, loop, self._of_task())
 
     def _function(self, loop: Track[Any], frame: FrameType, site: Site) -> Variables:
         alone = not in_background() and frame.f_globals is self._desk.namespace.home

@@ -6,11 +6,12 @@ import asyncio
 import shlex
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from milepost.analysis.modules import is_project, module_of
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.checkpoint.view import stamp
@@ -30,7 +31,7 @@ from milepost.notebook.namespace import state_of
 from milepost.notebook.observed.observer import told
 from milepost.notebook.observed.outcome import WRITTEN
 from milepost.notebook.observed.telling import current
-from milepost.notebook.random_state import read_states, restore_states
+from milepost.notebook.random_state import read_states, restore_states, state_digests
 from milepost.notebook.recorder import outputs_from_bytes
 from milepost.notebook.stage import Plan
 from milepost.ports import Blob
@@ -119,6 +120,8 @@ class KeptLoop:
     """Why it is not saved any more."""
     thread: int = field(default_factory=threading.get_ident)
     _broken: bool = False
+    _drew: bool = False
+    """Whether what was skipped, and can be had no more, has moved the random generators."""
     _source: Source = field(init=False)
     _items: Iterator[Any] | None = None
     _around: Around = field(init=False)
@@ -180,11 +183,14 @@ class KeptLoop:
             raise Refused(self.refused or AT_ONCE)
         if _others_run():
             raise Refused("other coroutines run at the same time")
-        captured = self.variables.captured()
         state = self._around.changed(self.desk, self.keeper.plan)
-        own = {**captured.values, **self._gone_through(captured, self.desk.ambient.objects(state))}
-        values, lost = self._dumped(captured, own, {**captured.shared, **self._around.shared(self.desk)})
-        if done == self.loop.total and lost & captured.late:
+        of_modules = self.desk.ambient.objects(state)
+        captured = self.variables.captured(of_modules)
+        shared = self._around.shared(self.desk)
+        self._look_at_modules(captured, of_modules, shared)
+        own = {**captured.values, **self._gone_through(captured, of_modules, state)}
+        values, lost = self._dumped(captured, own, {**captured.shared, **shared})
+        if done == self.loop.total and lost:
             return  # no item is left to bind them; what was saved last stays
         rest, _ = self._dumped(captured, self._rest(done, state), {})
         blobs = {"values": values, "rest": rest, "display": Blob(shown_now())}
@@ -192,12 +198,22 @@ class KeptLoop:
         self.address = self.desk.store.partials.write(self.place, record, blobs, durable=lasting)
         self.done = done
 
-    def _gone_through(self, captured: Captured, of_modules: list[Any]) -> dict[str, Any]:
+    def _look_at_modules(self, captured: Captured, of_modules: list[Any], shared: Mapping[str, Any]) -> None:
+        """What a module has, comes back with that: a variable that holds it too must hold that very object again."""
+        known = frozenset(map(id, shared.values()))
+        if not self.variables.rebinds:  # what is filled in place itself
+            known &= captured.mutated or frozenset()
+        other = [value for value in of_modules if id(value) not in known]
+        if Reach(other).meets(captured.values.values()):
+            raise Refused("a module holds what it changes")
+
+    def _gone_through(self, captured: Captured, of_modules: list[Any], state: Mapping[str, Any]) -> dict[str, Any]:
         """What it goes through, where the loop changes that; raises `Refused` where no place in it can be saved."""
         iterable = self.loop.iterable
-        if isinstance(iterable, Iterator) or not self._nature["whole"]:
-            reach = Reach([iterable], self.home)
-            if reach.names & captured.changed or reach.meets([*captured.mutated, *of_modules]):
+        if not self._nature["whole"] or (_is_own(type(iterable)) and not has_content(iterable)):
+            reach = Reach([iterable])
+            changed = reach.names & captured.changed or reach.has(captured.mutated) or reach.meets(of_modules)
+            if changed or (reach.runs_code and state) or _is_blind(iterable):
                 raise Refused(f"it changes what it goes through, or what that reads: {OTHERWISE}")
             return {}
         if nature(iterable, self.home) == self._nature:
@@ -267,6 +283,10 @@ class KeptLoop:
                 self.address = address
         except (StoreError, Changed) as error:
             reason = str(error)
+            if self._drew:
+                self.desk.store.partials.drop(self.keeper.plan.definition.name, self.place)
+                words = f"{reason}, and it has drawn random numbers for that: run it again, and it begins anew"
+                raise LoopNotResumed(words) from None
         except TaskCancelled:  # while items are skipped
             raise
         except Exception as error:
@@ -324,15 +344,17 @@ class KeptLoop:
         """Put all in place, the last that can fail first."""
         serializer, before, ambient = NotebookSerializer(self.home), read_states(), self.desk.ambient.read()
         rest = serializer.load(blobs["rest"])
-        values = serializer.load(blobs["values"], self._live)
         done, own = record.extra["done"], (self.loop.iterable, self._source)
         try:
+            self.desk.ambient.restore(rest["state"])  # what modules hold may be a part of the values
+            values = serializer.load(blobs["values"], self._live)
             self._take(values.pop(ITERABLE, self.loop.iterable))
             restore_states(rest["began"])
             self._items = self._source.go_on(done, rest["place"])
-            self.desk.ambient.restore(rest["state"])  # what modules hold may be a part of the state
             self.variables.put_back(values, record.deleted)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Changed) and isinstance(own[0], Iterator):
+                self._drew = state_digests(read_states()) != state_digests({**before, **rest["began"]})
             restore_states(before)
             self.desk.ambient.back_to(ambient)
             self.loop.iterable, self._source = own
@@ -347,7 +369,7 @@ class KeptLoop:
         self._say(record, done)
 
     def _live(self, name: str) -> Any:
-        return find_shared(name) if name.startswith(OF_MODULE) else self.home.get(name)
+        return find_shared(name) if name.startswith(OF_MODULE) else self.variables.live(name)
 
     def _take(self, iterable: Any) -> None:
         """Go through this, which the loop has changed."""
@@ -367,6 +389,21 @@ class KeptLoop:
             self.keeper.note(f"the item after that had begun to write, and does so again: {other}", warning=True)
         if self._source.skips_dearly:
             self.keeper.note(f"its generator was run again for the {done} items before", warning=True)
+
+
+def _is_own(kind: type) -> bool:
+    """Whether it is of the notebook or its project: what its methods read, nobody else knows."""
+    return kind.__module__ == "__main__" or is_project(module_of(kind))
+
+
+def _is_blind(iterable: Any) -> bool:
+    """Whether an iterator of a library shows Python nothing of what it holds."""
+    kind = type(iterable)
+    return isinstance(iterable, Iterator) and kind.__module__ != "builtins" and not kind.__flags__ & HAVE_GC
+
+
+HAVE_GC = 1 << 14
+"""`Py_TPFLAGS_HAVE_GC` of Python's C API."""
 
 
 def _others_run() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
@@ -18,30 +18,33 @@ class Reach:
     Parameters
     ----------
     values : iterable
-        Any objects; of an iterator, also what it is made from.
-    home : mapping
-        The variables of the notebook: what its functions read of them is reached as well, as what those of the
-        project's modules read of these.
+        Any objects; of an iterator, also what it is made from. What functions of the notebook and of the project's
+        modules read there is reached as well.
 
     Attributes
     ----------
     names : set of str
-        Variables of the notebook that code reads which is reached.
+        Variables of the notebook, bound or not, that code reads which is reached.
     """
 
-    def __init__(self, values: Iterable[Any], home: Mapping[str, Any]) -> None:
-        self._home = home
+    def __init__(self, values: Iterable[Any]) -> None:
         self._classes: set[int] = set()
         self.names: set[str] = set()
+        self.runs_code = False
+        """Whether functions are reached, which may read the state of the process."""
         self._parts = parts_of(values, self._inside)
 
     def meets(self, values: Iterable[Any]) -> bool:
         """Whether one of these values, or a part of one, is reached, or may be."""
         values = list(values)
-        parts = parts_of(values)
+        classes = frozenset(map(id, filter(_is_class, values)))
+        return self.has(parts_of(values)) or self.has(classes)
+
+    def has(self, parts: frozenset[int] | None) -> bool:
+        """Whether one of these parts or classes, told by their identity, is reached, or may be."""
         if self._parts is None or parts is None:
             return True
-        return not self._parts.isdisjoint(parts) or not self._classes.isdisjoint(map(id, values))
+        return not parts.isdisjoint(self._parts) or not parts.isdisjoint(self._classes)
 
     def _inside(self, part: Any) -> Iterable[Any]:
         if isinstance(part, type):
@@ -52,17 +55,23 @@ class Reach:
         """What its code reads: what all its objects have in common does not make them one."""
         if part.__module__ != "__main__":
             return ()
-        self._classes.add(id(part))
+        self._classes.update(id(base) for base in part.__mro__ if base.__module__ == "__main__")
         members = [member for base in part.__mro__ for member in vars(base).values()]
-        functions = [member for member in members if isinstance(member, FunctionType)]
-        return [item for function in functions for item in (*(function.__closure__ or ()), *self._read_by(function))]
+        bare = (getattr(member, "__func__", None) or getattr(member, "fget", None) or member for member in members)
+        own = [member for member in members if type(member).__module__ == "__main__"]  # descriptors
+        functions = [member for member in bare if isinstance(member, FunctionType)]
+        read = (item for function in functions for item in (*(function.__closure__ or ()), *self._read_by(function)))
+        return [*own, *read]
 
     def _read_by(self, function: FunctionType) -> list[Any]:
+        self.runs_code = True
         home = function.__globals__
-        names = [name for name in global_names(function.__code__) if name in home] if self._is_own(home) else []
-        if home is self._home:
+        name = home.get("__name__")
+        names = global_names(function.__code__) if name == "__main__" or is_project(sys.modules.get(str(name))) else ()
+        if name == "__main__":
             self.names.update(names)
-        return [home[name] for name in names]
+        return [home[name] for name in names if name in home]
 
-    def _is_own(self, home: Mapping[str, Any]) -> bool:
-        return home is self._home or is_project(sys.modules.get(str(home.get("__name__"))))
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, type)

@@ -20,6 +20,8 @@ class Scope:
     """The variables of a function under way, or of the notebook, as the loop found them."""
 
     frame: FrameType
+    home: Mapping[str, Any]
+    """What functions among them have as their globals."""
     number: int | None
     """Of a function: how far up it is; None for the notebook."""
     values: Mapping[str, Any]
@@ -30,40 +32,41 @@ class Scope:
         """Whether these are the notebook's."""
         return self.number is None
 
-    @property
-    def home(self) -> dict[str, Any]:
-        return self.frame.f_globals
-
     def label(self, name: str) -> str:
         """What a variable of it is called among those of all."""
         return OF_NOTEBOOK + name if self.of_cell else f"{self.number} {name}"
 
     def now(self) -> Mapping[str, Any]:
-        return self.home if self.of_cell else self.frame.f_locals
+        return self.frame.f_globals if self.of_cell else self.frame.f_locals
 
 
-def scopes_of(frame: FrameType, task: OfTask, before: Before | None) -> Iterator[Scope]:
+def scopes_of(frame: FrameType, task: OfTask, before: Before | None, home: Mapping[str, Any]) -> Iterator[Scope]:
     """Those of a function, of the notebook's or its module's functions that called it, and of the notebook."""
     for number, each in enumerate(_frames(frame)):
         if is_cell(each):
-            yield _of_notebook(each, task, bound_by_now(each), before)
+            yield _of_notebook(each, task, bound_by_now(each), before, home)
             return
-        yield _scope(each, number, dict(each.f_locals), {})
+        yield _scope(each, number, dict(each.f_locals), {}, home)
     if frame.f_globals.get("__name__") == "__main__":  # a task that is a function
-        yield _of_notebook(frame, task, frozenset(), before)
+        yield _of_notebook(frame, task, frozenset(), before, home)
 
 
-def _of_notebook(frame: FrameType, task: OfTask, by_code: frozenset[str], before: Before | None) -> Scope:
+def _of_notebook(
+    frame: FrameType, task: OfTask, by_code: frozenset[str], before: Before | None, home: Mapping[str, Any]
+) -> Scope:
     data = dict(frame.f_globals) if before is None else before.values
     values = {name: data[name] for name in task.made_by(data, by_code)}
-    return _scope(frame, None, values, before.digests if before is not None else {})
+    return _scope(frame, None, values, before.digests if before is not None else {}, home)
 
 
-def _scope(frame: FrameType, number: int | None, values: dict[str, Any], known: Mapping[str, str]) -> Scope:
+def _scope(
+    frame: FrameType, number: int | None, values: dict[str, Any], known: Mapping[str, str], home: Mapping[str, Any]
+) -> Scope:
     values |= dict(of_functions(values.values()))
     values = {name: value for name, value in values.items() if _is_data(value)}
-    states = {name: known.get(name) or state_of(value, frame.f_globals) for name, value in values.items()}
-    return Scope(frame, number, values, states)
+    home = home if frame.f_globals.get("__name__") == "__main__" else frame.f_globals
+    states = {name: known.get(name) or state_of(value, home) for name, value in values.items()}
+    return Scope(frame, home, number, values, states)
 
 
 def of_functions(values: Iterable[Any]) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from milepost.analysis.flat import ATOMS
 from milepost.analysis.names import cell_names
 from milepost.model.errors import UsageError
 from milepost.model.graph import did_you_mean
+from milepost.notebook.activity import parts_of
 from milepost.notebook.midway.by_value import by_value
 from milepost.notebook.midway.needs import needed, read_first
 from milepost.notebook.midway.reach import Reach
@@ -39,9 +40,9 @@ class Captured:
 
     `spare` are those that each item binds anew, `late` those that it does where loops within it have an item: read
     before that, such a name would not be there, which is an error and no wrong value.
-    `changed` are the names that it bound anew, deleted, or whose value it changed; of these last, `mutated` are the
-    objects that it found. `found` has the digests of what it left as the code before it had made it: on that it goes
-    on only where that code makes the same again.
+    `changed` are the names that it bound anew, deleted, or whose value it changed; `mutated` are the parts of these
+    last (see `parts_of`), as far as the loop found them. `found` has the digests of what it left as the code before it
+    had made it: on that it goes on only where that code makes the same again.
     """
 
     values: Mapping[str, Any]
@@ -49,7 +50,7 @@ class Captured:
     spare: frozenset[str] = frozenset()
     late: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
-    mutated: tuple[Any, ...] = ()
+    mutated: frozenset[int] | None = frozenset()
     deleted: tuple[str, ...] = ()
     found: Mapping[str, str] = field(default_factory=dict)
 
@@ -59,8 +60,11 @@ class Variables(Protocol):
 
     rebinds: bool
 
-    def captured(self) -> Captured:
-        """As it is now, between two items; raises `Refused`."""
+    def captured(self, of_modules: list[Any]) -> Captured:
+        """As it is now, between two items; raises `Refused`. `of_modules` are what it changed of what modules hold."""
+
+    def live(self, name: str) -> Any:
+        """What a name among the shared ones stands for now."""
 
     def found(self) -> Mapping[str, str]:
         """The digests of what the code before the loop made."""
@@ -84,11 +88,11 @@ class CellVariables:
 
     rebinds = True
 
-    def __init__(self, namespace: Namespace, frame: FrameType, site: Site, state: Any, task: OfTask) -> None:
+    def __init__(self, namespace: Namespace, frame: FrameType, site: Site, loop: Track[Any], task: OfTask) -> None:
+        state = loop.state
         self._namespace = namespace
         self._task = task
         self._site = site
-        self._needed, self._read_first = needed(site), read_first(site)
         names = names_in(state)
         self._wanted = names or ()
         self._state = None if names is not None else state
@@ -100,6 +104,13 @@ class CellVariables:
             self._before: Before = namespace.fix()
             self._ground = task.made_by(self._before.values, bound_by_now(frame))
             read = namespace.read_by(set(cell_names(site.body).reads) - site.targets)
+            mutable = self._before.digests
+            self._blind = [name for name in mutable if not namespace.digest(name).hex]
+            through = Reach(read.values()).names - set(cell_names(site.body).reads)
+            self._needed, self._read_first = needed(site) | through, read_first(site) | through
+            known_as_whole = type(loop.iterable) in (range, list, tuple, dict)
+            self._parts = {} if known_as_whole else {name: parts_of([value]) for name, value in read.items()}
+            """Of what the body reads, as the loop found it: it may gather what it goes through."""
             self._obstacle = used_up(read, {name: namespace.digest(name) for name in read})
 
     def found(self) -> Mapping[str, str]:
@@ -109,7 +120,7 @@ class CellVariables:
     def _digest(self, name: str) -> str:
         return self._before.digests.get(name) or state_of(self._before.values[name], self._namespace.home)
 
-    def captured(self) -> Captured:
+    def captured(self, of_modules: list[Any]) -> Captured:
         """What changed since the loop began."""
         if self._obstacle:
             raise Refused(self._obstacle)
@@ -120,7 +131,8 @@ class CellVariables:
         values = {name: namespace.data[name] for name in names if not isinstance(namespace.data[name], Track)}
         mutated = [values[name] for name in changes.mutated if name in values]
         replaced = [*mutated, *(values[name] for name in wanted if name in values), self._state]
-        if reason := tied(namespace.data, values) or self._held_around(replaced):
+        reason = tied(namespace.data, values) or self._held_around([*replaced, *of_modules]) or self._hidden(replaced)
+        if reason:
             raise Refused(reason)
         free = frozenset(changes.bound) - frozenset(wanted)
         left = {name: self._before.values[name] for name in self._ground if name not in (*values, *changes.deleted)}
@@ -130,12 +142,18 @@ class CellVariables:
             values=kept,
             shared=self._shared(kept),
             spare=free - self._needed,
-            late=free & self._needed - self._read_first,
+            late=(free & self._needed) - self._read_first - self._before.values.keys(),
             changed=frozenset((*changes.bound, *changes.mutated, *changes.deleted)),
-            mutated=tuple(mutated),
+            mutated=self._parts_changed(changes.mutated),
             deleted=changes.deleted,
             found={name: self._digest(name) for name in left if name not in plain},
         )
+
+    def _parts_changed(self, names: Sequence[str]) -> frozenset[int] | None:
+        data = self._namespace.data
+        each = [self._parts.get(name) or parts_of([data[name]]) for name in names]
+        classes = (id(data[name]) for name in names if isinstance(data[name], type))
+        return None if None in each else frozenset(classes).union(*(parts for parts in each if parts is not None))
 
     def _shared(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         """What stays as it is: what is saved may hold that."""
@@ -150,6 +168,17 @@ class CellVariables:
         """
         return by_value(value) and name not in self._site.bound_around
 
+    def live(self, name: str) -> Any:
+        """The variable of that name."""
+        return self._namespace.home.get(name)
+
+    def _hidden(self, replaced: list[Any]) -> str:
+        """Why nothing can take the place of these objects, "" where it can: what shows nothing of itself holds them."""
+        data = self._namespace.data
+        now = {name: data[name] for name in self._blind if data.get(name) is self._before.values[name]}
+        name = next((name for name, value in now.items() if Reach([value]).meets(replaced)), "")
+        return f"{name!r} holds what it changes, and cannot be put back" if name else ""
+
     def _held_around(self, replaced: list[Any]) -> str:
         """Why nothing can take the place of these objects, "" where it can: a statement around the loop holds them."""
         site, namespace = self._site, self._namespace
@@ -158,11 +187,7 @@ class CellVariables:
             items = namespace.data[name]
             held[name] = tuple(items) if type(items) is dict else items
         name = next(
-            (
-                n
-                for n, item in held.items()
-                if n in (*COUNTING, *LISTING) or Reach([item], namespace.data).meets(replaced)
-            ),
+            (n for n, item in held.items() if n in (*COUNTING, *LISTING) or Reach([item]).meets(replaced)),
             "",
         )
         return f"a `for` or `with` around it holds {name!r}, which it changes: {WAY_OUT}" if name else ""
