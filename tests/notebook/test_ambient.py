@@ -57,7 +57,7 @@ def ambient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ambient
     made = Ambient(shell, lambda: tmp_path)
     before, argv = made.read(), list(sys.argv)
     yield made
-    made._undo(before)
+    made.back_to(before)
     sys.argv[:] = argv
 
 
@@ -122,7 +122,7 @@ def test_what_a_body_changed_is_put_back_elsewhere(name: str, ambient: Ambient) 
     assert now != was, "the change is none"
     changes, obstacle = ambient.changes(before, "")
     assert (bool(changes), obstacle) == (True, "")
-    ambient._undo(before)
+    ambient.back_to(before)
     assert look() == was
     ambient.restore(pickle.loads(pickle.dumps(changes)))
     assert look() == now
@@ -135,7 +135,7 @@ def test_putting_back_a_change_to_the_defaults(name: str, ambient: Ambient) -> N
     start, was = ambient.read(), look()
     change()
     before, changed = ambient.read(), look()
-    ambient._undo(start)
+    ambient.back_to(start)
     changes, _ = ambient.changes(before, "")
     ambient.restore(ambient.changes(start, "")[0])
     change()
@@ -159,7 +159,7 @@ def test_all_or_nothing(ambient: Ambient, tmp_path: Path) -> None:
     np.set_printoptions(precision=2)
     os.chdir(tmp_path / "gone")
     changes, _ = ambient.changes(before, "")
-    ambient._undo(before)
+    ambient.back_to(before)
     (tmp_path / "gone").rmdir()
     with pytest.raises(StoreError, match="the working folder cannot be put back"):
         ambient.restore(dict(reversed(changes.items())))
