@@ -402,6 +402,13 @@ GO_ON = [
         "got",
     ),
     row(
+        "what runs the notebook",
+        "net = Net()\nfor i in track(range(8)):\n  net.step(i); stop(i)",
+        "net.w",
+        setup="import logging\nip, h = get_ipython(), logging.StreamHandler()\n"
+        "th = threading.Thread(target=print)",
+    ),
+    row(
         "written twice",
         "for i in track(range(8)):\n  Path('last').write_text(str(i)); stop(i)",
         "Path('last').read_text()",

@@ -49,6 +49,8 @@ class Reach:
     def _inside(self, part: Any) -> Iterable[Any]:
         if isinstance(part, type):
             return self._inside_class(part)
+        if _leads_everywhere(part):
+            return ()
         return [*inside(part), *self._read_by(part)] if isinstance(part, FunctionType) else inside(part)
 
     def _inside_class(self, part: type) -> Iterable[Any]:
@@ -71,6 +73,16 @@ class Reach:
         if name == "__main__":
             self.names.update(names)
         return [home[name] for name in names if name in home]
+
+
+def _leads_everywhere(part: Any) -> bool:
+    """Whether it is the notebook's variables, or of what runs the notebook, which leads to these."""
+    if type(part) is dict:
+        return part.get("__name__") == "__main__"
+    return type(part).__module__.partition(".")[0] in _MACHINERY
+
+
+_MACHINERY = frozenset({"IPython", "asyncio", "comm", "ipykernel", "milepost", "tornado", "traitlets", "zmq"})
 
 
 def _is_class(value: Any) -> bool:
