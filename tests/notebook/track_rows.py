@@ -405,8 +405,7 @@ GO_ON = [
         "what runs the notebook",
         "net = Net()\nfor i in track(range(8)):\n  net.step(i); stop(i)",
         "net.w",
-        setup="import logging\nip, h = get_ipython(), logging.StreamHandler()\n"
-        "th = threading.Thread(target=print)",
+        setup="import logging\nip, h = get_ipython(), logging.StreamHandler()\nth = threading.Thread(target=print)",
     ),
     row(
         "written twice",

@@ -290,4 +290,14 @@ HIDDEN: list[Row] = [
         warns="the loop changes 'K'",
         options="--on threads",
     ),
+    row(
+        "as they are completed",
+        "out = []\nwith ThreadPoolExecutor(2) as pool:\n"
+        "  every = [pool.submit(pow, k, 2) for k in range(8)]\n"
+        "  for f in track(as_completed(every)):\n    out.append(f.result()); stop(len(out))",
+        "sorted(out)",
+        False,
+        warns="gives objects that nothing tells from others",
+        setup="from concurrent.futures import ThreadPoolExecutor, as_completed",
+    ),
 ]

@@ -34,7 +34,7 @@ class Source:
     iterable : iterable
         What is gone through.
     told : function
-        What an object of any kind comes to, as a text.
+        What an object of any kind comes to, as a text; "" where it shows too little of itself.
     known : bool
         Whether its content is known as a whole.
     """
@@ -50,6 +50,8 @@ class Source:
         """What the items came to when there were so many."""
         self._count = 0
         self._skipped: list[Any] = []
+        self.gives_blindly = False
+        """Whether nothing tells its items from others."""
         self._again: Iterator[Any] | None = None
         """All items once more, after some were taken."""
 
@@ -127,7 +129,9 @@ class Source:
             elif isinstance(item, os.PathLike):
                 update(os.fsencode(item))
             elif count == due:
-                update(self._told(item).encode())
+                told = self._told(item)
+                self.gives_blindly |= not told
+                update(told.encode())
             if count == due:
                 self._marks[count] = self._known.hexdigest()
                 due += due

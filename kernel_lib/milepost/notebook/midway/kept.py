@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from milepost.analysis.digest import digest
 from milepost.analysis.modules import is_project, module_of
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
@@ -27,7 +28,6 @@ from milepost.notebook.midway.around import Around, nature, shown_now
 from milepost.notebook.midway.budget import Budget
 from milepost.notebook.midway.reach import Reach
 from milepost.notebook.midway.variables import OF_NOTEBOOK, STATE, Captured, Refused, Variables, shown
-from milepost.notebook.namespace import state_of
 from milepost.notebook.observed.observer import told
 from milepost.notebook.observed.outcome import WRITTEN
 from milepost.notebook.observed.telling import current
@@ -210,6 +210,8 @@ class KeptLoop:
     def _gone_through(self, captured: Captured, of_modules: list[Any], state: Mapping[str, Any]) -> dict[str, Any]:
         """What it goes through, where the loop changes that; raises `Refused` where no place in it can be saved."""
         iterable = self.loop.iterable
+        if self._source.gives_blindly:
+            raise Refused("what it goes through gives objects that nothing tells from others, like futures or files")
         if not self._nature["whole"] or (_is_own(type(iterable)) and not has_content(iterable)):
             reach = Reach([iterable])
             changed = reach.names & captured.changed or reach.has(captured.mutated) or reach.meets(of_modules)
@@ -223,7 +225,10 @@ class KeptLoop:
         return {ITERABLE: iterable}
 
     def _told(self, item: Any) -> str:
-        return state_of(item, self.home)
+        try:
+            return digest(item, self.home).hex
+        except RuntimeError:  # another thread changes it right now
+            return ""
 
     def _rest(self, done: int, state: dict[str, Any]) -> dict[str, Any]:
         place = self._source.place(done)
