@@ -2,12 +2,12 @@
 
 import type { Cell } from "@jupyterlab/cells";
 import { type INotebookTracker, type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
-import type { Contents, Kernel } from "@jupyterlab/services";
+import type { Contents } from "@jupyterlab/services";
 import { Token } from "@lumino/coreutils";
 import { type ISignal, Signal } from "@lumino/signaling";
 
 import { Tasks, taskName } from "../model";
-import { type Reply, request, type RequestContent, type StateMessage, type TaskView } from "../protocol";
+import { type ControlKernel, type Reply, request, type RequestContent, type StateMessage, type TaskView } from "../protocol";
 import type { LiveKernel } from "../widget/control";
 import { stateKey } from "../words";
 import { type Cause, Link, type Listener } from "./link";
@@ -66,7 +66,7 @@ export class Book implements Listener {
   }
 
   /** The connection over which to ask. */
-  get kernel(): Kernel.IKernelConnection | null {
+  get kernel(): ControlKernel | null {
     return this.link.kernel;
   }
 

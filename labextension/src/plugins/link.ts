@@ -6,15 +6,14 @@ import type { Kernel } from "@jupyterlab/services";
 import type { IDisposable } from "@lumino/disposable";
 
 import { taskName } from "../model";
-import { COMM_TARGET, request, type StateMessage } from "../protocol";
+import { COMM_TARGET, type ControlKernel, request, type StateMessage } from "../protocol";
+import { Line } from "./line";
 
 /**
  * JupyterLab holds back what is sent before a connection is open until the kernel answers, or for 3 s: so long, a
  * busy kernel is asked over a connection of its own (ms).
  */
 const HELD_BACK = 4000;
-/** By then, all that was asked over it is answered, or given up (ms). */
-const ANSWERED = 130_000;
 const ENDINGS = ["restarting", "autorestarting", "terminating", "dead"];
 
 export interface Listener {
@@ -30,8 +29,8 @@ export type Cause = "restarted" | "died";
 export class Link implements IDisposable {
   isDisposed = false;
   private comm: Kernel.IComm | null = null;
-  private early: Kernel.IKernelConnection | null = null;
-  private readonly lines = new Set<Kernel.IKernelConnection>();
+  private early: Line | null = null;
+  private readonly lines = new Set<Line>();
   private path: string;
   /** The number of the last message; null where it is not known. */
   private seq: number | null = null;
@@ -54,7 +53,7 @@ export class Link implements IDisposable {
   }
 
   /** The connection over which to ask. */
-  get kernel(): Kernel.IKernelConnection | null {
+  get kernel(): ControlKernel | null {
     return this.early ?? this.own;
   }
 
@@ -117,7 +116,8 @@ export class Link implements IDisposable {
   private async reattach(kernel: Kernel.IKernelConnection): Promise<void> {
     const state = { action: "state" } as const;
     const line = this.openEarly(kernel);
-    const reply = await opened(line)
+    const reply = await line
+      .opened()
       .then(() => request(line, state))
       .catch(() => (this.open ? null : request(kernel, state)));
     if (!reply || reply.status !== "ok" || kernel.isDisposed || kernel !== this.context.sessionContext.session?.kernel) {
@@ -130,18 +130,15 @@ export class Link implements IDisposable {
     }
   }
 
-  private openEarly(kernel: Kernel.IKernelConnection): Kernel.IKernelConnection {
-    const line = kernel.clone({ handleComms: false });
+  private openEarly(kernel: Kernel.IKernelConnection): Line {
+    const line = new Line(kernel);
     this.hangUp();
     this.early = line;
     this.lines.add(line);
     setTimeout(() => {
       this.early = this.early === line ? null : this.early;
+      line.retire();
     }, HELD_BACK);
-    setTimeout(() => {
-      line.dispose();
-      this.lines.delete(line);
-    }, ANSWERED);
     return line;
   }
 
@@ -201,23 +198,6 @@ export class Link implements IDisposable {
       return taskName(source) !== null || source.includes("milepost");
     });
   }
-}
-
-/** Resolves once a connection is open; rejects where it is closed before. */
-function opened(line: Kernel.IKernelConnection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    line.disposed.connect(() => {
-      reject(new Error("the connection was closed"));
-    });
-    line.connectionStatusChanged.connect((_, status) => {
-      if (status === "connected") {
-        resolve();
-      }
-    });
-    if (line.connectionStatus === "connected") {
-      resolve();
-    }
-  });
 }
 
 async function openComm(kernel: Kernel.IKernelConnection): Promise<string | undefined> {
