@@ -54,13 +54,19 @@ def killed_while_charging(start: Start, key: str) -> Kernel:
     return second
 
 
-def test_it_happens_once_whatever_kernel_and_code(start: Start, tmp_path: Path) -> None:
+def after_charging(start: Start) -> Kernel:
+    """A new kernel, after one was killed that had charged."""
     first = start()
     first.run_ok(IMPORTS)
     first.run_ok(CHARGE.format(then=""))
     first.kill()
     second = start()
     second.run_ok(IMPORTS)
+    return second
+
+
+def test_it_happens_once_whatever_kernel_and_code(start: Start, tmp_path: Path) -> None:
+    second = after_charging(start)
     reply = second.run_ok(CHARGE.format(then=""))
     assert "restored" in reply.stamps[0]
     assert reply.stdout == "charged\n"
@@ -74,12 +80,7 @@ def test_it_happens_once_whatever_kernel_and_code(start: Start, tmp_path: Path) 
 
 
 def test_a_result_that_goes_between_two_looks_is_not_taken_for_nothing(start: Start, tmp_path: Path) -> None:
-    first = start()
-    first.run_ok(IMPORTS)
-    first.run_ok(CHARGE.format(then=""))
-    first.kill()
-    second = start()
-    second.run_ok(IMPORTS)
+    second = after_charging(start)
     second.run_ok("import milepost.notebook.once as once; once.record_of = lambda history, note: None")
     reply = second.run(CHARGE.format(then=""))
     assert (reply.ename, len(charged(tmp_path))) == ("ResultNotGivenBack", 1), reply

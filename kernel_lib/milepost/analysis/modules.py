@@ -40,6 +40,11 @@ def is_project(module: ModuleType | None) -> bool:
     return not _installed(file)
 
 
+def is_own(kind: type) -> bool:
+    """Whether a class is of the notebook or its project."""
+    return kind.__module__ == "__main__" or is_project(module_of(kind))
+
+
 _OURS = frozenset({"milepost", "__main__"})
 
 

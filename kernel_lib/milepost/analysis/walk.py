@@ -21,7 +21,7 @@ from milepost.analysis.adapters import NoContent, length, pack, pack_again
 from milepost.analysis.builtin import BUILTIN, code_text, content_of_cell
 from milepost.analysis.code import global_names, imported_names, quoted_names
 from milepost.analysis.flat import ATOMS, content_of
-from milepost.analysis.modules import is_project, module_of, named_by_package
+from milepost.analysis.modules import is_own, is_project, module_of, named_by_package
 from milepost.analysis.opaque import LOOKED_INTO, alive, seen
 from milepost.hashing import GATHERED, Stream
 from milepost.model.by_class import ByClass
@@ -119,7 +119,7 @@ class Walk:
 
     def _foreign(self, kind: type) -> bool:
         """Whether instances are looked into only as a whole: a client or a shell changes by itself all the time."""
-        mine = kind.__module__ in {"builtins", "__main__", *LOOKED_INTO} or is_project(module_of(kind))
+        mine = kind.__module__ in {"builtins", *LOOKED_INTO} or is_own(kind)
         return not mine and kind not in _HANDLERS
 
     def _back_reference(self, value: object) -> bool:
@@ -355,7 +355,7 @@ def _says_state(kind: type) -> bool:
     if getattr(kind, "__getstate__", None) is getattr(object, "__getstate__", ...):
         return False
     owner = next((base for base in kind.__mro__ if "__getstate__" in vars(base)), object)
-    return owner.__module__ == "__main__" or is_project(module_of(owner))
+    return is_own(owner)
 
 
 def _atom(value: Any) -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from milepost.analysis.digest import digest
 from milepost.model.record import Input, Record
 from milepost.notebook.ambient.ambient import Ambient, Snapshot
 from milepost.notebook.capture import current_recorder, replay
@@ -17,7 +16,6 @@ from milepost.notebook.observed.telling import current
 from milepost.notebook.random_state import Seeds, read_states, state_digests
 from milepost.notebook.recorder import Output, outputs_from_bytes
 from milepost.notebook.stage import Plan
-from milepost.tracking.iterables import length_of
 
 READ = frozenset({"file", "files", "folder", "glob", "path", "path glob", "cwd", "environment", "loaded"})
 """Kinds of what a task found; what it wrote, the loop may have gone on writing after it was saved."""
@@ -75,13 +73,13 @@ class Around:
         read = [item for item in then.observed if item.kind in READ and files]
         return desk.ambient.mismatch(then, self.ambient) or told(desk.observer.differences(read))
 
-    def shared(self, desk: Desk) -> dict[str, Any]:
+    def shared(self, desk: Desk, now: Snapshot) -> dict[str, Any]:
         """Objects of modules that its variables may hold, too."""
-        return desk.ambient.shared(self.ambient, desk.ambient.read())
+        return desk.ambient.shared(self.ambient, now)
 
-    def changed(self, desk: Desk, plan: Plan) -> dict[str, Any]:
+    def changed(self, desk: Desk, plan: Plan, now: Snapshot) -> dict[str, Any]:
         """What the loop changed of the state of the process; raises `Refused`."""
-        changes, obstacle = desk.ambient.changes(self.ambient, plan.definition.code)
+        changes, obstacle = desk.ambient.changes(self.ambient, plan.definition.code, now)
         if obstacle:
             raise Refused(obstacle)
         return changes
@@ -135,16 +133,3 @@ def _rest(before: list[Output], then: list[Output]) -> list[Output] | None:
     if not streams or not new["text"].startswith(old["text"]):
         return None
     return [{**new, "text": new["text"][len(old["text"]) :]}, *then[same + 1 :]]
-
-
-def nature(iterable: Any, home: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells an iterable from another: its type, its length, and its content, as a `whole` where it has that."""
-    kind, length = type(iterable).__qualname__, length_of(iterable)
-    whole = ""
-    if hasattr(iterable, "dataset"):
-        content = repr((length_of(iterable.dataset), getattr(iterable, "batch_size", None)))
-    elif hasattr(type(iterable), "__next__"):
-        length, content = None, ""
-    else:
-        content = whole = digest(iterable, home).hex
-    return {"kind": kind, "length": length, "content": content, "whole": bool(whole)}

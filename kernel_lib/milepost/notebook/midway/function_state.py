@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType
@@ -77,12 +78,13 @@ class FunctionState:
 
     def found(self) -> Mapping[str, str]:
         """Of all variables around it that hold nothing of the state."""
-        return {
-            scope.label(name): scope.states[name]
-            for scope in self._scopes
-            for name, value in scope.values.items()
-            if not self._parts.meets(value)
-        }
+        return {scope.label(name): scope.states[name] for scope, name, _ in self._apart}
+
+    @functools.cached_property
+    def _apart(self) -> list[tuple[Scope, str, Any]]:
+        """The variables around it that held nothing of the state."""
+        every = ((scope, name, value) for scope in self._scopes for name, value in scope.values.items())
+        return [(scope, name, value) for scope, name, value in every if not self._parts.meets(value)]
 
     def captured(self, of_modules: list[Any]) -> Captured:
         """The state, and where in it the objects still are those of the beginning."""
@@ -96,18 +98,16 @@ class FunctionState:
         self._look_at_others(now)
         self._look_at_notebook(now)
         values = {STATE: self._state, SAME: self._parts.still_in(now), WHOLE: self._whole()}
-        return Captured(values, dict(self._outside()), mutated=parts_of([self._state]), found=self.found())
+        return Captured(values, self._outside, mutated=parts_of([self._state]), found=self.found())
 
     def live(self, name: str) -> Any:
         """What a variable around the loop holds, by the name under which the state shares it."""
-        return dict(self._outside()).get(name)
+        return self._outside.get(name)
 
-    def _outside(self) -> Iterator[tuple[str, Any]]:
+    @functools.cached_property
+    def _outside(self) -> dict[str, Any]:
         """What the state may come to hold, and is none of it: it is found compared, so it is the same again."""
-        for scope in self._scopes:
-            for name, value in scope.values.items():
-                if can_change(value) and not self._parts.meets(value):
-                    yield scope.label(name), value
+        return {scope.label(name): value for scope, name, value in self._apart if can_change(value)}
 
     def put_back(self, values: dict[str, Any], deleted: tuple[str, ...]) -> None:
         """Fill the function's objects."""

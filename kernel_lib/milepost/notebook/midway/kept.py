@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from milepost.analysis.digest import digest
-from milepost.analysis.modules import is_project, module_of
 from milepost.checkpoint.local import LocalStore
 from milepost.checkpoint.serializers.notebook import NotebookSerializer
 from milepost.checkpoint.view import stamp
@@ -24,9 +23,10 @@ from milepost.notebook.ambient.ambient import Snapshot
 from milepost.notebook.ambient.modules import SHARED as OF_MODULE
 from milepost.notebook.ambient.modules import find_shared
 from milepost.notebook.midway import around
-from milepost.notebook.midway.around import Around, nature, shown_now
+from milepost.notebook.midway.around import Around, shown_now
 from milepost.notebook.midway.budget import Budget
-from milepost.notebook.midway.reach import Reach
+from milepost.notebook.midway.gone_through import changes, difference, is_read_by_code, nature
+from milepost.notebook.midway.leads import Leads
 from milepost.notebook.midway.variables import OF_NOTEBOOK, STATE, Captured, Refused, Variables, shown
 from milepost.notebook.observed.observer import told
 from milepost.notebook.observed.outcome import WRITTEN
@@ -183,10 +183,11 @@ class KeptLoop:
             raise Refused(self.refused or AT_ONCE)
         if _others_run():
             raise Refused("other coroutines run at the same time")
-        state = self._around.changed(self.desk, self.keeper.plan)
+        ambient = self.desk.ambient.read()
+        state = self._around.changed(self.desk, self.keeper.plan, ambient)
         of_modules = self.desk.ambient.objects(state)
         captured = self.variables.captured(of_modules)
-        shared = self._around.shared(self.desk)
+        shared = self._around.shared(self.desk, ambient)
         self._look_at_modules(captured, of_modules, shared)
         own = {**captured.values, **self._gone_through(captured, of_modules, state)}
         values, lost = self._dumped(captured, own, {**captured.shared, **shared})
@@ -204,7 +205,7 @@ class KeptLoop:
         if not self.variables.rebinds:  # what is filled in place itself
             known &= captured.mutated or frozenset()
         other = [value for value in of_modules if id(value) not in known]
-        if Reach(other).meets(captured.values.values()):
+        if Leads(other).meets(captured.values.values()):
             raise Refused("a module holds what it changes")
 
     def _gone_through(self, captured: Captured, of_modules: list[Any], state: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,10 +213,8 @@ class KeptLoop:
         iterable = self.loop.iterable
         if self._source.gives_blindly:
             raise Refused("what it goes through gives objects that nothing tells from others, like futures or files")
-        if not self._nature["whole"] or (_is_own(type(iterable)) and not has_content(iterable)):
-            reach = Reach([iterable])
-            changed = reach.names & captured.changed or reach.has(captured.mutated) or reach.meets(of_modules)
-            if changed or (reach.runs_code and state) or _is_blind(iterable):
+        if is_read_by_code(iterable, self._nature):
+            if changes(iterable, captured, of_modules, state):
                 raise Refused(f"it changes what it goes through, or what that reads: {OTHERWISE}")
             return {}
         if nature(iterable, self.home) == self._nature:
@@ -321,9 +320,7 @@ class KeptLoop:
         if extra.get("statement") != self.statement:
             return "what was kept is of another loop of the task: it is another loop that begins now"
         if extra["nature"] != self._nature and not forced:
-            return (
-                f"what it goes through changed {_difference(extra['nature'], self._nature)} (--force goes on with it)"
-            )
+            return f"what it goes through changed {difference(extra['nature'], self._nature)} (--force goes on with it)"
         if other := self._made_otherwise(extra):
             return f"the code before it made another {shown(other)!r} than then{'' if self.variables.rebinds else HINT}"
         return self._around.differs(self.desk, then, files=not forced)
@@ -396,21 +393,6 @@ class KeptLoop:
             self.keeper.note(f"its generator was run again for the {done} items before", warning=True)
 
 
-def _is_own(kind: type) -> bool:
-    """Whether it is of the notebook or its project: what its methods read, nobody else knows."""
-    return kind.__module__ == "__main__" or is_project(module_of(kind))
-
-
-def _is_blind(iterable: Any) -> bool:
-    """Whether an iterator of a library shows Python nothing of what it holds."""
-    kind = type(iterable)
-    return isinstance(iterable, Iterator) and kind.__module__ != "builtins" and not kind.__flags__ & HAVE_GC
-
-
-HAVE_GC = 1 << 14
-"""`Py_TPFLAGS_HAVE_GC` of Python's C API."""
-
-
 def _others_run() -> bool:
     """Whether there are other coroutines than the one that goes through the loop, if that is in one.
 
@@ -422,11 +404,3 @@ def _others_run() -> bool:
         return len(asyncio.all_tasks()) > 1
     except RuntimeError:
         return False
-
-
-def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
-    if then["kind"] != now["kind"]:
-        return f"from a {then['kind']} to a {now['kind']}"
-    if then["length"] != now["length"]:
-        return f"from {then['length']} items to {now['length']}"
-    return "in its content"

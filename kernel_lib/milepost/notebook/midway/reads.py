@@ -9,7 +9,7 @@ from typing import Any
 
 from milepost.analysis.code import global_names
 from milepost.analysis.digest import Digest, digest
-from milepost.notebook.midway.reach import Reach
+from milepost.notebook.midway.leads import Leads
 from milepost.notebook.midway.scopes import can_change, of_functions
 from milepost.notebook.namespace import Namespace
 
@@ -32,7 +32,7 @@ class Reads:
         code = [value.__code__ for value in (*local.values(), *functions.values()) if isinstance(value, FunctionType)]
         names = {*(reads - set(local)), *(name for each in code for name in global_names(each))}
         names |= {name for known in digests.values() for name in known.globals}
-        names |= Reach((*local.values(), *namespace.read_by(names).values())).names
+        names |= Leads((*local.values(), *namespace.read_by(names).values())).names
         theirs = {name: value for name, value in namespace.read_by(names).items() if can_change(value)}
         digests |= {name: digest(value, namespace.home) for name, value in theirs.items() if name not in values}
         return cls({**theirs, **values}, digests, frozenset(namespace.reach(names)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from milepost.analysis.digest import Digest, digest
 from milepost.analysis.flat import ATOMS
-from milepost.analysis.modules import is_project, module_of
+from milepost.analysis.modules import is_own
 from milepost.analysis.opaque import LOOKED_INTO, seen
 from milepost.model.by_class import ByClass
 from milepost.notebook.activity import inside
@@ -69,6 +69,6 @@ def is_of_c(kind: type) -> bool:
 def _is_looked_into(kind: type) -> bool:
     """Whether instances hold other values, or are of classes of the notebook, its project or the standard library."""
     top = kind.__module__.partition(".")[0]
-    if kind.__module__ in ("builtins", *LOOKED_INTO) or top == "__main__" or is_project(module_of(kind)):
+    if kind.__module__ in ("builtins", *LOOKED_INTO) or is_own(kind):
         return True
     return top in sys.stdlib_module_names and top not in _SHARED and not is_of_c(kind)

@@ -13,8 +13,8 @@ from milepost.model.errors import UsageError
 from milepost.model.graph import did_you_mean
 from milepost.notebook.activity import parts_of
 from milepost.notebook.midway.by_value import by_value
+from milepost.notebook.midway.leads import Leads
 from milepost.notebook.midway.needs import needed, read_first
-from milepost.notebook.midway.reach import Reach
 from milepost.notebook.midway.used_up import used_up
 from milepost.notebook.namespace import Before, Namespace, state_of
 from milepost.notebook.ties import tied
@@ -106,7 +106,7 @@ class CellVariables:
             read = namespace.read_by(set(cell_names(site.body).reads) - site.targets)
             mutable = self._before.digests
             self._blind = [name for name in mutable if not namespace.digest(name).hex]
-            through = Reach(read.values()).names - set(cell_names(site.body).reads)
+            through = Leads(read.values()).names - set(cell_names(site.body).reads)
             self._needed, self._read_first = needed(site) | through, read_first(site) | through
             known_as_whole = type(loop.iterable) in (range, list, tuple, dict)
             self._parts = {} if known_as_whole else {name: parts_of([value]) for name, value in read.items()}
@@ -176,7 +176,7 @@ class CellVariables:
         """Why nothing can take the place of these objects, "" where it can: what shows nothing of itself holds them."""
         data = self._namespace.data
         now = {name: data[name] for name in self._blind if data.get(name) is self._before.values[name]}
-        name = next((name for name, value in now.items() if Reach([value]).meets(replaced)), "")
+        name = next((name for name, value in now.items() if Leads([value]).meets(replaced)), "")
         return f"{name!r} holds what it changes, and cannot be put back" if name else ""
 
     def _held_around(self, replaced: list[Any]) -> str:
@@ -187,7 +187,7 @@ class CellVariables:
             items = namespace.data[name]
             held[name] = tuple(items) if type(items) is dict else items
         name = next(
-            (n for n, item in held.items() if n in (*COUNTING, *LISTING) or Reach([item]).meets(replaced)),
+            (n for n, item in held.items() if n in (*COUNTING, *LISTING) or Leads([item]).meets(replaced)),
             "",
         )
         return f"a `for` or `with` around it holds {name!r}, which it changes: {WAY_OUT}" if name else ""

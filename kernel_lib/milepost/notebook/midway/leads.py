@@ -12,7 +12,7 @@ from milepost.analysis.modules import is_project
 from milepost.notebook.activity import inside, parts_of
 
 
-class Reach:
+class Leads:
     """What values lead to.
 
     Parameters

@@ -1,0 +1,57 @@
+"""What a loop goes through: what tells it from another one, and whether the loop changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from milepost.analysis.digest import digest
+from milepost.analysis.modules import is_own
+from milepost.notebook.midway.leads import Leads
+from milepost.notebook.midway.variables import Captured
+from milepost.tracking.iterables import has_content, length_of
+
+
+def nature(iterable: Any, home: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells an iterable from another: its type, its length, and its content, as a `whole` where it has that."""
+    kind, length = type(iterable).__qualname__, length_of(iterable)
+    whole = ""
+    if hasattr(iterable, "dataset"):
+        content = repr((length_of(iterable.dataset), getattr(iterable, "batch_size", None)))
+    elif hasattr(type(iterable), "__next__"):
+        length, content = None, ""
+    else:
+        content = whole = digest(iterable, home).hex
+    return {"kind": kind, "length": length, "content": content, "whole": bool(whole)}
+
+
+def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In what the natures of two iterables differ, for people."""
+    if then["kind"] != now["kind"]:
+        return f"from a {then['kind']} to a {now['kind']}"
+    if then["length"] != now["length"]:
+        return f"from {then['length']} items to {now['length']}"
+    return "in its content"
+
+
+def is_read_by_code(iterable: Any, known: Mapping[str, Any]) -> bool:
+    """Whether more decides what it gives than the content by which it is known, by its nature."""
+    return not known["whole"] or (is_own(type(iterable)) and not has_content(iterable))
+
+
+def changes(iterable: Any, captured: Captured, of_modules: list[Any], state: Mapping[str, Any]) -> bool:
+    """Whether a loop changes such a one, or what it reads, or may do so; `state` is what it changed of the process."""
+    leads = Leads([iterable])
+    if leads.names & captured.changed or leads.has(captured.mutated) or leads.meets(of_modules):
+        return True
+    return (leads.runs_code and bool(state)) or _is_blind(iterable)
+
+
+def _is_blind(iterable: Any) -> bool:
+    """Whether an iterator of a library shows Python nothing of what it holds."""
+    kind = type(iterable)
+    return isinstance(iterable, Iterator) and kind.__module__ != "builtins" and not kind.__flags__ & HAVE_GC
+
+
+HAVE_GC = 1 << 14
+"""`Py_TPFLAGS_HAVE_GC` of Python's C API."""
