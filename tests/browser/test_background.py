@@ -68,7 +68,13 @@ def test_the_log_of_a_task_and_its_cancel(nb: NotebookPage, lab: LabServer, tmp_
     expect(details(nb).locator(".milepost-cancel-task")).to_be_hidden()
     expect(log).to_contain_text("one more line")
     nb.edit(SLOW, "%%task slow --bg\nprint('anew')")
+    nb.edit(OTHER, "%%task next --after slow\nprint('it has ended')")
+    nb.page.evaluate(_HOLD_FRAMES)  # of the next run, only its end is drawn
     nb.run_cell(SLOW)
+    nb.run_cell(OTHER)
+    expect(nb.outputs(OTHER)).to_contain_text("it has ended")
+    expect(node(nb, "slow")).to_contain_text("cancelled")
+    nb.page.evaluate(_LET_FRAMES_GO)
     expect(node(nb, "slow")).to_contain_text("success")
     expect(log).to_have_text("anew\n", use_inner_text=True)
     assert not nb.errors
@@ -79,3 +85,13 @@ _SHOWN_ANEW = """() => {
   return String(outputs.get(0)?.data['text/plain']).includes('fast');
 }"""
 """The pictures in the notebook are of these tasks, for which the widget is shown anew: what was chosen stays chosen."""
+
+_HOLD_FRAMES = """() => {
+  window.heldFrames = [];
+  window.drawFrame = window.requestAnimationFrame;
+  window.requestAnimationFrame = callback => window.heldFrames.push(callback);
+}"""
+_LET_FRAMES_GO = """() => {
+  window.requestAnimationFrame = window.drawFrame;
+  window.heldFrames.forEach(callback => callback(performance.now()));
+}"""

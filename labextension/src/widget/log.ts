@@ -12,7 +12,9 @@ const HIDDEN = /(?![\n\r\t\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 export class LogView {
   readonly panel = document.createElement("pre");
+  private task: TaskView | undefined;
   private name: string | null = null;
+  private due = false;
   private live = false;
   private following = false;
   private run: number | null = null;
@@ -30,37 +32,44 @@ export class LogView {
   /** Follow this task from now on; nothing, if it has no log. */
   show(task: TaskView | undefined): void {
     const name = task?.log ? task.name : null;
-    const other = name !== this.name;
-    if (other) {
+    if (name !== this.name) {
       this.name = name;
       this.forget();
       this.paint();
     }
     this.live = task?.background ?? false;
-    if (name !== null && (other || this.live)) {
+    if (task !== this.task) {
+      this.task = task;
+      this.due = true; // a run may have come and gone within one piece of news
       void this.follow();
     }
   }
 
-  /** Until the task has ended, and once more. */
+  /** While the task runs, and once after whatever is new of it. */
   private async follow(): Promise<void> {
     if (this.following) {
       return;
     }
     this.following = true;
-    for (let last = false; !last && this.name !== null; ) {
-      const name = this.name;
-      const live = this.live;
-      const reply = await this.ask({ action: "log", task: name, from: this.end }).catch(() => undefined);
-      if (name !== this.name || (reply?.log && !this.take(reply.log))) {
-        continue;
-      }
-      last = !live || !reply;
-      if (!last) {
-        await new Promise(resolve => setTimeout(resolve, INTERVAL));
-      }
+    for (let there = true; there && this.name !== null && (this.due || this.live); ) {
+      there = await this.catchUp(this.name);
     }
     this.following = false;
+  }
+
+  /** False where the kernel does not answer. */
+  private async catchUp(name: string): Promise<boolean> {
+    this.due = false;
+    const reply = await this.ask({ action: "log", task: name, from: this.end }).catch(() => undefined);
+    if (name !== this.name) {
+      return true;
+    }
+    if (reply?.log && !this.take(reply.log)) {
+      this.due = true;
+      return true;
+    }
+    await new Promise(resolve => setTimeout(resolve, INTERVAL));
+    return reply !== undefined;
   }
 
   /** Add what is new; false where this is of another run than the last answer, whose beginning is to be asked for. */
