@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from milepost.notebook.observed.telling import unwatched
 
-SHARE = 0.04
-"""The share of a loop's time that may go into keeping it: with what showing it takes, less than a twentieth."""
+SHARE = 0.03
+"""The share of a loop's time that may go into keeping it: with what showing it takes, and what the loop then no longer
+finds in the processor's caches, less than a twentieth."""
 
 
 @dataclass(slots=True)
