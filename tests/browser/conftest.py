@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import BrowserContext
 
     from .lab import LabServer, NotebookPage
 
@@ -25,14 +25,14 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
     """A headless Chromium."""
     from playwright.sync_api import sync_playwright
 
-    from .lab import launch
+    from .lab import launch_with_cache
 
     with sync_playwright() as playwright:
-        browser = launch(playwright)
+        browser = launch_with_cache(playwright, tmp_path_factory.mktemp("profile"))
         yield browser
         browser.close()
 
@@ -48,11 +48,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 
 
 @pytest.fixture
-def nb(browser: Browser, lab: LabServer) -> Iterator[NotebookPage]:
+def nb(browser: BrowserContext, lab: LabServer) -> Iterator[NotebookPage]:
     """A fresh page (no cookies of another test); `nb.open("name.ipynb")` comes next."""
-    from .lab import NotebookPage
+    from .lab import opened
 
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    page = NotebookPage(context.new_page(), lab)
-    yield page
-    context.close()
+    with opened(browser, lab) as page:
+        yield page

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -41,6 +41,13 @@ OVERRIDES = {
 def launch(playwright: Playwright) -> Browser:
     """A headless Chromium that talks to nobody but the server."""
     return playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+
+
+def launch_with_cache(playwright: Playwright, profile: Path) -> BrowserContext:
+    """One that compiles JupyterLab's scripts once, not for each page: its pages (`opened`) share nothing else."""
+    return playwright.chromium.launch_persistent_context(
+        profile, executable_path=find_browser(), args=FLAGS, viewport={"width": 1280, "height": 1000}
+    )
 
 
 def find_browser() -> str:
@@ -74,6 +81,20 @@ def _cell(index: int, source: str) -> dict[str, Any]:
     if source.startswith("#md "):
         return {**base, "cell_type": "markdown", "source": source[4:]}
     return {**base, "cell_type": "code", "source": source, "outputs": [], "execution_count": None}
+
+
+@contextlib.contextmanager
+def opened(browser: BrowserContext, server: LabServer) -> Iterator[NotebookPage]:
+    """A page without cookies and stored items of those before it, closed in the end with all that it opened."""
+    page = browser.new_page()
+    browser.new_cdp_session(page).send(
+        "Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "cookies,local_storage,indexeddb"}
+    )
+    try:
+        yield NotebookPage(page, server)
+    finally:
+        for other in browser.pages[1:]:
+            other.close()
 
 
 def _free_port() -> int:

@@ -11,11 +11,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
-from .lab import LabServer, NotebookPage, notebook, running_lab
+from .lab import LabServer, NotebookPage, notebook, opened, running_lab
 from .test_main_job import wait_for
-from .test_midrun import node, opened
+from .test_midrun import node
 
 pytestmark = pytest.mark.browser
 
@@ -46,7 +46,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 
 
 @pytest.fixture
-def plain(browser: Browser, bare: LabServer) -> Iterator[NotebookPage]:
+def plain(browser: BrowserContext, bare: LabServer) -> Iterator[NotebookPage]:
     """A page without the extension."""
     with opened(browser, bare) as page:
         yield page

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 
-from .lab import LabServer, NotebookPage, isolated, notebook, running_lab
+from .lab import LabServer, NotebookPage, isolated, notebook, opened, running_lab
 from .test_main_job import counting, runs, wait_for
 from .test_moves import rename
 
@@ -141,14 +140,7 @@ def test_the_kernel_is_restarted(nb: NotebookPage, lab: LabServer) -> None:
     saved_only(nb, folder)
 
 
-@contextmanager
-def opened(browser: Browser, server: LabServer) -> Iterator[NotebookPage]:
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    yield NotebookPage(context.new_page(), server)
-    context.close()
-
-
-def test_the_server_is_restarted_and_its_kernel_dies(browser: Browser, tmp_path: Path) -> None:
+def test_the_server_is_restarted_and_its_kernel_dies(browser: BrowserContext, tmp_path: Path) -> None:
     root, home = tmp_path / "notebooks", tmp_path / "home"
     with running_lab(root, home) as first, opened(browser, first) as nb:
         folder = write(first, "dies")
@@ -163,7 +155,7 @@ def test_the_server_is_restarted_and_its_kernel_dies(browser: Browser, tmp_path:
             saved_only(nb, folder)
 
 
-def test_the_server_is_restarted_and_the_kernel_goes_on(browser: Browser, tmp_path: Path) -> None:
+def test_the_server_is_restarted_and_the_kernel_goes_on(browser: BrowserContext, tmp_path: Path) -> None:
     """A kernel that no server owns: each finds it by its connection file. It has to be free then, as Jupyter asks it
     for its version before it lets a page connect; so what runs is in the background.
     """
