@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from milepost.model.reasons import Reason, ReasonKind
@@ -124,6 +124,23 @@ def relabelled(view: TaskView, called: Mapping[str, str]) -> TaskView:
         return view
     after = tuple(called.get(name, name) for name in view.after)
     return replace(view, name=called.get(view.name, view.name), after=after)
+
+
+def before(known: Iterable[Facts], name: str, tasks: Iterable[str]) -> list[str]:
+    """Those of some tasks that do not come after the one named: a cell that runs again may read what a later one left.
+
+    So do `n += 1` in two cells, and two loops with the same variable: they depend on one another in a circle.
+    """
+    after: dict[str, list[str]] = {}
+    for facts in known:
+        for upstream in facts.after:
+            after.setdefault(upstream, []).append(facts.definition.name)
+    later, waiting = set[str](), [name]
+    while waiting:
+        found = [task for task in after.get(waiting.pop(), ()) if task not in later]
+        later.update(found)
+        waiting += found
+    return [task for task in tasks if task not in later]
 
 
 def _why(facts: Facts) -> Reason | None:

@@ -19,7 +19,7 @@ from milepost.analysis.modules import package_of, source_digest
 from milepost.analysis.sharing import sharing
 from milepost.functions import MapPart, TaskFunction, TaskMap
 from milepost.hashing import large_hasher
-from milepost.model.record import Identity, Input
+from milepost.model.record import Identity, Input, Record
 from milepost.notebook.definition import Definition
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import SHELL_NAMES, Namespace, mutable
@@ -77,22 +77,29 @@ class InputResolver:
         self._provider = provider
         self._stands = stands
 
-    def resolve(self, definition: Definition, without: Iterable[str] = ()) -> Resolution:
-        """All inputs of a task, or all but some; restores what is missing and saved."""
+    def resolve(
+        self, definition: Definition, without: Iterable[str] = (), unset: frozenset[str] = frozenset()
+    ) -> Resolution:
+        """All inputs of a task, or all but some; restores what is missing and saved.
+
+        Names that are `unset` count as unbound where nothing but the task's own code reads them.
+        """
         found = Resolution()
         if definition.names.opaque:
             found.notes.append(f"uses {', '.join(definition.names.opaque)}: every variable counts as an input")
-        waiting = self.names(definition)
+        waiting = [name for name in self.names(definition) if name not in unset]
         self._imports(imported_names(_compiled(definition.code)), found)
         seen: set[str] = {*definition.upstream, *without}
         while waiting:
             names = [name for name in dict.fromkeys(waiting) if name not in seen and not self._of_shell(name)]
             seen.update(names)
-            for missing in self._provider.needed(names):
-                self._provider.provide(missing)
+            for name in self._provider.needed(names):
+                self._provider.provide(name)
             waiting = [more for name in names for more in self._name(definition.name, name, found)]
         self._sharing(found)
         self._files(definition.options.files, found)
+        for name in sorted(unset):
+            found.inputs.setdefault(name, missing(name))
         return found
 
     def names(self, definition: Definition) -> list[str]:
@@ -103,6 +110,10 @@ class InputResolver:
         everything = namespace.names() if definition.names.opaque else []
         return [*definition.reads, *words, *everything, *quoted]
 
+    def bound(self, names: Iterable[str]) -> bool:
+        """Whether one of these names is bound."""
+        return any(name in self._namespace.data for name in names)
+
     def _of_shell(self, name: str) -> bool:
         return name in SHELL_NAMES and not (name in self._namespace.data and self._namespace.is_user(name))
 
@@ -112,7 +123,7 @@ class InputResolver:
         if name not in data and name in REACH_ALL:
             return self._namespace.names()
         if name not in data and not hasattr(builtins, name):
-            found.inputs[name] = Input(name=name, kind="missing", digest="")
+            found.inputs[name] = missing(name)
         if name not in data:
             return ()
         return self._value(reader, name, data[name], found)
@@ -202,6 +213,23 @@ class InputResolver:
                 found.inputs[f"file {pattern}"] = Input(name=pattern, kind="file", digest="none", text="no file")
             for path in files:
                 found.inputs[f"file {path}"] = _file_input(path)
+
+
+def unset_in(definition: Definition, record: Record | None) -> frozenset[str]:
+    """Names that were not bound when the task last came to its result, although its code reads them.
+
+    They are those that it binds itself before, like the variable of a loop after it: with the same inputs it takes the
+    same way, on which it reads no other value, else that had been a `NameError`.
+    """
+    if record is None:
+        return frozenset()
+    then = frozenset(item.name for item in record.inputs if item.kind == "missing")
+    return then.intersection(definition.names.conditional).difference(definition.options.inputs)
+
+
+def missing(name: str) -> Input:
+    """A name that nothing binds."""
+    return Input(name=name, kind="missing", digest="")
 
 
 @functools.lru_cache(maxsize=1_000)

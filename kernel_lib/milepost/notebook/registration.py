@@ -18,7 +18,8 @@ from milepost.model.graph import TaskGraph, did_you_mean
 from milepost.model.once import OnceState
 from milepost.model.task import RetryPolicy, Task
 from milepost.notebook.definition import Definition
-from milepost.notebook.facts import Facts
+from milepost.notebook.facts import Facts, before
+from milepost.notebook.inputs import unset_in
 from milepost.notebook.ledger import Ledger
 from milepost.notebook.location import cell_sources
 from milepost.notebook.namespace import Namespace
@@ -163,16 +164,22 @@ class Registration:
         function = definition.function
         found = dict.fromkeys(function.options.after if function else definition.options.after)
         found.update(dict.fromkeys(name for name in definition.upstream if name in self._facts))
-        waiting, seen = [*definition.reads, *definition.upstream], set[str]()
+        found.update(dict.fromkeys(before(self._facts.values(), definition.name, self._read(definition))))
+        found.pop(definition.name, None)
+        return tuple(found)
+
+    def _read(self, definition: Definition) -> list[str]:
+        """The tasks whose outputs the code reads."""
+        unset = unset_in(definition, self._provider.record_of_task(definition.name))
+        waiting, seen, found = [*definition.reads, *definition.upstream], set(unset), list[str]()
         while waiting:
             name = waiting.pop(0)
             if name not in seen:
                 seen.add(name)
                 tasks, reads = self._sources(definition.name, name)
-                found.update(dict.fromkeys(tasks))
+                found += tasks
                 waiting[:0] = reads
-        found.pop(definition.name, None)
-        return tuple(found)
+        return found
 
     def _sources(self, reader: str, name: str) -> tuple[list[str], tuple[str, ...]]:
         """The tasks behind a name: its producer; else what the plain cell read that bound it."""

@@ -22,8 +22,8 @@ from milepost.notebook.arguments import Arguments
 from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.entangled import disentangled, let_go
-from milepost.notebook.facts import Facts
-from milepost.notebook.inputs import InputResolver
+from milepost.notebook.facts import Facts, before
+from milepost.notebook.inputs import InputResolver, unset_in
 from milepost.notebook.midway.keeper import Midway
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer, told
@@ -56,6 +56,7 @@ class Desk(Protocol):
 
     @property
     def ran(self) -> Container[str]: ...
+    def all_facts(self) -> list[Facts]: ...
     @property
     def store(self) -> LocalStore: ...
     def changed(self) -> None: ...
@@ -98,11 +99,44 @@ class CheckpointStrategy:
 
     def plan(self, stage: Stage) -> Plan:
         """The task's inputs as they are now, its key, and its valid record if there is one."""
-        return self.planned(stage.facts, self.resolution(stage.resolver, stage.facts.definition))
+        resolver, definition = stage.resolver, stage.facts.definition
+        return self._as_before(stage) or self.planned(stage.facts, self.resolution(resolver, definition))
 
-    def resolution(self, resolver: InputResolver, definition: Definition) -> Resolution:
-        """All inputs of a task as they are now."""
-        found = resolver.resolve(definition)
+    def _as_before(self, stage: Stage) -> Plan | None:
+        """Its plan with those names unbound that were so the last time, if that leads to what is saved or kept of it.
+
+        Where they are unbound now, that is all there is to it: what the task did not need is not restored for it.
+        """
+        resolver, definition = stage.resolver, stage.facts.definition
+        unset = self.unset(definition)
+        if not unset:
+            return self._as_kept(stage)
+        plan = self.planned(stage.facts, self.resolution(resolver, definition, unset))
+        return plan if plan.record is not None or not resolver.bound(unset) else None
+
+    def _as_kept(self, stage: Stage) -> Plan | None:
+        """So, too, for a task that has not ended yet, of which a loop is kept."""
+        resolver, definition = stage.resolver, stage.facts.definition
+        unset = frozenset(definition.names.conditional)
+        if not unset or resolver.bound(unset) or not self._desk.store.partials.any(definition.name):
+            return None
+        plan = self.planned(stage.facts, self.resolution(resolver, definition, unset))
+        keys = {record.key for record in self._desk.store.partials.unfinished() if record.task == definition.name}
+        return plan if plan.key in keys else None
+
+    def unset(self, definition: Definition) -> frozenset[str]:
+        """Names that the task binds itself before it reads them, as far as its newest result shows."""
+        try:
+            newest = next(iter(self._desk.store.history(definition.name)), None)
+        except StoreError:
+            return frozenset()
+        return unset_in(definition, newest)
+
+    def resolution(
+        self, resolver: InputResolver, definition: Definition, unset: frozenset[str] = frozenset()
+    ) -> Resolution:
+        """All inputs of a task as they are now, or as they are with some names unbound."""
+        found = resolver.resolve(definition, unset=unset)
         arguments = self._desk.arguments.inputs(definition)
         found.inputs.update(arguments)
         found.inputs.update(self._after(definition))
@@ -176,7 +210,9 @@ class CheckpointStrategy:
         """The record of a plan, put in place; None where there is none, or why it cannot be read in `facts.why`."""
         facts = plan.facts
         facts.key, facts.why, facts.unsaved = plan.key, plan.why, ""
-        facts.after = tuple(dict.fromkeys((*facts.after, *plan.resolution.sources(plan.definition.name))))
+        name = plan.definition.name
+        sources = before(self._desk.all_facts(), name, plan.resolution.sources(name))
+        facts.after = tuple(dict.fromkeys((*facts.after, *sources)))
         if plan.record is None:
             return None
         try:
