@@ -16,10 +16,11 @@ from .kernel import Kernel, Reply
 from .track_rows import GO_ON, SETUP
 from .track_rows_anew import ANEW
 from .track_rows_hidden import HIDDEN
+from .track_rows_lent import LENT
 
 pytestmark = pytest.mark.slow
 
-ROWS = [*GO_ON, *ANEW, *HIDDEN]
+ROWS = [*GO_ON, *ANEW, *HIDDEN, *LENT]
 PLAIN = "\ndef track(items, **options): return items\n"
 
 
@@ -162,25 +163,44 @@ def test_what_was_put_back_half_is_no_result_even_where_the_body_catches_that(ba
     assert kernel.value("[m.w, m.steps]") == [0.0, [0]], "it is as it was"
 
 
-DRAWS = """%%task draws
+VAIN = {
+    "it has drawn random numbers for that": """%%task vain
 random.seed(1)
 t = []
 for x in track(random.random() for _ in range(8)):
-  t.append((x, random.random())); stop(len(t))"""
+  t.append((x, random.random())); stop(len(t))""",
+    "it has gone on with what it gave": """%%task vain
+def fill():
+  held = [0]
+  for k in range(8): held[0] = (k, k > 2 and coin()); yield held
+t = []
+for x in track(fill()):
+  t.append(x[0][0]); stop(len(t))""",
+}
 
 
-def test_a_generator_that_drew_in_vain_begins_anew_the_next_time(bare: Start, tmp_path: Path) -> None:
-    stop = tmp_path / "stop.milepost"
+@pytest.mark.parametrize("why", VAIN)
+def test_what_gave_items_in_vain_begins_anew_the_next_time(why: str, bare: Start, tmp_path: Path) -> None:
+    stop, cell = tmp_path / "stop.milepost", VAIN[why]
     stop.touch()
     kernel = bare()
     kernel.run_ok(SETUP)
-    assert kernel.run(DRAWS).ename == "SystemError"
+    assert kernel.run(cell).ename == "SystemError"
     kernel.kill()
     stop.unlink()
     kernel = bare()
     kernel.run_ok(SETUP)
-    reply = kernel.run(DRAWS)
-    assert (reply.ename, "run it again" in reply.evalue) == ("LoopNotResumed", True), reply
-    kernel.run_ok(DRAWS)
-    kernel.run_ok(f"found = t\n{PLAIN}\n" + DRAWS.partition("\n")[2])
+    reply = kernel.run(cell)
+    assert (reply.ename, f"{why}: run it again" in reply.evalue) == ("LoopNotResumed", True), reply
+    kernel.run_ok(cell)
+    kernel.run_ok(f"found = t\n{PLAIN}\n" + cell.partition("\n")[2])
     assert kernel.value("found == t")
+
+
+def test_an_asynchronous_source_is_gone_through_and_not_kept(bare: Start) -> None:
+    kernel = bare()
+    kernel.run_ok(SETUP)
+    source = "async def numbers():\n  for k in range(3): yield k\n"
+    reply = kernel.run_ok(f"%%task later\n{source}t = []\nasync for k in track(numbers()): t.append(k)")
+    assert "what it goes through is asynchronous" in "".join(reply.stamps)
+    assert kernel.value("t") == [0, 1, 2]

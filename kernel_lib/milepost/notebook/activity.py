@@ -109,7 +109,7 @@ def parts_of(values: Iterable[Any], within: Callable[[Any], Iterable[Any]] | Non
     found: set[int] = set()
     waiting = list(values)
     while waiting:
-        part = _owner(waiting.pop())
+        part = owner(waiting.pop())
         if id(part) in seen or type(part) in _UNCHANGING:
             continue
         seen.add(id(part))
@@ -131,7 +131,7 @@ _LOOKED_THROUGH = (tuple, frozenset, types.MethodType, types.BuiltinFunctionType
 """What cannot change itself but may hold what can."""
 
 
-def _owner(part: Any) -> Any:
+def owner(part: Any) -> Any:
     """The array that a view is of; the object that lent its memory."""
     while type(part).__module__ == "numpy" and getattr(part, "base", None) is not None:
         part = part.base

@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from milepost.model.errors import LoopNotResumed, MilepostError
+from milepost.tracking.lent import Lent
 
 MOST_SKIPPED = 10_000
 """Items that are held until it is sure that they are those of then."""
@@ -37,10 +38,17 @@ class Source:
         What an object of any kind comes to, as a text; "" where it shows too little of itself.
     known : bool
         Whether its content is known as a whole.
+    holds : function
+        Whether an iterator that has just given an item goes on with it.
     """
 
-    def __init__(self, iterable: Any, told: Callable[[Any], str], *, known: bool) -> None:
+    def __init__(
+        self, iterable: Any, told: Callable[[Any], str], holds: Callable[[Iterator[Any], Any], bool], *, known: bool
+    ) -> None:
         self._iterable = iterable
+        self.iterator: Iterator[Any] | None = None
+        """What gives the items."""
+        self.lent = Lent(told, holds)
         self._told = told
         self._whole = known and has_content(iterable)
         self._counts = not self._whole and not _seekable(iterable)
@@ -52,6 +60,8 @@ class Source:
         self._skipped: list[Any] = []
         self.gives_blindly = False
         """Whether nothing tells its items from others."""
+        self.spent = False
+        """Whether what was skipped cannot be given once more, as what gave it has gone on with it."""
         self._again: Iterator[Any] | None = None
         """All items once more, after some were taken."""
 
@@ -110,6 +120,7 @@ class Source:
         if not self._whole and iter(self._iterable) is source:
             if len(self._skipped) < skipped:
                 raise LoopNotResumed(words)
+            self.spent = self.lent.any
             self._again = chain(self._skipped, source)
         self._known, self._count = blake2b(digest_size=16), 0
         self._marks.clear()
@@ -121,21 +132,25 @@ class Source:
     def _noting(self, items: Iterator[Any]) -> Iterator[Any]:
         """The items, taken down before each is given: the loop may change it."""
         update: Callable[[bytes], None] = self._known.update
-        due = 1
+        due, lent, self.iterator = 1, self.lent, items
         for item in items:
             self._count = count = self._count + 1
             if type(item) in ATOMS or (type(item) is tuple and ATOMS.issuperset(map(type, item))):
                 update(marshal.dumps(item, 0))
             elif isinstance(item, os.PathLike):
                 update(os.fsencode(item))
-            elif count == due:
-                told = self._told(item)
-                self.gives_blindly |= not told
-                update(told.encode())
+            else:
+                if count == due:
+                    told = self._told(item)
+                    self.gives_blindly |= not told
+                    update(told.encode())
+                lent.lend(items, item, count)
             if count == due:
                 self._marks[count] = self._known.hexdigest()
                 due += due
             yield item
+            if lent.any:
+                lent.take_back()
 
 
 def length_of(iterable: Any) -> int | None:

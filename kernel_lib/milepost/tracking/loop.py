@@ -169,11 +169,11 @@ class _Pass:
 
     async def _later_source(self) -> AsyncIterator[Any]:
         iterable = self._track.iterable
-        if self._kept is None and isinstance(iterable, AsyncIterable):
+        if isinstance(iterable, AsyncIterable):  # never kept
             async for item in iterable:
                 yield item
             return
-        for item in self._kept.items() if self._kept is not None else iter(iterable):  # type: ignore[arg-type]
+        for item in self._kept.items() if self._kept is not None else iter(iterable):
             yield item
 
     # between two items

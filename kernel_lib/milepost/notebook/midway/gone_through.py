@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from milepost.analysis.digest import digest
 from milepost.analysis.modules import is_own
+from milepost.notebook.activity import owner, parts_of
 from milepost.notebook.midway.leads import Leads
 from milepost.notebook.midway.variables import Captured
 from milepost.tracking.iterables import has_content, length_of
@@ -47,11 +49,27 @@ def changes(iterable: Any, captured: Captured, of_modules: list[Any], state: Map
     return (leads.runs_code and bool(state)) or _is_blind(iterable)
 
 
+def goes_on_with(source: Iterator[Any], item: Any, home: Mapping[str, Any]) -> bool:
+    """Whether an iterator may still read what it has just given, and no variable tells when that changes."""
+    given = item if isinstance(item, tuple) else (item,)
+    leads, parts = Leads([source]), parts_of(part for part in given if not isinstance(part, _GROUP))
+    if parts is None:
+        return True
+    shared = {part for part in parts if leads.has(frozenset([part]))}
+    if not shared:
+        return False
+    known = parts_of(v for name, v in home.items() if name in leads.names or leads.has(frozenset([id(owner(v))])))
+    return known is None or not shared <= known
+
+
 def _is_blind(iterable: Any) -> bool:
     """Whether an iterator of a library shows Python nothing of what it holds."""
     kind = type(iterable)
     return isinstance(iterable, Iterator) and kind.__module__ != "builtins" and not kind.__flags__ & HAVE_GC
 
+
+_GROUP = type(next(groupby([0]))[1])
+"""What `groupby` gives: it passes over what nobody has read of a group."""
 
 HAVE_GC = 1 << 14
 """`Py_TPFLAGS_HAVE_GC` of Python's C API."""

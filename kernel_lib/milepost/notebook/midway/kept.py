@@ -25,7 +25,7 @@ from milepost.notebook.ambient.modules import find_shared
 from milepost.notebook.midway import around
 from milepost.notebook.midway.around import Around, shown_now
 from milepost.notebook.midway.budget import Budget
-from milepost.notebook.midway.gone_through import changes, difference, is_read_by_code, nature
+from milepost.notebook.midway.gone_through import changes, difference, goes_on_with, is_read_by_code, nature
 from milepost.notebook.midway.leads import Leads
 from milepost.notebook.midway.variables import OF_NOTEBOOK, STATE, Captured, Refused, Variables, shown
 from milepost.notebook.observed.observer import told
@@ -213,6 +213,11 @@ class KeptLoop:
         iterable = self.loop.iterable
         if self._source.gives_blindly:
             raise Refused("what it goes through gives objects that nothing tells from others, like futures or files")
+        source = self._source
+        if source.lent.changed:
+            raise Refused("it changes items that what gives them goes on with")
+        if source.lent.any and Leads([source.iterator]).meets(source.lent.without([*captured.values.values()])):
+            raise Refused("it keeps items that what gives them goes on with")
         if is_read_by_code(iterable, self._nature):
             if changes(iterable, captured, of_modules, state):
                 raise Refused(f"it changes what it goes through, or what that reads: {OTHERWISE}")
@@ -228,6 +233,10 @@ class KeptLoop:
             return digest(item, self.home).hex
         except RuntimeError:  # another thread changes it right now
             return ""
+
+    def _holds(self, source: Iterator[Any], item: Any) -> bool:
+        with self.keeper.budget.spending():
+            return goes_on_with(source, item, self.home)
 
     def _rest(self, done: int, state: dict[str, Any]) -> dict[str, Any]:
         place = self._source.place(done)
@@ -287,10 +296,10 @@ class KeptLoop:
                 self.address = address
         except (StoreError, Changed) as error:
             reason = str(error)
-            if self._drew:
+            if self._drew or self._source.spent:
                 self.desk.store.partials.drop(self.keeper.plan.definition.name, self.place)
-                words = f"{reason}, and it has drawn random numbers for that: run it again, and it begins anew"
-                raise LoopNotResumed(words) from None
+                why = "it has drawn random numbers for that" if self._drew else "it has gone on with what it gave"
+                raise LoopNotResumed(f"{reason}, and {why}: run it again, and it begins anew") from None
         except TaskCancelled:  # while items are skipped
             raise
         except Exception as error:
@@ -380,7 +389,7 @@ class KeptLoop:
             self._source = self._source_of(iterable)
 
     def _source_of(self, iterable: Any) -> Source:
-        return Source(iterable, self._told, known=self._nature["whole"])
+        return Source(iterable, self._told, self._holds, known=self._nature["whole"])
 
     def _say(self, record: Record, done: int) -> None:
         total = record.extra["total"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable
-from types import FunctionType
+from types import FrameType, FunctionType, GeneratorType
 from typing import Any
 
 from milepost.analysis.code import global_names
+from milepost.analysis.liveness import live_after
 from milepost.analysis.modules import is_project
 from milepost.notebook.activity import inside, parts_of
 
@@ -51,6 +53,8 @@ class Leads:
             return self._inside_class(part)
         if _leads_everywhere(part):
             return ()
+        if isinstance(part, GeneratorType) and part.gi_suspended:
+            return within_generator(part)
         return [*inside(part), *self._read_by(part)] if isinstance(part, FunctionType) else inside(part)
 
     def _inside_class(self, part: type) -> Iterable[Any]:
@@ -73,6 +77,24 @@ class Leads:
         if name == "__main__":
             self.names.update(names)
         return [home[name] for name in names if name in home]
+
+
+def within_generator(part: GeneratorType[Any, Any, Any]) -> list[Any]:
+    """What a suspended generator holds, without local variables that it will not read again: its last item, mostly."""
+    frame = part.gi_frame
+    assert frame is not None, "it has not ended"
+    values = frame.f_locals
+    live = live_after(part.gi_code, frame.f_lasti)
+    dead = [id(value) for name, value in values.items() if name not in live]
+    kept = []
+    for item in gc.get_referents(part):
+        if id(item) in dead:
+            dead.remove(id(item))
+        elif item is not values and not isinstance(item, FrameType):
+            kept.append(item)
+    if isinstance(values, dict):  # before Python 3.13 the frame keeps it, and so what is in it
+        values.clear()
+    return kept
 
 
 def _leads_everywhere(part: Any) -> bool:
