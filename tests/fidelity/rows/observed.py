@@ -67,6 +67,12 @@ ROWS = [
         files_now={"f/b": "1"},
         reruns={"t": "'f'"},
     ),
+    trap(
+        "a file beside what looks for packages",
+        "import sys\nsys.path.insert(0, '')",
+        "%%task t\nfrom importlib.metadata import version\nt = version('numpy')",
+        files_now={"n.txt": "1"},
+    ),
     trap("a folder as it was", "import os", "%%task t\nt = sorted(os.listdir('f'))", files={"f/a": "1"}),
     trap(
         "a pattern",

@@ -56,6 +56,11 @@ def _opened(watch: Watch, places: Places, path: Any, mode: Any, flags: Any) -> N
 _SOURCES = frozenset({"linecache", "tokenize", "importlib._bootstrap_external", "inspect", "traceback"})
 
 
+def _looks_for_packages() -> bool:
+    """Whether Python looks through all of `sys.path` for what is installed: what it finds there, it reads."""
+    return any(frame.f_globals.get("__name__") == "importlib.metadata" for frame in callers(2))
+
+
 def _importing() -> bool:
     """Whether Python looks for code, or reads it: that counts by what it says."""
     return any(frame.f_globals.get("__name__") in _SOURCES for frame in callers(2))
@@ -129,7 +134,7 @@ def _temporary(watch: Watch, places: Places, path: Any) -> None:
 
 
 def _listed(watch: Watch, places: Places, path: Any = None) -> None:
-    if isinstance(path, int) or _within_glob() or _importing():
+    if isinstance(path, int) or _within_glob() or _importing() or _looks_for_packages():
         return
     found = absolute(watch, places, "." if path in (None, "") else path)
     if found and found not in watch.folders:
