@@ -413,4 +413,17 @@ GO_ON = [
         "Path('last').read_text()",
         says="the item after that had begun to write",
     ),
+    row(
+        "files that it made",
+        "t = []\nPath('made').mkdir(exist_ok=True)\nfor n in range(8): Path(f'made/{n}.txt').write_text(str(n))\n"
+        "for path in track(sorted(Path('made').glob('*.txt'))):\n  t.append(path.read_text()); stop(len(t))",
+        "t",
+    ),
+    row(
+        "folder that it made",
+        "t = []\nif not Path('built').exists():\n  Path('built').mkdir()\n"
+        "  for n in range(8): Path(f'built/{n}').write_text(str(n))\n"
+        "for path in track(sorted(Path('built').iterdir())):\n  t.append(path.read_text()); stop(len(t))",
+        "t",
+    ),
 ]

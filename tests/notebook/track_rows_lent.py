@@ -18,6 +18,7 @@ CHUNKS = """def chunks(items, n):
       part = []
 out = []
 """
+FRAME = "import pandas as pd\ndf = pd.DataFrame({'g': list('aabbccddeeffgg'), 'v': range(14)})\nout = []\n"
 
 
 def changes(name: str, cell: str, gives: str = "out", setup: str = "", warns: str = CHANGES) -> Row:
@@ -87,5 +88,16 @@ LENT: list[Row] = [
         "out = []\nfor k, one in track(enumerate(rows)):\n  out.append(one); stop(k)",
         "[[r.tolist() for r in out], out[2].base is rows.base]",
         setup="rows = np.arange(16.0).reshape(8, 2)",
+    ),
+    row(
+        "groups of a frame",
+        f"{FRAME}for key, part in track(df.groupby('g')):\n  out.append((key, part.v.sum(), part)); stop(len(out))",
+        "[(key, int(total), part.v.tolist()) for key, total, part in out]",
+    ),
+    changes(
+        "a frame that is changed by groups",
+        f"{FRAME}for key, part in track(df.groupby('g')):\n  df['v'] += 1\n  out.append(len(part)); stop(len(out))",
+        "[out, df.v.tolist()]",
+        warns="it changes what it goes through",
     ),
 ]

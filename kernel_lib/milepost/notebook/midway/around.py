@@ -71,7 +71,8 @@ class Around:
             if name in self.written or not desk.observer.is_there(name):
                 return f"{name!r} is written anew, or gone, and the loop had written to it"
         read = [item for item in then.observed if item.kind in READ and files]
-        return desk.ambient.mismatch(then, self.ambient) or told(desk.observer.differences(read))
+        own = frozenset(item.name for item in then.observed if item.kind in WRITTEN).union(self.written)
+        return desk.ambient.mismatch(then, self.ambient) or told(desk.observer.differences(read, made=own))
 
     def shared(self, desk: Desk, now: Snapshot) -> dict[str, Any]:
         """Objects of modules that its variables may hold, too."""

@@ -22,9 +22,20 @@ def nature(iterable: Any, home: Mapping[str, Any]) -> dict[str, Any]:
         content = repr((length_of(iterable.dataset), getattr(iterable, "batch_size", None)))
     elif hasattr(type(iterable), "__next__"):
         length, content = None, ""
+    elif is_grouping(iterable):
+        content = ""
     else:
         content = whole = digest(iterable, home).hex
     return {"kind": kind, "length": length, "content": content, "whole": bool(whole)}
+
+
+def is_grouping(iterable: Any) -> bool:
+    """Whether it is a grouping, a window or the like of pandas: it keeps what it works out as it is gone through.
+
+    Its items are rows of a copy that is its own, each of them in one item.
+    """
+    bases = type(iterable).__mro__
+    return any(base.__name__ == "SelectionMixin" and base.__module__.startswith("pandas.") for base in bases)
 
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -25,7 +25,14 @@ from milepost.notebook.ambient.modules import find_shared
 from milepost.notebook.midway import around
 from milepost.notebook.midway.around import Around, shown_now
 from milepost.notebook.midway.budget import Budget
-from milepost.notebook.midway.gone_through import changes, difference, goes_on_with, is_read_by_code, nature
+from milepost.notebook.midway.gone_through import (
+    changes,
+    difference,
+    goes_on_with,
+    is_grouping,
+    is_read_by_code,
+    nature,
+)
 from milepost.notebook.midway.leads import Leads
 from milepost.notebook.midway.variables import OF_NOTEBOOK, STATE, Captured, Refused, Variables, shown
 from milepost.notebook.observed.observer import told
@@ -236,7 +243,7 @@ class KeptLoop:
 
     def _holds(self, source: Iterator[Any], item: Any) -> bool:
         with self.keeper.budget.spending():
-            return goes_on_with(source, item, self.home)
+            return not is_grouping(self.loop.iterable) and goes_on_with(source, item, self.home)
 
     def _rest(self, done: int, state: dict[str, Any]) -> dict[str, Any]:
         place = self._source.place(done)

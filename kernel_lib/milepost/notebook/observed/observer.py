@@ -87,10 +87,17 @@ class Observer:
         """What is there now."""
         return Now(self._places, self.seal)
 
-    def differences(self, observed: Iterable[Input], *, again: bool = False, now: Now | None = None) -> tuple[str, ...]:
+    def differences(
+        self,
+        observed: Iterable[Input],
+        *,
+        again: bool = False,
+        now: Now | None = None,
+        made: frozenset[str] = frozenset(),
+    ) -> tuple[str, ...]:
         """What is not as a task found or left it, a line each; see `Now.differences`."""
         with unwatched():
-            return tuple((now or self.now()).differences(observed, again=again))
+            return tuple((now or self.now()).differences(observed, again=again, made=made))
 
     def contradiction(self, observed: Iterable[Input]) -> str:
         """Which file or folder that a task read is another one now, in words.

@@ -157,11 +157,13 @@ class Now:
     seal: Seal
     _contents: dict[str, str] = field(default_factory=dict)
 
-    def differences(self, observed: Iterable[Input], *, again: bool) -> Iterator[str]:
+    def differences(
+        self, observed: Iterable[Input], *, again: bool, made: frozenset[str] = frozenset()
+    ) -> Iterator[str]:
         """What is not as a body found or left it, in words.
 
         A file that it changed is fine as it left it; where this session has run the task already, running it `again`
-        begins with what it left.
+        begins with what it left. Files that were `made`, too, are not among what it found in folders.
         """
         observed = tuple(observed)
         written = frozenset(item.name for item in observed if item.kind in WRITTEN)
@@ -169,7 +171,7 @@ class Now:
             if item.kind == "file" and item.name in written and not again:
                 continue
             look = _LOOKS.get(item.kind)
-            if look is not None and (words := look(self, item, written)):
+            if look is not None and (words := look(self, item, written | made)):
                 yield words
 
     def content(self, path: str) -> str:
