@@ -19,14 +19,15 @@ NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 FRONT_END := $(shell find labextension -path '*/node_modules' -prune -o -path '*/lib' -prune -o -path '*/prebuilt' -prune \
 	-o -path '*/dist' -prune -o -type f -print)
 OTHERS := $(shell sh tests/interpreters.sh $(PYTHON))
-# The newest of the other Pythons has all that needs no kernel, and the main job; those between what reads their bytecode,
-# saves their objects and runs in their threads and processes.
 NEWEST_OTHER := $(lastword $(OTHERS))
+# What reads their bytecode, saves their objects and runs in their threads and processes; loops go on by their bytecode.
 ON_PYTHON := tests/analysis tests/engine tests/executors $(wildcard tests/checkpoint/test_serializer*.py)
-MAIN_JOB := tests/fidelity tests/notebook/test_cells.py tests/notebook/test_resume.py tests/notebook/test_kill_each.py
+LOOPS := tests/notebook/test_track.py
+MAIN_JOB := tests/fidelity $(addprefix tests/notebook/test_,cells.py resume.py kill_each.py)
 # What depends on other packages: the rest is the same on the oldest.
-ON_PACKAGES := tests/analysis $(wildcard tests/checkpoint/test_serializer*.py) tests/fidelity tests/notebook tests/widget \
-	tests/engine/test_telemetry.py
+ON_PACKAGES := tests/analysis tests/widget tests/engine/test_telemetry.py $(wildcard tests/checkpoint/test_serializer*.py) \
+	$(MAIN_JOB) $(LOOPS) $(addprefix tests/notebook/test_,ambient.py auto.py background.py capture.py pause.py \
+	process_state.py requests.py)
 # No test needs the network once everything is installed.
 PYTEST := -m pytest --quiet -p no:cacheprovider
 BOTH_CORES := -n 2 --dist worksteal
@@ -44,7 +45,7 @@ test-newest: $(VENV)/.front-end $(VENV)/.browser
 
 test-oldest: $(OLDEST)/.python $(VENV)/.browser
 	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) $(BOTH_CORES) -k "not without_marks" $(ON_PACKAGES)
-	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) -m browser tests/browser/test_main_job.py
+	PYTHONPATH="$(CURDIR)/kernel_lib" $(OLDEST)/bin/python $(PYTEST) $(BOTH_CORES) -m browser tests/browser/test_main_job.py
 
 test-others: $(OTHERS:%=.venv-%/.tested)
 
@@ -108,9 +109,8 @@ $(KERNEL)/.python: pyproject.toml
 
 .PHONY: $(OTHERS:%=.venv-%/.tested)
 $(OTHERS:%=.venv-%/.tested): .venv-%/.tested: .venv-%/.python
-	.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -m "not browser and not torture and not slow" \
-		$(if $(filter $*,$(NEWEST_OTHER)),tests,$(ON_PYTHON))
-	$(if $(filter $*,$(NEWEST_OTHER)),.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -k "not without_marks" $(MAIN_JOB))
+	.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -m "not browser and not torture and not slow" $(ON_PYTHON)
+	.venv-$*/bin/python $(PYTEST) $(BOTH_CORES) -k "not without_marks" $(LOOPS) $(if $(filter $*,$(NEWEST_OTHER)),$(MAIN_JOB))
 
 $(VENV)/.browser: $(VENV)/.python
 	sh tests/get-browser.sh

@@ -167,14 +167,11 @@ class _Pass:
         finally:
             self._end()
 
-    async def _later_source(self) -> AsyncIterator[Any]:
+    def _later_source(self) -> AsyncIterable[Any]:
         iterable = self._track.iterable
         if isinstance(iterable, AsyncIterable):  # never kept
-            async for item in iterable:
-                yield item
-            return
-        for item in self._kept.items() if self._kept is not None else iter(iterable):
-            yield item
+            return iterable
+        return _Later(self._kept.items() if self._kept is not None else iter(iterable))
 
     # between two items
 
@@ -251,6 +248,21 @@ class _Pass:
             self._kept.leave()
         if self._shown or (self._in_task and (not self._outer or _now() - self._begin >= TICK)):
             self._tell(last=True)
+
+
+class _Later:
+    """Items that are there at once, for `async for`."""
+
+    def __init__(self, items: Iterator[Any]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> _Later:
+        return self
+
+    async def __anext__(self) -> Any:
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
 
 
 class _Held:
