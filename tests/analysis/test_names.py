@@ -102,36 +102,6 @@ def test_reads_and_binds(source: str, reads: str, binds: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "conditional"),
-    [
-        ("for i in xs:\n    pass\ni", "i"),
-        ("for i in xs:\n    print(i)\nelse:\n    i", "i"),
-        ("while c:\n    x = 1\n    break\nx", "x"),
-        ("if c:\n    x = 1\nx += 1", "x"),
-        ("match c:\n    case 1:\n        x = 1\nx", "x"),
-        ("try:\n    x = 1\nexcept E:\n    pass\nx", "x"),
-        ("with a:\n    for i in xs:\n        pass\ni", "i"),
-        ("for i in xs:\n    if i:\n        x = i\n    x", "x"),
-        ("x\nfor x in xs:\n    pass\nx", ""),
-        ("if c:\n    x = 1\nelse:\n    x", ""),
-        ("for i in xs:\n    if i:\n        x\n    x = i", ""),
-        ("for i in xs:\n    pass\ntry:\n    i\nexcept NameError:\n    i = 0", ""),
-        ("for i in xs:\n    pass\ntry:\n    pass\nfinally:\n    i", "i"),
-        ("for i in xs:\n    pass\nwith suppress(NameError):\n    i", ""),
-        ("for i in xs:\n    pass\ndef f():\n    return i\nf()", ""),
-        ("for i in xs:\n    pass\n[i for _ in xs]", ""),
-        ("for i in xs:\n    pass\nlambda: i", ""),
-        ("for i in xs:\n    pass\nclass C:\n    x = i", ""),
-        ("for i in xs:\n    pass\ndel i\ni", ""),
-        ("for i in xs:\n    pass\ni\neval('i')", ""),
-        ("for i in xs:\n    pass\ni\nget_ipython().system('echo $i')", ""),
-    ],
-)
-def test_what_is_unbound_only_where_that_ends_the_cell(source: str, conditional: str) -> None:
-    assert names(source).conditional == tuple(conditional.split())
-
-
-@pytest.mark.parametrize(
     ("source", "deletes"),
     [("del a, b", "a b"), ("x = 1\ndel x", "x"), ("del x\nx = 1", ""), ("del a.b, c[0]", ""), ("del (a, [b])", "a b")],
 )

@@ -20,6 +20,7 @@ def restored(kernel: Kernel, *cells: str) -> list[bool]:
 def test_two_loops_with_the_same_variable(start: Start) -> None:
     first = start()
     assert restored(first, ONE, TWO) == [False, False]
+    assert restored(first, ONE, TWO) == [False, True], "what the second left could have been read by the first"
     assert restored(first, ONE, TWO) == [True, True]
     first.kill()
     for _ in range(2):
@@ -27,7 +28,6 @@ def test_two_loops_with_the_same_variable(start: Start) -> None:
         replies = [kernel.run_ok(cell) for cell in (ONE, TWO)]
         assert [reply.stdout for reply in replies] == ["until 2\n", "until 4\n"]
         assert [len(reply.stamps) for reply in replies] == [1, 1], "nothing else was restored for them"
-        assert restored(kernel, ONE, TWO) == [True, True]
         kernel.kill()
 
 
@@ -42,6 +42,32 @@ def test_a_loop_without_items_leaves_what_was_bound_before(start: Start) -> None
     kernel.run_ok("items = [1, 2]")
     kernel.run_ok(LAST)
     assert kernel.value("last") == 2
+
+
+def test_what_decides_by_itself_whether_a_name_is_bound(start: Start) -> None:
+    cell = "%%task asks --save always\nif 'e' not in dir():\n    e = 'new'\nfound = e"
+    first = start()
+    first.run_ok(cell)
+    first.run_ok("e = 5")
+    first.run_ok(cell)
+    assert first.value("found") == 5
+    first.kill()
+    second = start()
+    assert restored(second, cell) == [True]
+    assert second.value("found") == "new"
+
+
+def test_what_another_task_gives_is_given_where_nothing_is_saved_without_it(start: Start) -> None:
+    cell = "%%task uses --save always\nif retrain: model = 'trained'\nfound = model"
+    first = start()
+    first.run_ok("retrain = True")
+    first.run_ok(cell)
+    first.run_ok("%%task load --save always\nmodel = 'loaded'")
+    first.kill()
+    second = start()
+    second.run_ok("retrain = False")
+    second.run_ok(cell)
+    assert second.value("found") == "loaded"
 
 
 def test_cells_that_count_on(start: Start) -> None:

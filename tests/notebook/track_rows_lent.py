@@ -100,4 +100,15 @@ LENT: list[Row] = [
         "[out, df.v.tolist()]",
         warns="it changes what it goes through",
     ),
+    changes(
+        "all variables",
+        "def rows(n):\n  for k in range(n): square = k * k; yield locals()\n"
+        "out = []\nfor r in track(rows(8)):\n  out.append(r['square']); stop(len(out))",
+        warns="",  # every variable of the notebook counts
+    ),
+    changes(
+        "texts, then a buffer",
+        f"{BUFFER}for b in track(itertools.chain('abcdefghij', fill(12))):\n  out.append(len(b)); stop(len(out), 16)\n"
+        "  if len(b) == 3: b.clear()",
+    ),
 ]

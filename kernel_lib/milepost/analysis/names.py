@@ -8,9 +8,8 @@ defined: `def f(): return g()` followed by `def g(): ...` reads no outside `g`.
 from __future__ import annotations
 
 import ast
-import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from milepost.analysis.code import MAIN
@@ -34,15 +33,12 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 class CellNames:
     """What a cell body touches.
 
-    `reads` are names read before they are bound, in order of first use; `conditional` those of them that are bound on
-    some path to wherever they are read, like the variable of a loop after it: read unbound, they end the cell with a
-    `NameError`, which nothing around catches. `maybe` are words of shell commands and magics that count as reads if
-    the namespace has them; `binds` and `deletes` are names bound or deleted on any path; `opaque` are the constructs
-    through which it may reach anything, for people.
+    `reads` are names read before they are bound, in order of first use; `maybe` are words of shell commands and
+    magics that count as reads if the namespace has them; `binds` and `deletes` are names bound or deleted on any
+    path; `opaque` are the constructs through which it may reach anything, for people.
     """
 
     reads: tuple[str, ...] = ()
-    conditional: tuple[str, ...] = ()
     maybe: tuple[str, ...] = ()
     binds: tuple[str, ...] = ()
     deletes: tuple[str, ...] = ()
@@ -53,10 +49,8 @@ def cell_names(tree: ast.Module) -> CellNames:
     """The names that a parsed cell (after IPython's transforms) reads, binds and deletes."""
     walk = _Walk()
     walk.block(tree.body)
-    always = {*walk.plain, *walk.maybe, *(walk.reads if walk.opaque else ())}
     return CellNames(
         reads=tuple(walk.reads),
-        conditional=tuple(name for name in walk.reads if name not in always),
         maybe=tuple(name for name in walk.maybe if name not in walk.reads),
         binds=tuple(walk.binds),
         deletes=tuple(walk.deletes),
@@ -69,11 +63,6 @@ class _Walk(ast.NodeVisitor):
 
     def __init__(self) -> None:
         self.bound: set[str] = set()
-        self.perhaps: set[str] = set()
-        """Bound on some path to here."""
-        self.plain: set[str] = set()
-        """Read where no path has bound them, or where an error may be caught."""
-        self.caught = False
         self.reads: dict[str, None] = {}
         self.maybe: dict[str, None] = {}
         self.binds: dict[str, None] = {}
@@ -90,33 +79,17 @@ class _Walk(ast.NodeVisitor):
     def load(self, name: str) -> None:
         if name not in self.bound:
             self.reads.setdefault(name)
-            if self.caught or name not in self.perhaps:
-                self.plain.add(name)
-        self.load_within(self.deferred.pop(name, ()))
-
-    def load_within(self, names: Iterable[str]) -> None:
-        """Names that are read by code which may run at another time, or catch errors itself."""
-        with self.catching():
-            for name in names:
-                self.load(name)
-
-    @contextlib.contextmanager
-    def catching(self) -> Iterator[None]:
-        """Errors in what is visited may be caught."""
-        before, self.caught = self.caught, True
-        yield
-        self.caught = before
+        for inner in self.deferred.pop(name, ()):
+            self.load(inner)
 
     def bind(self, name: str) -> None:
         self.bound.add(name)
-        self.perhaps.add(name)
         self.binds.setdefault(name)
         self.deletes.pop(name, None)
         self.deferred.pop(name, None)
 
     def unbind(self, name: str) -> None:
         self.bound.discard(name)
-        self.perhaps.discard(name)
         self.deletes.setdefault(name)
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -182,9 +155,8 @@ class _Walk(ast.NodeVisitor):
 
     def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
         before = set(self.bound)
-        with self.catching():
-            self.block(node.body)
-            self.block(node.orelse)
+        self.block(node.body)
+        self.block(node.orelse)
         finished = self.bound
         for handler in node.handlers:
             self.bound = set(before)
@@ -195,14 +167,6 @@ class _Walk(ast.NodeVisitor):
         self.bound = finished | self.bound
 
     visit_TryStar = visit_Try
-
-    def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
-        for item in node.items:
-            self.visit(item)
-        with self.catching():  # what a context manager may do
-            self.block(node.body)
-
-    visit_AsyncWith = visit_With
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.type is not None:
@@ -216,14 +180,12 @@ class _Walk(ast.NodeVisitor):
     def _branches(self, branches: Sequence[Sequence[ast.AST]]) -> None:
         """Visit each branch from the same start; what all of them bind is bound afterwards."""
         before, after = set(self.bound), None
-        perhaps, either = self.perhaps, set(self.perhaps)
         for branch in branches:
-            self.bound, self.perhaps = set(before), set(perhaps)
+            self.bound = set(before)
             for node in branch:
                 self.visit(node)
             after = self.bound if after is None else after & self.bound
-            either |= self.perhaps
-        self.bound, self.perhaps = before if after is None else after, either
+        self.bound = before if after is None else after
 
     # bindings without a Name node
 
@@ -272,7 +234,8 @@ class _Walk(ast.NodeVisitor):
     def visit_Lambda(self, node: ast.Lambda) -> None:
         for expression in default_expressions(node.args):
             self.visit(expression)
-        self.load_within(self._inner(node))
+        for name in self._inner(node):
+            self.load(name)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for expression in [*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)]:
@@ -280,7 +243,8 @@ class _Walk(ast.NodeVisitor):
         body = _Walk()
         body.bound = set(self.bound)
         body.block(node.body)
-        self.load_within(body.reads)
+        for name in body.reads:
+            self.load(name)
         later = [name for names in body.deferred.values() for name in names]
         self._merge(body)
         self.bind(node.name)
@@ -299,7 +263,8 @@ class _Walk(ast.NodeVisitor):
                 inner.visit(test)
         for element in [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]:
             inner.visit(element)
-        self.load_within(inner.reads)
+        for name in inner.reads:
+            self.load(name)
         for name in {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}:
             self.binds.setdefault(name)
         for name in [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]:

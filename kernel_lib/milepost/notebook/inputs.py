@@ -19,7 +19,7 @@ from milepost.analysis.modules import package_of, source_digest
 from milepost.analysis.sharing import sharing
 from milepost.functions import MapPart, TaskFunction, TaskMap
 from milepost.hashing import large_hasher
-from milepost.model.record import Identity, Input, Record
+from milepost.model.record import Identity, Input
 from milepost.notebook.definition import Definition
 from milepost.notebook.ledger import Known, Ledger
 from milepost.notebook.namespace import SHELL_NAMES, Namespace, mutable
@@ -82,7 +82,7 @@ class InputResolver:
     ) -> Resolution:
         """All inputs of a task, or all but some; restores what is missing and saved.
 
-        Names that are `unset` count as unbound where nothing but the task's own code reads them.
+        Names that are `unset` stay unbound where nothing but the task's own code reads them.
         """
         found = Resolution()
         if definition.names.opaque:
@@ -110,9 +110,10 @@ class InputResolver:
         everything = namespace.names() if definition.names.opaque else []
         return [*definition.reads, *words, *everything, *quoted]
 
-    def bound(self, names: Iterable[str]) -> bool:
-        """Whether one of these names is bound."""
-        return any(name in self._namespace.data for name in names)
+    def unbound(self, definition: Definition) -> frozenset[str]:
+        """The names that a task reads itself and that are not bound."""
+        known = self._namespace.data
+        return frozenset(name for name in self.names(definition) if name not in known and not hasattr(builtins, name))
 
     def _of_shell(self, name: str) -> bool:
         return name in SHELL_NAMES and not (name in self._namespace.data and self._namespace.is_user(name))
@@ -213,18 +214,6 @@ class InputResolver:
                 found.inputs[f"file {pattern}"] = Input(name=pattern, kind="file", digest="none", text="no file")
             for path in files:
                 found.inputs[f"file {path}"] = _file_input(path)
-
-
-def unset_in(definition: Definition, record: Record | None) -> frozenset[str]:
-    """Names that were not bound when the task last came to its result, although its code reads them.
-
-    They are those that it binds itself before, like the variable of a loop after it: with the same inputs it takes the
-    same way, on which it reads no other value, else that had been a `NameError`.
-    """
-    if record is None:
-        return frozenset()
-    then = frozenset(item.name for item in record.inputs if item.kind == "missing")
-    return then.intersection(definition.names.conditional).difference(definition.options.inputs)
 
 
 def missing(name: str) -> Input:

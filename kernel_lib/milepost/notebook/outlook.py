@@ -41,7 +41,7 @@ class Provides(Protocol):
 class Plans(Protocol):
     """What says which record is valid; `CheckpointStrategy` is one."""
 
-    def unset(self, definition: Definition) -> frozenset[str]: ...
+    def unset(self, resolver: InputResolver, definition: Definition) -> frozenset[str]: ...
     def resolution(self, resolver: InputResolver, definition: Definition, unset: frozenset[str]) -> Resolution: ...
     def planned(self, facts: Facts, resolution: Resolution) -> Plan: ...
 
@@ -75,20 +75,20 @@ def outlook(desk: Desk, facts: Facts, definition: Definition) -> Outlook | None:
     """What would happen now, with the code of `definition`; None where only running it could tell."""
     if definition.options.once and (state := desk.store.once.look(definition.name)).standing is not Standing.FREE:
         return Outlook(True, state.reason) if state.standing is Standing.DONE else None
+    resolver = InputResolver(desk.namespace, desk.ledger, _NothingGiven(), desk.stands)
     known = replace(facts, definition=definition)
     try:
-        unset = desk.strategy.unset(definition)
-        plan = _plan(desk, known, unset)
-        if plan.record is None and unset and any(name in desk.namespace.data for name in unset):
-            plan = _plan(desk, known, frozenset())
+        unset = desk.strategy.unset(resolver, definition)
+        plan = _plan(desk, resolver, known, unset)
+        if plan.record is None and unset:
+            plan = _plan(desk, resolver, known, frozenset())
     except MilepostError:
         return None
     return Outlook(plan.record is not None, plan.why)
 
 
-def _plan(desk: Desk, facts: Facts, unset: frozenset[str]) -> Plan:
+def _plan(desk: Desk, resolver: InputResolver, facts: Facts, unset: frozenset[str]) -> Plan:
     """What would be found out about a task; names that are to be restored for it count as they will be then."""
-    resolver = InputResolver(desk.namespace, desk.ledger, _NothingGiven(), desk.stands)
     found = desk.strategy.resolution(resolver, facts.definition, unset)
     for name in [name for name, item in found.inputs.items() if item.kind == "missing" and name not in unset]:
         found.inputs[name] = _as_saved(name, desk.provider.record_for(name)) or found.inputs[name]

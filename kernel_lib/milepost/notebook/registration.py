@@ -19,7 +19,6 @@ from milepost.model.once import OnceState
 from milepost.model.task import RetryPolicy, Task
 from milepost.notebook.definition import Definition
 from milepost.notebook.facts import Facts, before
-from milepost.notebook.inputs import unset_in
 from milepost.notebook.ledger import Ledger
 from milepost.notebook.location import cell_sources
 from milepost.notebook.namespace import Namespace
@@ -170,8 +169,7 @@ class Registration:
 
     def _read(self, definition: Definition) -> list[str]:
         """The tasks whose outputs the code reads."""
-        unset = unset_in(definition, self._provider.record_of_task(definition.name))
-        waiting, seen, found = [*definition.reads, *definition.upstream], set(unset), list[str]()
+        waiting, seen, found = [*definition.reads, *definition.upstream], self._unset(definition), list[str]()
         while waiting:
             name = waiting.pop(0)
             if name not in seen:
@@ -180,6 +178,12 @@ class Registration:
                 found += tasks
                 waiting[:0] = reads
         return found
+
+    def _unset(self, definition: Definition) -> set[str]:
+        """Names that are unbound, as they were when the task last came to its result."""
+        record = self._provider.record_of_task(definition.name)
+        then = {item.name for item in record.inputs if item.kind == "missing"} if record else set()
+        return {name for name in then if name not in self._namespace.data}
 
     def _sources(self, reader: str, name: str) -> tuple[list[str], tuple[str, ...]]:
         """The tasks behind a name: its producer; else what the plain cell read that bound it."""

@@ -23,7 +23,7 @@ from milepost.notebook.checkpoints import Outcome, Saved, unsaved_names
 from milepost.notebook.definition import RETURN, Definition
 from milepost.notebook.entangled import disentangled, let_go
 from milepost.notebook.facts import Facts, before
-from milepost.notebook.inputs import InputResolver, unset_in
+from milepost.notebook.inputs import InputResolver
 from milepost.notebook.midway.keeper import Midway
 from milepost.notebook.namespace import Namespace
 from milepost.notebook.observed.observer import Observer, told
@@ -100,37 +100,30 @@ class CheckpointStrategy:
     def plan(self, stage: Stage) -> Plan:
         """The task's inputs as they are now, its key, and its valid record if there is one."""
         resolver, definition = stage.resolver, stage.facts.definition
-        return self._as_before(stage) or self.planned(stage.facts, self.resolution(resolver, definition))
+        if unset := self.unset(resolver, definition):
+            plan = self.planned(stage.facts, self.resolution(resolver, definition, unset))
+            if plan.record is not None or self._goes_on(plan):
+                return plan
+        return self.planned(stage.facts, self.resolution(resolver, definition))
 
-    def _as_before(self, stage: Stage) -> Plan | None:
-        """Its plan with those names unbound that were so the last time, if that leads to what is saved or kept of it.
+    def unset(self, resolver: InputResolver, definition: Definition) -> frozenset[str]:
+        """Names that the task reads and that are unbound now, as they were when something of it was saved or kept.
 
-        Where they are unbound now, that is all there is to it: what the task did not need is not restored for it.
+        So is the variable of a loop that is read after it. What others have left under that name since is not restored
+        for the task, where it is as it was without.
         """
-        resolver, definition = stage.resolver, stage.facts.definition
-        unset = self.unset(definition)
-        if not unset:
-            return self._as_kept(stage)
-        plan = self.planned(stage.facts, self.resolution(resolver, definition, unset))
-        return plan if plan.record is not None or not resolver.bound(unset) else None
+        store, name = self._desk.store, definition.name
+        unbound = resolver.unbound(definition)
+        if not unbound or store.partials.any(name):
+            return unbound
+        with contextlib.suppress(StoreError):
+            return unbound & _missing_in(store.history(name))
+        return frozenset()
 
-    def _as_kept(self, stage: Stage) -> Plan | None:
-        """So, too, for a task that has not ended yet, of which a loop is kept."""
-        resolver, definition = stage.resolver, stage.facts.definition
-        unset = frozenset(definition.names.conditional)
-        if not unset or resolver.bound(unset) or not self._desk.store.partials.any(definition.name):
-            return None
-        plan = self.planned(stage.facts, self.resolution(resolver, definition, unset))
-        keys = {record.key for record in self._desk.store.partials.unfinished() if record.task == definition.name}
-        return plan if plan.key in keys else None
-
-    def unset(self, definition: Definition) -> frozenset[str]:
-        """Names that the task binds itself before it reads them, as far as its newest result shows."""
-        try:
-            newest = next(iter(self._desk.store.history(definition.name)), None)
-        except StoreError:
-            return frozenset()
-        return unset_in(definition, newest)
+    def _goes_on(self, plan: Plan) -> bool:
+        """Whether loops are kept of a task with these inputs that has not ended yet."""
+        partials, name = self._desk.store.partials, plan.definition.name
+        return partials.any(name) and any((r.task, r.key) == (name, plan.key) for r in partials.unfinished())
 
     def resolution(
         self, resolver: InputResolver, definition: Definition, unset: frozenset[str] = frozenset()
@@ -356,6 +349,11 @@ def task_data(definition: Definition, values: dict[str, Any] | Any) -> Any:
     if definition.name in values:
         return values[definition.name]
     return next(iter(values.values())) if len(values) == 1 else dict(values)
+
+
+def _missing_in(history: Iterable[Record]) -> frozenset[str]:
+    """The names that were not bound when some of these results came about."""
+    return frozenset(item.name for record in history for item in record.inputs if item.kind == "missing")
 
 
 def _restored(record: Record) -> Reason:

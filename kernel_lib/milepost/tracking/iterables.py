@@ -100,7 +100,9 @@ class Source:
             return iter(own)
         source = iter(own)
         items = self._noted(source)
+        self.lent.skips = True
         skipped = self._skip(items, source, done, place["marks"])
+        self.lent.skips = False
         if skipped < done:
             self._refuse(f"what it goes through has only {skipped} items now, and {done} were done", source, skipped)
         self._skipped.clear()
@@ -144,7 +146,7 @@ class Source:
                     told = self._told(item)
                     self.gives_blindly |= not told
                     update(told.encode())
-                lent.lend(items, item, count)
+                lent.lend(items, item)
             if count == due:
                 self._marks[count] = self._known.hexdigest()
                 due += due

@@ -59,9 +59,11 @@ export class LogView {
 
   /** False where the kernel does not answer. */
   private async catchUp(name: string): Promise<boolean> {
+    const from = this.end;
     this.due = false;
-    const reply = await this.ask({ action: "log", task: name, from: this.end }).catch(() => undefined);
-    if (name !== this.name) {
+    const reply = await this.ask({ action: "log", task: name, from }).catch(() => undefined);
+    if (name !== this.name || from !== this.end) {
+      this.due = true; // another task was looked at meanwhile
       return true;
     }
     if (reply?.log && !this.take(reply.log)) {
@@ -69,7 +71,7 @@ export class LogView {
       return true;
     }
     await new Promise(resolve => setTimeout(resolve, INTERVAL));
-    return reply !== undefined;
+    return reply !== undefined || this.due;
   }
 
   /** Add what is new; false where this is of another run than the last answer, whose beginning is to be asked for. */

@@ -30,12 +30,14 @@ def nature(iterable: Any, home: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_grouping(iterable: Any) -> bool:
-    """Whether it is a grouping, a window or the like of pandas: it keeps what it works out as it is gone through.
-
-    Its items are rows of a copy that is its own, each of them in one item.
-    """
+    """Whether it is a grouping, a window or the like of pandas: it keeps what it works out as it is gone through."""
     bases = type(iterable).__mro__
     return any(base.__name__ == "SelectionMixin" and base.__module__.startswith("pandas.") for base in bases)
+
+
+def gives_rows_once(iterable: Any) -> bool:
+    """Whether its items are rows of a copy that is its own, each of them in one item: not so those of a window."""
+    return is_grouping(iterable) and not type(iterable).__module__.startswith("pandas.core.window")
 
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -28,8 +28,8 @@ from milepost.notebook.midway.budget import Budget
 from milepost.notebook.midway.gone_through import (
     changes,
     difference,
+    gives_rows_once,
     goes_on_with,
-    is_grouping,
     is_read_by_code,
     nature,
 )
@@ -223,6 +223,8 @@ class KeptLoop:
         source = self._source
         if source.lent.changed:
             raise Refused("it changes items that what gives them goes on with")
+        if source.lent.gave_up:
+            raise Refused("it takes too long to see whether it changes items that what gives them goes on with")
         if source.lent.any and Leads([source.iterator]).meets(source.lent.without([*captured.values.values()])):
             raise Refused("it keeps items that what gives them goes on with")
         if is_read_by_code(iterable, self._nature):
@@ -243,7 +245,7 @@ class KeptLoop:
 
     def _holds(self, source: Iterator[Any], item: Any) -> bool:
         with self.keeper.budget.spending():
-            return not is_grouping(self.loop.iterable) and goes_on_with(source, item, self.home)
+            return not gives_rows_once(self.loop.iterable) and goes_on_with(source, item, self.home)
 
     def _rest(self, done: int, state: dict[str, Any]) -> dict[str, Any]:
         place = self._source.place(done)

@@ -81,13 +81,14 @@ class Leads:
 
 def within_generator(part: GeneratorType[Any, Any, Any]) -> list[Any]:
     """What a suspended generator holds, without local variables that it will not read again: its last item, mostly."""
-    frame = part.gi_frame
-    assert frame is not None, "it has not ended"
+    held, frame = gc.get_referents(part), part.gi_frame
+    if frame is None or not _ALL_VARIABLES.isdisjoint(part.gi_code.co_names):
+        return held
     values = frame.f_locals
     live = live_after(part.gi_code, frame.f_lasti)
     dead = [id(value) for name, value in values.items() if name not in live]
     kept = []
-    for item in gc.get_referents(part):
+    for item in held:
         if id(item) in dead:
             dead.remove(id(item))
         elif item is not values and not isinstance(item, FrameType):
@@ -95,6 +96,10 @@ def within_generator(part: GeneratorType[Any, Any, Any]) -> list[Any]:
     if isinstance(values, dict):  # before Python 3.13 the frame keeps it, and so what is in it
         values.clear()
     return kept
+
+
+_ALL_VARIABLES = frozenset({"locals", "vars", "eval", "exec", "dir"})
+"""What may read any variable of the code that calls it, and give out the very dict of them."""
 
 
 def _leads_everywhere(part: Any) -> bool:
